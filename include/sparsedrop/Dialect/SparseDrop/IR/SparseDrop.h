@@ -1,0 +1,63 @@
+//===- SparseDrop.h - The sparsedrop dialect ---------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one header a client of the dialect includes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROP_H
+#define SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROP_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropEnums.h.inc"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropAttrs.h.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropTypes.h.inc"
+
+#define GET_OP_CLASSES
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropOps.h.inc"
+
+namespace sparsedrop::sampling {}
+
+namespace mlir::sparsedrop {
+
+/// Draws and searches (libSparseDropSampling), which know nothing of MLIR.
+namespace sampling = ::sparsedrop::sampling;
+
+/// Names of the attributes that the dialect gives to functions, arguments and
+/// contractions (see the dialect's documentation).
+inline constexpr StringLiteral kDropoutAttrName = "sparsedrop.dropout";
+inline constexpr StringLiteral kSeedAttrName = "sparsedrop.seed";
+inline constexpr StringLiteral kStepAttrName = "sparsedrop.step";
+inline constexpr StringLiteral kSensitivityAttrName = "sparsedrop.sensitivity";
+inline constexpr StringLiteral kDonateAttrName = "sparsedrop.donate";
+inline constexpr StringLiteral kProductAttrName = "sparsedrop.product";
+inline constexpr StringLiteral kProductsAttrName = "sparsedrop.products";
+inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
+
+/// Adds to `annotations` the dropout annotations of `op`, in order.
+void getDropoutAnnotations(Operation *op,
+                           SmallVectorImpl<DropoutAttr> &annotations);
+
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROP_H

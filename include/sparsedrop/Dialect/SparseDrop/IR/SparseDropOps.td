@@ -1,0 +1,389 @@
+//===- SparseDropOps.td - Operations of the dialect --------*- tablegen -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPOPS_TD
+#define SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPOPS_TD
+
+include "sparsedrop/Dialect/SparseDrop/IR/SparseDropAttrs.td"
+include "sparsedrop/Dialect/SparseDrop/IR/SparseDropTypes.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class SparseDrop_Op<string mnemonic, list<Trait> traits = []>
+    : Op<SparseDrop_Dialect, mnemonic, !listconcat([Pure], traits)>;
+
+//===----------------------------------------------------------------------===//
+// Ops that make patterns
+//===----------------------------------------------------------------------===//
+
+def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
+  let summary = "draws the pattern of a site";
+  let description = [{
+    Draws from site, seed, step and, if given, an index (a pattern per time
+    step). The same operands give the same pattern on every device, thread
+    count, language and machine; docs/sampling.md fixes the bits.
+
+    `extents` are the sizes of the dimensions that the pattern acts on: one for
+    row and channel, (output, contraction) for tile. `distribution` holds the
+    probabilities of periods 1, 2, ... and is filled in from `rate` by
+    `sparsedrop-search-distribution`. The channel form draws `count` channels
+    by Gumbel-top-k from their sensitivities, or uniformly without them.
+
+    A period that exceeds the number of units is an error, at compile time
+    where the extent is static, else at run time.
+
+    ```mlir
+    func.func @patterns(%seed: i64, %step: i64, %t: index, %s: tensor<64xf32>)
+        -> (!sparsedrop.pattern<row, granularity = 4>, !sparsedrop.pattern<channel>) {
+      %n = arith.constant 64 : index
+      %k = arith.constant 32 : index
+      %0 = sparsedrop.sample "fc" seed(%seed) step(%step) extents(%n) index(%t)
+          {distribution = array<f64: 0.5, 0.25, 0.25>, rate = 2.916667e-01 : f64}
+          : !sparsedrop.pattern<row, granularity = 4>
+      %1 = sparsedrop.sample "conv" seed(%seed) step(%step) extents(%n)
+          sensitivity(%s : tensor<64xf32>) count(%k) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<inverse>}
+          : !sparsedrop.pattern<channel>
+      return %0, %1 : !sparsedrop.pattern<row, granularity = 4>, !sparsedrop.pattern<channel>
+    }
+    ```
+  }];
+  let arguments = (ins
+    StrAttr:$site,
+    I64:$seed,
+    I64:$step,
+    Variadic<Index>:$extents,
+    Optional<Index>:$index,
+    Optional<1DTensorOf<[F32]>>:$sensitivity,
+    Optional<Index>:$count,
+    F64Attr:$rate,
+    OptionalAttr<DenseF64ArrayAttr>:$distribution,
+    DefaultValuedAttr<SparseDrop_ScaleModeAttr,
+                      "::mlir::sparsedrop::ScaleMode::Target">:$scale);
+  let results = (outs SparseDrop_PatternType:$pattern);
+  let assemblyFormat = [{
+    $site `seed` `(` $seed `)` `step` `(` $step `)` `extents` `(` $extents `)`
+    (`index` `(` $index^ `)`)?
+    (`sensitivity` `(` $sensitivity^ `:` type($sensitivity) `)`)?
+    (`count` `(` $count^ `)`)? attr-dict `:` type($pattern)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+def SparseDrop_MakePatternOp
+    : SparseDrop_Op<"make_pattern", [AttrSizedOperandSegments]> {
+  let summary = "a pattern from explicit period and bias, or an index list";
+  let description = [{
+    For tests and replay. Row and tile take a period and a bias with
+    1 <= period <= units and 0 <= bias < period, checked at compile time where
+    all is constant and at run time otherwise; channel takes the ascending list
+    of kept channels. Without `scale` kept values are multiplied by the period,
+    respectively by the number of channels over the number kept.
+
+    ```mlir
+    func.func @every_third(%bias: index) -> !sparsedrop.pattern<row> {
+      %n = arith.constant 2048 : index
+      %dp = arith.constant 3 : index
+      %one = arith.constant 1.0 : f32
+      %0 = sparsedrop.make_pattern period(%dp) bias(%bias) extents(%n) scale(%one)
+          : !sparsedrop.pattern<row>
+      return %0 : !sparsedrop.pattern<row>
+    }
+    ```
+  }];
+  let arguments = (ins
+    Optional<Index>:$period,
+    Optional<Index>:$bias,
+    Optional<1DTensorOf<[Index]>>:$kept,
+    Variadic<Index>:$extents,
+    Optional<F32>:$scale);
+  let results = (outs SparseDrop_PatternType:$pattern);
+  let assemblyFormat = [{
+    (`period` `(` $period^ `)`)? (`bias` `(` $bias^ `)`)?
+    (`kept` `(` $kept^ `:` type($kept) `)`)? `extents` `(` $extents `)`
+    (`scale` `(` $scale^ `)`)? attr-dict `:` type($pattern)
+  }];
+  let hasVerifier = 1;
+}
+
+def SparseDrop_SlicePatternOp : SparseDrop_Op<"slice_pattern",
+    [AllTypesMatch<["source", "pattern"]>]> {
+  let summary = "the part of a row pattern that falls into a slice";
+  let description = [{
+    The pattern over units [offset, offset + extent) of the operand's units. The
+    granularity must divide the offset. A slice may keep nothing, which is why
+    this is not a `make_pattern`.
+
+    ```mlir
+    func.func @upper_half(%p: !sparsedrop.pattern<row>) -> !sparsedrop.pattern<row> {
+      %n = arith.constant 512 : index
+      %0 = sparsedrop.slice_pattern %p offset(%n) extent(%n) : !sparsedrop.pattern<row>
+      return %0 : !sparsedrop.pattern<row>
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_RowPattern:$source, Index:$offset,
+                       Index:$extent);
+  let results = (outs SparseDrop_RowPattern:$pattern);
+  let assemblyFormat = [{
+    $source `offset` `(` $offset `)` `extent` `(` $extent `)` attr-dict `:`
+    type($pattern)
+  }];
+  let hasVerifier = 1;
+}
+
+def SparseDrop_StretchPatternOp : SparseDrop_Op<"stretch_pattern"> {
+  let summary = "a row pattern with each unit repeated";
+  let description = [{
+    The pattern of a dimension in which each unit of the operand's has become
+    `factor` neighbours: flattening (channel, H, W) stretches a pattern of
+    channels by H * W, which multiplies its granularity.
+
+    ```mlir
+    func.func @flatten(%p: !sparsedrop.pattern<row>)
+        -> !sparsedrop.pattern<row, granularity = 49> {
+      %0 = sparsedrop.stretch_pattern %p by 49
+          : !sparsedrop.pattern<row> to !sparsedrop.pattern<row, granularity = 49>
+      return %0 : !sparsedrop.pattern<row, granularity = 49>
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_RowPattern:$source, I64Attr:$factor);
+  let results = (outs SparseDrop_RowPattern:$pattern);
+  let assemblyFormat = [{
+    $source `by` $factor attr-dict `:` type($source) `to` type($pattern)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Ops that read patterns
+//===----------------------------------------------------------------------===//
+
+def SparseDrop_KeptCountOp : SparseDrop_Op<"kept_count"> {
+  let summary = "number of kept units";
+  let description = [{
+    ```mlir
+    func.func @count(%p: !sparsedrop.pattern<row>) -> index {
+      %0 = sparsedrop.kept_count %p : !sparsedrop.pattern<row>
+      return %0 : index
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_LinePattern:$pattern);
+  let results = (outs Index:$count);
+  let assemblyFormat = "$pattern attr-dict `:` type($pattern)";
+  let hasFolder = 1;
+}
+
+def SparseDrop_KeptIndexOp : SparseDrop_Op<"kept_index"> {
+  let summary = "original index of the i-th kept unit";
+  let description = [{
+    ```mlir
+    func.func @original(%p: !sparsedrop.pattern<row>, %i: index) -> index {
+      %0 = sparsedrop.kept_index %p[%i] : !sparsedrop.pattern<row>
+      return %0 : index
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_LinePattern:$pattern, Index:$position);
+  let results = (outs Index:$index);
+  let assemblyFormat = "$pattern `[` $position `]` attr-dict `:` type($pattern)";
+}
+
+def SparseDrop_ExtentOp : SparseDrop_Op<"extent"> {
+  let summary = "extent that a pattern was made for";
+  let description = [{
+    The size of the full dimension; `dim(1)` is the second one of a tile
+    pattern.
+
+    ```mlir
+    func.func @full(%p: !sparsedrop.pattern<row>) -> index {
+      %0 = sparsedrop.extent %p dim(0) : !sparsedrop.pattern<row>
+      return %0 : index
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_PatternType:$pattern, I64Attr:$dim);
+  let results = (outs Index:$extent);
+  let assemblyFormat = [{
+    $pattern `dim` `(` $dim `)` attr-dict `:` type($pattern)
+  }];
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def SparseDrop_MaskOp : SparseDrop_Op<"mask"> {
+  let summary = "true where a pattern keeps";
+  let description = [{
+    One dimension for row and channel, (output, contraction) for tile.
+
+    ```mlir
+    func.func @mask(%p: !sparsedrop.pattern<row>) -> tensor<64xi1> {
+      %0 = sparsedrop.mask %p : !sparsedrop.pattern<row> -> tensor<64xi1>
+      return %0 : tensor<64xi1>
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_PatternType:$pattern);
+  let results = (outs TensorRankOf<[I1], [1, 2]>:$mask);
+  let assemblyFormat = "$pattern attr-dict `:` type($pattern) `->` type($mask)";
+  let hasVerifier = 1;
+}
+
+def SparseDrop_ScaleOp : SparseDrop_Op<"scale"> {
+  let summary = "what kept values are multiplied by";
+  let description = [{
+    `target`: one over the mean keep rate of the distribution; `pattern`: the
+    drawn period; `none`: one; `inverse`: channels over kept channels.
+
+    ```mlir
+    func.func @factor(%p: !sparsedrop.pattern<row>) -> f32 {
+      %0 = sparsedrop.scale %p : !sparsedrop.pattern<row>
+      return %0 : f32
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_PatternType:$pattern);
+  let results = (outs F32:$scale);
+  let assemblyFormat = "$pattern attr-dict `:` type($pattern)";
+  let hasFolder = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Ops that apply patterns
+//===----------------------------------------------------------------------===//
+
+class SparseDrop_TensorOp<string mnemonic, list<Trait> traits = []>
+    : SparseDrop_Op<mnemonic, !listconcat(traits, [
+        DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+                                  ["reifyResultShapes"]>])>;
+
+// The custom directive reads and writes dim(1) and dim(0, 1), where the array
+// attribute's own syntax would want brackets.
+def SparseDrop_DropoutOp : SparseDrop_TensorOp<"dropout",
+    [AllTypesMatch<["source", "result"]>]> {
+  let summary = "zeroes what a pattern drops, and scales the rest";
+  let description = [{
+    `select(mask, scale * source, 0)`, the product in f32 (f64 for f64 tensors)
+    and rounded once. With `unscaled` the factor is 1: passes write it once they
+    have moved the factor behind a contraction. The tile form names the
+    weight's output and contraction dimension, in this order.
+
+    ```mlir
+    func.func @drop(%x: tensor<32x64xf32>, %w: tensor<64x16xf32>,
+                    %p: !sparsedrop.pattern<row>, %q: !sparsedrop.pattern<tile>)
+        -> (tensor<32x64xf32>, tensor<64x16xf32>) {
+      %0 = sparsedrop.dropout %x, %p dim(1)
+          : tensor<32x64xf32>, !sparsedrop.pattern<row>
+      %1 = sparsedrop.dropout %w, %q dim(1, 0) unscaled
+          : tensor<64x16xf32>, !sparsedrop.pattern<tile>
+      return %0, %1 : tensor<32x64xf32>, tensor<64x16xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source, SparseDrop_PatternType:$pattern,
+                       DenseI64ArrayAttr:$dims, UnitAttr:$unscaled);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
+    (`unscaled` $unscaled^)? attr-dict `:` type($source) `,` type($pattern)
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def SparseDrop_CompactOp : SparseDrop_TensorOp<"compact"> {
+  let summary = "keeps the kept indices of one dimension, in order";
+  let description = [{
+    Never scales. The size of the dimension is the pattern's `kept_count`.
+
+    ```mlir
+    func.func @keep(%x: tensor<32x64xf32>, %p: !sparsedrop.pattern<row>) -> tensor<32x?xf32> {
+      %0 = sparsedrop.compact %x, %p dim(1)
+          : tensor<32x64xf32>, !sparsedrop.pattern<row> -> tensor<32x?xf32>
+      return %0 : tensor<32x?xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source, SparseDrop_LinePattern:$pattern,
+                       DenseI64ArrayAttr:$dims);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
+    attr-dict `:` type($source) `,` type($pattern) `->` type($result)
+  }];
+  let builders = [OpBuilder<(ins "Value":$source, "Value":$pattern,
+                                 "int64_t":$dim)>];
+  let extraClassDeclaration = [{
+    int64_t getDim() { return getDims().front(); }
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def SparseDrop_ExpandOp : SparseDrop_TensorOp<"expand"> {
+  let summary = "the inverse of compact: zeros elsewhere";
+  let description = [{
+    Never scales. The size of the dimension is the pattern's `extent`.
+
+    ```mlir
+    func.func @spread(%y: tensor<32x?xf32>, %p: !sparsedrop.pattern<row>) -> tensor<32x64xf32> {
+      %0 = sparsedrop.expand %y, %p dim(1)
+          : tensor<32x?xf32>, !sparsedrop.pattern<row> -> tensor<32x64xf32>
+      return %0 : tensor<32x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source, SparseDrop_LinePattern:$pattern,
+                       DenseI64ArrayAttr:$dims);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
+    attr-dict `:` type($source) `,` type($pattern) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    int64_t getDim() { return getDims().front(); }
+  }];
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def SparseDrop_InsertOp : SparseDrop_TensorOp<"insert",
+    [AllTypesMatch<["dest", "result"]>]> {
+  let summary = "replaces the kept indices of one dimension";
+  let description = [{
+    The destination with its kept indices taken from `source`; `expand` is this
+    op on a destination of zeros. What a pass writes when only the kept slice
+    of a tensor changes (an update of weights, an accumulation).
+
+    ```mlir
+    func.func @update(%y: tensor<?x64xf32>, %w: tensor<32x64xf32>,
+                      %p: !sparsedrop.pattern<row>) -> tensor<32x64xf32> {
+      %0 = sparsedrop.insert %y into %w, %p dim(0)
+          : tensor<?x64xf32> into tensor<32x64xf32>, !sparsedrop.pattern<row>
+      return %0 : tensor<32x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$source, AnyRankedTensor:$dest,
+                       SparseDrop_LinePattern:$pattern,
+                       DenseI64ArrayAttr:$dims);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $source `into` $dest `,` $pattern `dim` `(` custom<Dims>($dims) `)`
+    attr-dict `:` type($source) `into` type($dest) `,` type($pattern)
+  }];
+  let extraClassDeclaration = [{
+    int64_t getDim() { return getDims().front(); }
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPOPS_TD

@@ -1,0 +1,262 @@
+//===- Passes.td - Passes of the sparsedrop dialect --------*- tablegen -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Alphabetical. The two programs in a description are a test: the pass turns
+// the first into the second.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_DIALECT_SPARSEDROP_TRANSFORMS_PASSES_TD
+#define SPARSEDROP_DIALECT_SPARSEDROP_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
+  let summary = "Makes the program around row dropouts smaller";
+  let description = [{
+    Rewrites `dropout` to `expand(compact(x))` with its scale moved behind the
+    products it feeds, and lets both ops move through the program until they
+    meet or can move no further. The rules are on indexing maps, never on op
+    names, and apply along a loop that occurs only as a plain dimension in the
+    op's maps:
+
+    - C1: compact after expand is the identity;
+    - C2: compact of a result compacts the operands instead, when all users
+      agree or the op has no reduction;
+    - C3: expands along a reduction loop whose terms fold to nothing when the
+      expanded inputs are zero: the loop shrinks;
+    - C4, C5: expands along a parallel loop: the result is the expand of the
+      smaller op, or a tensor with only its kept slice replaced;
+    - C6: both move through casts, reshapes, pads, concatenations, slices and
+      structured control flow.
+
+    Remarks (category `sparsedrop-compact`) say what shrank by which factor, and
+    what did not and why. Annotations must have been materialized. Patterns of
+    kind tile and channel have no compaction yet: an error.
+
+    Before:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %zero: tensor<8x16xf32>,
+                     %p: !sparsedrop.pattern<row>) -> tensor<8x16xf32> {
+      %0 = sparsedrop.dropout %x, %p dim(1) unscaled
+          : tensor<8x64xf32>, !sparsedrop.pattern<row>
+      %1 = linalg.matmul ins(%0, %w : tensor<8x64xf32>, tensor<64x16xf32>)
+                         outs(%zero : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %1 : tensor<8x16xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %zero: tensor<8x16xf32>,
+                     %p: !sparsedrop.pattern<row>) -> tensor<8x16xf32> {
+      %1 = sparsedrop.compact %w, %p dim(0)
+          : tensor<64x16xf32>, !sparsedrop.pattern<row> -> tensor<?x16xf32>
+      %0 = sparsedrop.compact %x, %p dim(1)
+          : tensor<8x64xf32>, !sparsedrop.pattern<row> -> tensor<8x?xf32>
+      %2 = linalg.matmul ins(%0, %1 : tensor<8x?xf32>, tensor<?x16xf32>)
+                         outs(%zero : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %2 : tensor<8x16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def Instrument : Pass<"sparsedrop-instrument", "::mlir::ModuleOp"> {
+  let summary = "Counts the work of each product at run time";
+  let description = [{
+    Puts a call of `sparsedrop_record_product` before each contraction and
+    convolution, with its dense, actual and expected operations and bytes, and
+    lists the products in the module attribute `sparsedrop.products`. To be run
+    before the lowerings, while the sizes still say which pattern they come
+    from. A report on a run is made of both.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def LowerToMasked : Pass<"sparsedrop-lower-to-masked", "::mlir::ModuleOp"> {
+  let summary = "Dense compute with masks: the reference meaning";
+  let description = [{
+    Rewrites each `dropout` to a mask and a select, for all kinds of patterns.
+    Everything is computed, then dropped values are replaced by zero. As in
+    `sparsedrop-compact`, the scale is applied behind the products, in f32, so
+    that both agree to rounding. The option `masks=bernoulli` draws each element
+    on its own (ordinary dropout), `masks=none` drops nothing.
+
+    Before:
+
+    ```mlir
+    func.func @drop(%x: tensor<8x64xf32>, %p: !sparsedrop.pattern<row>) -> tensor<8x64xf32> {
+      %0 = sparsedrop.dropout %x, %p dim(1) unscaled
+          : tensor<8x64xf32>, !sparsedrop.pattern<row>
+      return %0 : tensor<8x64xf32>
+    }
+    ```
+
+    After `sparsedrop-lower-to-masked{masks=none}`:
+
+    ```mlir
+    func.func @drop(%x: tensor<8x64xf32>, %p: !sparsedrop.pattern<row>) -> tensor<8x64xf32> {
+      return %x : tensor<8x64xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"masks", "masks", "::mlir::sparsedrop::MaskSource",
+           /*default=*/"::mlir::sparsedrop::MaskSource::Pattern",
+           "Where masks come from",
+           [{::llvm::cl::values(
+               clEnumValN(::mlir::sparsedrop::MaskSource::Pattern, "pattern",
+                          "the drawn patterns"),
+               clEnumValN(::mlir::sparsedrop::MaskSource::Bernoulli,
+                          "bernoulli", "an independent draw per element"),
+               clEnumValN(::mlir::sparsedrop::MaskSource::None, "none",
+                          "nothing is dropped"))}]>
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect",
+    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def LowerToUpstream : Pass<"sparsedrop-lower-to-upstream", "::mlir::ModuleOp"> {
+  let summary = "What is left of the dialect becomes upstream ops";
+  let description = [{
+    Draws become calls of the runtime library, a `compact` that could move no
+    further becomes a strided slice (rule C7), an `expand` an insertion into
+    zeros (rule C8). Where units are granules of several neighbours, the loop of
+    the op that reads a compact is split into (block, within) and stays split;
+    a partial last granule is peeled as a separate small term, so no packed copy
+    is made here.
+
+    Before:
+
+    ```mlir
+    func.func @keep(%x: tensor<64x8xf32>) -> tensor<?x8xf32> {
+      %n = arith.constant 64 : index
+      %dp = arith.constant 4 : index
+      %b = arith.constant 1 : index
+      %p = sparsedrop.make_pattern period(%dp) bias(%b) extents(%n) : !sparsedrop.pattern<row>
+      %0 = sparsedrop.compact %x, %p dim(0)
+          : tensor<64x8xf32>, !sparsedrop.pattern<row> -> tensor<?x8xf32>
+      return %0 : tensor<?x8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @keep(%x: tensor<64x8xf32>) -> tensor<?x8xf32> {
+      %0 = tensor.extract_slice %x[1, 0] [16, 8] [4, 1] : tensor<64x8xf32> to tensor<16x8xf32>
+      %1 = tensor.cast %0 : tensor<16x8xf32> to tensor<?x8xf32>
+      return %1 : tensor<?x8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def Materialize : Pass<"sparsedrop-materialize", "::mlir::ModuleOp"> {
+  let summary = "Turns annotations into sample and dropout ops";
+  let description = [{
+    A function with an annotation of a rate above 0 gains two last arguments,
+    seed and step, unless it has arguments marked `sparsedrop.seed` and
+    `sparsedrop.step`; so do its callers in the module, and their calls are
+    changed. A function that gains arguments must not be used other than by
+    calls. Annotations of one site share one pattern and must agree in all
+    parameters and the extent. Annotations of rate 0 vanish.
+
+    Before:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %init: tensor<8x16xf32>) -> tensor<8x16xf32> {
+      %0 = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5,
+              site = "fc", max_period = 2, distribution = [0.0, 1.0]>}
+          ins(%x, %w : tensor<8x64xf32>, tensor<64x16xf32>)
+          outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %0 : tensor<8x16xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %init: tensor<8x16xf32>,
+                     %seed: i64 {sparsedrop.seed}, %step: i64 {sparsedrop.step}) -> tensor<8x16xf32> {
+      %n = arith.constant 64 : index
+      %p = sparsedrop.sample "fc" seed(%seed) step(%step) extents(%n)
+          {distribution = array<f64: 0.0, 1.0>, rate = 0.5 : f64} : !sparsedrop.pattern<row>
+      %0 = sparsedrop.dropout %x, %p dim(1) : tensor<8x64xf32>, !sparsedrop.pattern<row>
+      %1 = linalg.matmul ins(%0, %w : tensor<8x64xf32>, tensor<64x16xf32>)
+          outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %1 : tensor<8x16xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::sparsedrop::SparseDropDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
+def SearchDistribution
+    : Pass<"sparsedrop-search-distribution", "::mlir::ModuleOp"> {
+  let summary = "Finds the distribution over periods for each rate";
+  let description = [{
+    Fills `distribution` of annotations and samples that have none. Candidate
+    periods are 1 to min(max_period, number of units); a rate that they cannot
+    reach is an error.
+
+    Before:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %init: tensor<8x16xf32>) -> tensor<8x16xf32> {
+      %0 = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.25,
+              site = "fc", max_period = 2>}
+          ins(%x, %w : tensor<8x64xf32>, tensor<64x16xf32>)
+          outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %0 : tensor<8x16xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @layer(%x: tensor<8x64xf32>, %w: tensor<64x16xf32>, %init: tensor<8x16xf32>) -> tensor<8x16xf32> {
+      %0 = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.25,
+              site = "fc", max_period = 2, distribution = [0.5, 0.5]>}
+          ins(%x, %w : tensor<8x64xf32>, tensor<64x16xf32>)
+          outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
+      return %0 : tensor<8x16xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"method", "method", "::mlir::sparsedrop::SearchMethod",
+           /*default=*/"::mlir::sparsedrop::SearchMethod::SGD",
+           "How a distribution is found",
+           [{::llvm::cl::values(
+               clEnumValN(::mlir::sparsedrop::SearchMethod::SGD, "sgd",
+                          "gradient descent on softmax logits"),
+               clEnumValN(::mlir::sparsedrop::SearchMethod::MaxEnt, "maxent",
+                          "maximum entropy, in closed form"))}]>
+  ];
+}
+
+#endif // SPARSEDROP_DIALECT_SPARSEDROP_TRANSFORMS_PASSES_TD

@@ -1,0 +1,73 @@
+//===- Pipelines.h - The pipelines of SparseDrop -----------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// `sparsedrop-pipeline` takes annotated linalg to upstream dialects plus calls
+// to the runtime library; `sparsedrop-to-cpu` takes that on to the LLVM dialect
+// for the host.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_PIPELINES_PIPELINES_H
+#define SPARSEDROP_PIPELINES_PIPELINES_H
+
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Transforms.h"
+
+#include "mlir/Pass/PassOptions.h"
+
+namespace mlir {
+class OpPassManager;
+
+namespace sparsedrop {
+
+/// What becomes of the annotated dropouts.
+enum class DropoutMode {
+  Compact,   ///< the dropped work is removed
+  Masked,    ///< the reference: dense compute, masks of the same patterns
+  Bernoulli, ///< ordinary dropout, an independent draw per element
+  Dense      ///< no dropout at all
+};
+
+/// Options of `sparsedrop-pipeline`.
+struct SparseDropPipelineOptions
+    : public PassPipelineOptions<SparseDropPipelineOptions> {
+  PassOptions::Option<DropoutMode> mode{
+      *this, "mode", llvm::cl::desc("What becomes of the annotated dropouts"),
+      llvm::cl::init(DropoutMode::Compact),
+      llvm::cl::values(
+          clEnumValN(DropoutMode::Compact, "compact", "remove dropped work"),
+          clEnumValN(DropoutMode::Masked, "masked",
+                     "dense compute with masks of the same patterns"),
+          clEnumValN(DropoutMode::Bernoulli, "bernoulli",
+                     "ordinary dropout, a draw per element"),
+          clEnumValN(DropoutMode::Dense, "dense", "no dropout"))};
+  PassOptions::Option<SearchMethod> method{
+      *this, "method", llvm::cl::desc("How distributions are searched"),
+      llvm::cl::init(SearchMethod::SGD),
+      llvm::cl::values(
+          clEnumValN(SearchMethod::SGD, "sgd", "gradient descent on logits"),
+          clEnumValN(SearchMethod::MaxEnt, "maxent", "closed form"))};
+  PassOptions::Option<bool> instrument{
+      *this, "instrument",
+      llvm::cl::desc("Count the work of each product at run time"),
+      llvm::cl::init(false)};
+};
+
+/// Annotated linalg in, upstream dialects and runtime calls out.
+void buildSparseDropPipeline(OpPassManager &pm,
+                             const SparseDropPipelineOptions &options);
+
+/// Upstream dialects on tensors in, the LLVM dialect for the host out.
+void buildToCPUPipeline(OpPassManager &pm);
+
+/// Registers both under their command-line names; may be called twice.
+void registerSparseDropPipelines();
+
+} // namespace sparsedrop
+} // namespace mlir
+
+#endif // SPARSEDROP_PIPELINES_PIPELINES_H

@@ -1,0 +1,182 @@
+//===- SparseDropDialect.cpp - The sparsedrop dialect ---------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Registration, and the checks of the attributes that the dialect gives to
+// functions, arguments and contractions.
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SmallSet.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropDialect.cpp.inc"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropEnums.cpp.inc"
+
+void SparseDropDialect::initialize() {
+  registerAttributes();
+  registerTypes();
+  addOperations<
+#define GET_OP_LIST
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDropOps.cpp.inc"
+      >();
+}
+
+Operation *SparseDropDialect::materializeConstant(OpBuilder &builder,
+                                                  Attribute value, Type type,
+                                                  Location loc) {
+  return arith::ConstantOp::materialize(builder, value, type, loc);
+}
+
+void mlir::sparsedrop::getDropoutAnnotations(
+    Operation *op, SmallVectorImpl<DropoutAttr> &annotations) {
+  Attribute attribute = op->getDiscardableAttr(kDropoutAttrName);
+  if (auto single = dyn_cast_or_null<DropoutAttr>(attribute))
+    annotations.push_back(single);
+  else if (auto list = dyn_cast_or_null<ArrayAttr>(attribute))
+    llvm::append_range(annotations, list.getAsRange<DropoutAttr>());
+}
+
+//===----------------------------------------------------------------------===//
+// Checks of an annotation against the op that carries it
+//===----------------------------------------------------------------------===//
+
+/// Units of a static extent must hold at least one granule or tile.
+static LogicalResult verifySize(Operation *op, StringRef what, int64_t size,
+                                int64_t extent) {
+  if (ShapedType::isDynamic(extent) || size <= extent || extent == 0)
+    return success();
+  return op->emitOpError() << "expects a " << what
+                           << " no larger than the extent " << extent
+                           << ", but got " << size;
+}
+
+static LogicalResult verifyAnnotation(linalg::LinalgOp op,
+                                      DropoutAttr annotation) {
+  int64_t index = annotation.getOperand();
+  if (index >= op.getNumDpsInputs())
+    return op->emitOpError()
+           << "expects a dropout of one of its " << op.getNumDpsInputs()
+           << " inputs, but got operand = " << index;
+  OpOperand *operand = op.getDpsInputOperand(index);
+  auto type = dyn_cast<RankedTensorType>(operand->get().getType());
+  if (!type)
+    return op->emitOpError() << "expects a dropped operand that is a tensor, "
+                                "but operand "
+                             << index << " is "
+                             << operand->get().getType();
+  if (!isa<FloatType>(type.getElementType()))
+    return op->emitOpError()
+           << "expects a dropped operand of floating-point elements, but got "
+           << type;
+  if (annotation.hasDim() && annotation.getDim() >= type.getRank())
+    return op->emitOpError() << "expects dim in [0, " << type.getRank()
+                             << "), but got " << annotation.getDim();
+  if (annotation.getKind() == PatternKind::Tile && type.getRank() != 2)
+    return op->emitOpError()
+           << "expects a weight of two dimensions for kind 'tile', but got "
+           << type;
+  if (!annotation.hasDim() || annotation.getKind() == PatternKind::Tile)
+    return success();
+  return verifySize(op, "granularity", annotation.getGranularity(),
+                    type.getDimSize(annotation.getDim()));
+}
+
+static LogicalResult verifyDropout(Operation *op, Attribute value) {
+  SmallVector<DropoutAttr> annotations;
+  if (auto list = dyn_cast<ArrayAttr>(value)) {
+    if (!llvm::all_of(list, llvm::IsaPred<DropoutAttr>))
+      return op->emitOpError() << "expects '" << kDropoutAttrName
+                               << "' to hold #sparsedrop.dropout only, but got "
+                               << value;
+  } else if (!isa<DropoutAttr>(value)) {
+    return op->emitOpError() << "expects '" << kDropoutAttrName
+                             << "' to be #sparsedrop.dropout or an array of it"
+                             << ", but got " << value;
+  }
+  getDropoutAnnotations(op, annotations);
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (!linalgOp || linalgOp.getNumReductionLoops() == 0)
+    return op->emitOpError()
+           << "expects a dropout on a contraction or a convolution";
+  llvm::SmallSet<int64_t, 4> seen;
+  for (DropoutAttr annotation : annotations) {
+    if (!seen.insert(annotation.getOperand()).second)
+      return op->emitOpError() << "expects at most one dropout per operand, "
+                                  "but got two for operand "
+                               << annotation.getOperand();
+    if (failed(verifyAnnotation(linalgOp, annotation)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult
+SparseDropDialect::verifyOperationAttribute(Operation *op,
+                                            NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  if (name == kDropoutAttrName)
+    return verifyDropout(op, attribute.getValue());
+  if (name == kProductAttrName) {
+    auto text = dyn_cast<StringAttr>(attribute.getValue());
+    if (!text || !llvm::is_contained({"forward", "dgrad", "wgrad", "other"},
+                                     text.getValue()))
+      return op->emitOpError()
+             << "expects '" << kProductAttrName
+             << "' to be \"forward\", \"dgrad\", \"wgrad\" or \"other\"";
+    return success();
+  }
+  if (name == kProductsAttrName || name == kMissedAttrName)
+    return success();
+  return op->emitOpError() << "carries an unknown attribute '" << name << "'";
+}
+
+LogicalResult SparseDropDialect::verifyRegionArgAttribute(
+    Operation *op, unsigned regionIndex, unsigned argIndex,
+    NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError() << "expects '" << name
+                             << "' on an argument of a function";
+  // After lowering an argument may be another type: only tensors and integers
+  // are what the attributes speak about.
+  Type type = function.getArgumentTypes()[argIndex];
+  if (name == kSeedAttrName || name == kStepAttrName) {
+    if (!type.isInteger(64))
+      return op->emitOpError() << "expects '" << name
+                               << "' on an i64 argument, but got " << type;
+    return success();
+  }
+  if (name == kSensitivityAttrName) {
+    if (!isa<StringAttr>(attribute.getValue()))
+      return op->emitOpError()
+             << "expects '" << name << "' to name a site, but got "
+             << attribute.getValue();
+    return success();
+  }
+  if (name == kDonateAttrName) {
+    if (!isa<IntegerAttr>(attribute.getValue()))
+      return op->emitOpError()
+             << "expects '" << name << "' to be the number of a result, but got "
+             << attribute.getValue();
+    return success();
+  }
+  return op->emitOpError() << "carries an unknown argument attribute '" << name
+                           << "'";
+}

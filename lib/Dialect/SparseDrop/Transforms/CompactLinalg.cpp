@@ -1,0 +1,355 @@
+//===- CompactLinalg.cpp - Rules C2 to C5 on structured ops ---------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// All of it is on indexing maps and bodies: matmul, batch_matmul, convolution,
+// bias, activation and their gradients are one case.
+//
+//===----------------------------------------------------------------------===//
+
+#include "CompactionContext.h"
+#include "ZeroTest.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using linalg::LinalgOp;
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// The dimension of the operand with `map` that `loop` indexes, if any.
+static std::optional<int64_t> getDim(AffineMap map, unsigned loop) {
+  for (auto [dim, expr] : llvm::enumerate(map.getResults()))
+    if (expr.isFunctionOfDim(loop))
+      return dim;
+  return std::nullopt;
+}
+
+/// Whether `loop` occurs only as a plain dimension, once in each map that it
+/// occurs in: the condition of every rule.
+static bool isPlainLoop(LinalgOp op, unsigned loop) {
+  for (AffineMap map : op.getIndexingMapsArray()) {
+    unsigned uses = 0;
+    for (AffineExpr expr : map.getResults()) {
+      if (!expr.isFunctionOfDim(loop))
+        continue;
+      ++uses;
+      if (!isa<AffineDimExpr>(expr))
+        return false;
+    }
+    if (uses > 1)
+      return false;
+  }
+  return true;
+}
+
+/// The loop that indexes dimension `dim` of an operand with `map`.
+static std::optional<unsigned> getLoop(AffineMap map, int64_t dim) {
+  if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(dim)))
+    return expr.getPosition();
+  return std::nullopt;
+}
+
+static bool isZeroFill(Value value) {
+  if (auto fill = value.getDefiningOp<linalg::FillOp>())
+    return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
+  DenseElementsAttr elements;
+  return matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
+         isa<FloatType>(elements.getElementType()) &&
+         elements.getSplatValue<APFloat>().isZero();
+}
+
+//===----------------------------------------------------------------------===//
+// The smaller op
+//===----------------------------------------------------------------------===//
+
+/// Makes `linalg.index loop` the original index of the kept one.
+static void rewriteIndices(RewriterBase &rewriter, Operation *op, unsigned loop,
+                           Value pattern) {
+  SmallVector<linalg::IndexOp> indices;
+  for (Region &region : op->getRegions())
+    region.walk([&](linalg::IndexOp index) {
+      if (index.getDim() == loop)
+        indices.push_back(index);
+    });
+  for (linalg::IndexOp index : indices) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointAfter(index);
+    auto original =
+        KeptIndexOp::create(rewriter, index.getLoc(), pattern, index);
+    rewriter.replaceAllUsesExcept(index, original, original);
+  }
+}
+
+/// `op` with the loop that `pattern` acts on reduced to the kept iterations.
+static LinalgOp compactAlongLoop(CompactionContext &context, LinalgOp op,
+                                 unsigned loop, Value pattern) {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    std::optional<int64_t> dim = getDim(map, loop);
+    operands.push_back(dim ? context.getCompact(operand.get(), {pattern, *dim})
+                           : operand.get());
+  }
+  SmallVector<Type> resultTypes;
+  for (int64_t i = 0, e = op.getNumDpsInits(); i < e; ++i)
+    resultTypes.push_back(operands[op.getNumDpsInputs() + i].getType());
+  RewriterBase &rewriter = context.rewriter;
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPoint(op);
+  LinalgOp smaller = clone(rewriter, op, resultTypes, operands);
+  rewriteIndices(rewriter, smaller, loop, pattern);
+  return smaller;
+}
+
+//===----------------------------------------------------------------------===//
+// C3, C4, C5: expands move down
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A loop of an op and the pattern that some inputs are expands of.
+struct Candidate {
+  unsigned loop;
+  Value pattern;
+};
+
+/// What becomes of one result of the op.
+struct ResultPlan {
+  enum Kind { AsIs, Expand, Insert } kind = AsIs;
+  int64_t dim = 0;
+  Value dest;
+};
+} // namespace
+
+static SmallVector<Candidate> getCandidates(LinalgOp op) {
+  SmallVector<Candidate> candidates;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    for (Line line : CompactionContext::getExpandLines(input->get())) {
+      std::optional<unsigned> loop = getLoop(map, line.dim);
+      if (loop && llvm::none_of(candidates, [&](const Candidate &other) {
+            return other.loop == *loop && other.pattern == line.pattern;
+          }))
+        candidates.push_back({*loop, line.pattern});
+    }
+  }
+  return candidates;
+}
+
+/// The inputs that are zero where `candidate` drops.
+static llvm::BitVector getZeroInputs(LinalgOp op, const Candidate &candidate) {
+  llvm::BitVector zero(op->getNumOperands());
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    std::optional<int64_t> dim =
+        getDim(op.getMatchingIndexingMap(input), candidate.loop);
+    if (dim && CompactionContext::isExpand(input->get(),
+                                           {candidate.pattern, *dim}))
+      zero.set(input->getOperandNumber());
+  }
+  return zero;
+}
+
+/// C3: the dropped terms of a reduction leave the accumulator as it was.
+static std::optional<SmallVector<ResultPlan>>
+planReduction(CompactionContext &context, LinalgOp op,
+              const Candidate &candidate) {
+  llvm::BitVector zero = getZeroInputs(op, candidate);
+  for (auto [i, result] : llvm::enumerate(runZeroTest(op, zero)))
+    if (result.kind != ZeroTestResult::Argument ||
+        result.argument != op.getNumDpsInputs() + i) {
+      context.noteReason(op, "the reduction's terms do not vanish where the "
+                             "dropped values are zero");
+      return std::nullopt;
+    }
+  return SmallVector<ResultPlan>(op->getNumResults());
+}
+
+/// The tensor that result `index` equals where the op's zero test yields block
+/// argument `argument`, or null.
+static Value getUnchangedTensor(LinalgOp op, unsigned index,
+                                unsigned argument) {
+  OpOperand &operand = op->getOpOperand(argument);
+  OpOperand *init = op.getDpsInitOperand(index);
+  if (op.getMatchingIndexingMap(&operand) != op.getMatchingIndexingMap(init) ||
+      operand.get().getType() != init->get().getType() ||
+      !op.getMatchingIndexingMap(init).isPermutation())
+    return {};
+  return operand.get();
+}
+
+/// C4 and C5: along a parallel loop the results are zero, or a tensor that is
+/// there already, where values are dropped.
+static std::optional<SmallVector<ResultPlan>>
+planParallel(CompactionContext &context, LinalgOp op,
+             const Candidate &candidate) {
+  llvm::BitVector zero = getZeroInputs(op, candidate);
+  SmallVector<ResultPlan> plans;
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    std::optional<int64_t> dim =
+        getDim(op.getMatchingIndexingMap(&init), candidate.loop);
+    if (!dim) {
+      context.noteReason(op, "a result is not indexed by the parallel loop");
+      return std::nullopt;
+    }
+    if (isZeroFill(init.get()) || CompactionContext::isExpand(
+                                      init.get(), {candidate.pattern, *dim}))
+      zero.set(init.getOperandNumber());
+    plans.push_back({ResultPlan::Expand, *dim, {}});
+  }
+  for (auto [i, result] : llvm::enumerate(runZeroTest(op, zero))) {
+    if (result.kind == ZeroTestResult::Zero)
+      continue;
+    plans[i].kind = ResultPlan::Insert;
+    if (result.kind == ZeroTestResult::Argument)
+      plans[i].dest = getUnchangedTensor(op, i, result.argument);
+    // An accumulation over reduction loops keeps its init as well: each of its
+    // steps is the identity.
+    if (result.kind == ZeroTestResult::Argument &&
+        result.argument == op.getNumDpsInputs() + i)
+      plans[i].dest = op.getDpsInits()[i];
+    if (!plans[i].dest) {
+      context.noteReason(op, "its result is not zero where the dropped values "
+                             "are zero");
+      return std::nullopt;
+    }
+  }
+  return plans;
+}
+
+static void replaceWithPlan(CompactionContext &context, LinalgOp op,
+                            LinalgOp smaller, ArrayRef<ResultPlan> plans,
+                            Value pattern) {
+  RewriterBase &rewriter = context.rewriter;
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointAfter(smaller);
+  SmallVector<Value> replacements;
+  for (auto [i, plan] : llvm::enumerate(plans)) {
+    Value result = smaller->getResult(i);
+    Type type = op->getResult(i).getType();
+    if (plan.kind == ResultPlan::Expand)
+      result = context.createExpand(type, result, {pattern, plan.dim});
+    if (plan.kind == ResultPlan::Insert)
+      result = InsertOp::create(rewriter, op.getLoc(), result, plan.dest,
+                                pattern,
+                                rewriter.getDenseI64ArrayAttr(plan.dim));
+    replacements.push_back(result);
+  }
+  rewriter.replaceOp(op, replacements);
+}
+
+/// A second pattern on the same dimension stays: say so.
+static void noteConflicts(CompactionContext &context, LinalgOp op,
+                          LinalgOp smaller, const Candidate &candidate) {
+  for (const Candidate &other : getCandidates(op))
+    if (other.loop == candidate.loop && other.pattern != candidate.pattern)
+      context.noteReason(
+          smaller, "two different patterns act on one dimension; that of site "
+                   "\"" + getSite(candidate.pattern) + "\" was compacted");
+}
+
+bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
+                                                LinalgOp op,
+                                                Operation *&replacement) {
+  if (!op.hasPureTensorSemantics())
+    return false;
+  for (const Candidate &candidate : getCandidates(op)) {
+    if (!isPlainLoop(op, candidate.loop)) {
+      context.noteReason(op, "the loop occurs in a compound index expression");
+      continue;
+    }
+    if (!context.dominates(candidate.pattern, op))
+      continue;
+    bool isReduction = linalg::isReductionIterator(
+        op.getIteratorTypesArray()[candidate.loop]);
+    std::optional<SmallVector<ResultPlan>> plans =
+        isReduction ? planReduction(context, op, candidate)
+                    : planParallel(context, op, candidate);
+    if (!plans)
+      continue;
+    LinalgOp smaller =
+        compactAlongLoop(context, op, candidate.loop, candidate.pattern);
+    noteConflicts(context, op, smaller, candidate);
+    bool inserts = llvm::any_of(*plans, [](const ResultPlan &plan) {
+      return plan.kind == ResultPlan::Insert;
+    });
+    context.reportCompacted(smaller,
+                            isReduction ? "C3" : (inserts ? "C5" : "C4"),
+                            {candidate.pattern, 0});
+    replaceWithPlan(context, op, smaller, *plans, candidate.pattern);
+    replacement = smaller;
+    return true;
+  }
+  return false;
+}
+
+//===----------------------------------------------------------------------===//
+// C2: compacts move up
+//===----------------------------------------------------------------------===//
+
+/// The dimension along which each result is compacted when `loop` is; nothing
+/// when a result is not indexed by it.
+static std::optional<SmallVector<int64_t>> getResultDims(LinalgOp op,
+                                                         unsigned loop) {
+  SmallVector<int64_t> dims;
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    std::optional<int64_t> dim =
+        getDim(op.getMatchingIndexingMap(&init), loop);
+    if (!dim)
+      return std::nullopt;
+    dims.push_back(*dim);
+  }
+  return dims;
+}
+
+static bool pullLine(CompactionContext &context, LinalgOp op,
+                     OpResult result, Line line) {
+  OpOperand *init = op.getDpsInitOperand(result.getResultNumber());
+  std::optional<unsigned> loop =
+      getLoop(op.getMatchingIndexingMap(init), line.dim);
+  if (!loop || !isPlainLoop(op, *loop) ||
+      !linalg::isParallelIterator(op.getIteratorTypesArray()[*loop])) {
+    context.noteReason(op, "the compacted dimension is not a plain loop");
+    return false;
+  }
+  std::optional<SmallVector<int64_t>> dims = getResultDims(op, *loop);
+  if (!dims || !context.dominates(line.pattern, op))
+    return false;
+  bool agree = llvm::all_of(op->getResults(), [&](OpResult other) {
+    return CompactionContext::allUsesCompact(
+        other, {line.pattern, (*dims)[other.getResultNumber()]});
+  });
+  if (!agree && op.getNumReductionLoops() != 0) {
+    context.noteReason(op, "not all users of the product agree on the units "
+                           "they keep");
+    return false;
+  }
+  LinalgOp smaller = compactAlongLoop(context, op, *loop, line.pattern);
+  context.reportCompacted(smaller, "C2", line);
+  for (OpResult other : op->getResults())
+    context.replaceCompacts(
+        other, {line.pattern, (*dims)[other.getResultNumber()]},
+        smaller->getResult(other.getResultNumber()));
+  return true;
+}
+
+bool mlir::sparsedrop::pullCompactsThroughLinalg(CompactionContext &context,
+                                                 LinalgOp op) {
+  if (!op.hasPureTensorSemantics())
+    return false;
+  bool changed = false;
+  for (OpResult result : op->getResults())
+    for (Line line : CompactionContext::getCompactLines(result))
+      changed |= pullLine(context, op, result, line);
+  return changed;
+}

@@ -1,0 +1,425 @@
+//===- LowerPatterns.cpp - Patterns as values of upstream types -----------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerPatterns.h"
+
+#include "sparsedrop/Sampling/Distribution.h"
+#include "sparsedrop/Sampling/Philox.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+//===----------------------------------------------------------------------===//
+// Index arithmetic that folds
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Builds folded index arithmetic at the insertion point of a builder.
+class IndexMath {
+public:
+  IndexMath(OpBuilder &builder, Location loc) : builder(builder), loc(loc) {}
+
+  Value constant(int64_t value) const {
+    return arith::ConstantIndexOp::create(builder, loc, value);
+  }
+  Value value(OpFoldResult operand) const {
+    return getValueOrCreateConstantIndexOp(builder, loc, operand);
+  }
+  Value add(Value a, Value b) const { return make<arith::AddIOp>(a, b); }
+  Value sub(Value a, Value b) const { return make<arith::SubIOp>(a, b); }
+  Value mul(Value a, Value b) const { return make<arith::MulIOp>(a, b); }
+  Value div(Value a, Value b) const { return make<arith::DivUIOp>(a, b); }
+  Value rem(Value a, Value b) const { return make<arith::RemUIOp>(a, b); }
+  Value max(Value a, Value b) const { return make<arith::MaxSIOp>(a, b); }
+  Value ceilDiv(Value a, Value b) const {
+    // Not arith.ceildivui: stock lowerings need an extra pass for it.
+    return div(add(a, sub(b, constant(1))), b);
+  }
+  Value isEqual(Value a, Value b) const {
+    return builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, a,
+                                               b);
+  }
+
+private:
+  template <typename OpTy>
+  Value make(Value a, Value b) const {
+    return builder.createOrFold<OpTy>(loc, a, b);
+  }
+
+  OpBuilder &builder;
+  Location loc;
+};
+} // namespace
+
+/// Units b, b + dp, ... below `units`: max(0, ceil((units - b) / dp)).
+static Value countKept(const IndexMath &math, Value units, Value period,
+                       Value bias) {
+  APInt dp;
+  if (matchPattern(period, m_ConstantInt(&dp)) && dp.isOne())
+    return units;
+  // As b < dp, units - b + dp - 1 is not negative.
+  Value padded =
+      math.sub(math.add(units, math.sub(period, math.constant(1))), bias);
+  return math.div(padded, period);
+}
+
+Value PatternLowering::countUnits(Location loc, PatternType type,
+                                  ValueRange extents) {
+  IndexMath math(rewriter, loc);
+  if (type.getKind() != PatternKind::Tile)
+    return math.ceilDiv(extents[0], math.constant(type.getGranularity()));
+  Value columns =
+      math.ceilDiv(extents[1], math.constant(type.getTile()[1]));
+  if (type.getOrder() == TileOrder::Skewed)
+    return columns;
+  return math.mul(
+      columns, math.ceilDiv(extents[0], math.constant(type.getTile()[0])));
+}
+
+//===----------------------------------------------------------------------===//
+// Calls of the runtime library
+//===----------------------------------------------------------------------===//
+
+Value PatternLowering::call(Location loc, StringRef callee, Type result,
+                            ValueRange operands) {
+  if (!module.lookupSymbol(callee)) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(module.getBody());
+    auto function = func::FuncOp::create(
+        rewriter, loc, callee,
+        rewriter.getFunctionType(TypeRange(operands), TypeRange(result)));
+    function.setPrivate();
+  }
+  return func::CallOp::create(rewriter, loc, callee, TypeRange(result),
+                              operands)
+      .getResult(0);
+}
+
+/// The address of a constant array of probabilities in millionths, as i64.
+Value PatternLowering::getDistributionPointer(Location loc,
+                                              ArrayRef<int32_t> millionths) {
+  auto type = MemRefType::get(static_cast<int64_t>(millionths.size()),
+                              rewriter.getI32Type());
+  std::string name = "sparsedrop_distribution";
+  for (int32_t entry : millionths)
+    name += "_" + std::to_string(entry);
+  if (!module.lookupSymbol(name)) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(module.getBody());
+    auto values = DenseElementsAttr::get(
+        RankedTensorType::get(type.getShape(), type.getElementType()),
+        millionths);
+    memref::GlobalOp::create(rewriter, loc, name,
+                             rewriter.getStringAttr("private"), type, values,
+                             /*constant=*/true, /*alignment=*/IntegerAttr());
+  }
+  Value global = memref::GetGlobalOp::create(rewriter, loc, type, name);
+  Value address =
+      memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc, global);
+  return arith::IndexCastOp::create(rewriter, loc, rewriter.getI64Type(),
+                                    address);
+}
+
+static Value constantI64(OpBuilder &builder, Location loc, int64_t value) {
+  return arith::ConstantIntOp::create(builder, loc, value, 64);
+}
+
+static Value toI64(OpBuilder &builder, Location loc, Value index) {
+  return builder.createOrFold<arith::IndexCastOp>(loc, builder.getI64Type(),
+                                                  index);
+}
+
+Value PatternLowering::hashSite(SampleOp op) {
+  Location loc = op.getLoc();
+  uint64_t hash = sampling::siteHash(op.getSite().data(), op.getSite().size());
+  Value value = constantI64(rewriter, loc, static_cast<int64_t>(hash));
+  if (!op.getIndex())
+    return value;
+  return call(loc, "sparsedrop_site_hash_index", rewriter.getI64Type(),
+              {value, toI64(rewriter, loc, op.getIndex())});
+}
+
+/// Splits period | bias << 32.
+void PatternLowering::setPeriodAndBias(Location loc, LoweredPattern &pattern,
+                                       Value packed) {
+  Value mask = constantI64(rewriter, loc, 0xffffffff);
+  Value low = arith::AndIOp::create(rewriter, loc, packed, mask);
+  Value high = arith::ShRUIOp::create(rewriter, loc, packed,
+                                      constantI64(rewriter, loc, 32));
+  Type index = rewriter.getIndexType();
+  pattern.period = arith::IndexCastOp::create(rewriter, loc, index, low);
+  pattern.bias = arith::IndexCastOp::create(rewriter, loc, index, high);
+}
+
+//===----------------------------------------------------------------------===//
+// Ops that make patterns
+//===----------------------------------------------------------------------===//
+
+/// `value` (index) as f32.
+static Value toF32(OpBuilder &builder, Location loc, Value value) {
+  return arith::SIToFPOp::create(builder, loc, builder.getF32Type(),
+                                 toI64(builder, loc, value));
+}
+
+static Value constantF32(OpBuilder &builder, Location loc, double value) {
+  return arith::ConstantFloatOp::create(builder, loc, builder.getF32Type(),
+                                        APFloat(static_cast<float>(value)));
+}
+
+FailureOr<LoweredPattern> PatternLowering::lowerPeriodicSample(SampleOp op) {
+  Location loc = op.getLoc();
+  if (!op.getDistribution())
+    return op.emitOpError() << "has no distribution; run "
+                               "sparsedrop-search-distribution first";
+  ArrayRef<double> distribution = *op.getDistribution();
+  SmallVector<int32_t> millionths(distribution.size());
+  std::string message;
+  if (!sampling::roundToMillionths(distribution.data(), distribution.size(),
+                                   millionths.data(), message))
+    return op.emitOpError() << "has a bad distribution: " << message;
+  LoweredPattern pattern;
+  pattern.type = op.getPattern().getType();
+  pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
+  Value units = countUnits(loc, pattern.type, op.getExtents());
+  Value packed =
+      call(loc, "sparsedrop_draw", rewriter.getI64Type(),
+           {op.getSeed(), op.getStep(), hashSite(op),
+            getDistributionPointer(loc, millionths),
+            constantI64(rewriter, loc, static_cast<int64_t>(millionths.size())),
+            toI64(rewriter, loc, units)});
+  setPeriodAndBias(loc, pattern, packed);
+  pattern.scale =
+      op.getScale() == ScaleMode::Pattern
+          ? toF32(rewriter, loc, pattern.period)
+          : constantF32(rewriter, loc,
+                        1 / (1 - sampling::meanRate(millionths.data(),
+                                                    millionths.size())));
+  return pattern;
+}
+
+LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
+  Location loc = op.getLoc();
+  LoweredPattern pattern;
+  pattern.type = op.getPattern().getType();
+  pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
+  auto listType = MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType());
+  pattern.keptList =
+      memref::AllocOp::create(rewriter, loc, listType, op.getExtents());
+  auto address = [&](Value buffer) -> Value {
+    return toI64(rewriter, loc,
+                 memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc,
+                                                                buffer));
+  };
+  Value sensitivity = constantI64(rewriter, loc, 0);
+  if (Value tensor = op.getSensitivity()) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    sensitivity = address(bufferization::ToBufferOp::create(
+        rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
+        tensor, /*read_only=*/true));
+  }
+  // The temperature of Gumbel-top-k, paper section C.3.
+  Value tau = arith::ConstantFloatOp::create(
+      rewriter, loc, rewriter.getF64Type(), APFloat(0.5));
+  Value count = call(
+      loc, "sparsedrop_sample_channels", rewriter.getI64Type(),
+      {op.getSeed(), op.getStep(), hashSite(op), sensitivity,
+       constantI64(rewriter, loc, 1),
+       toI64(rewriter, loc, op.getExtents()[0]),
+       constantI64(rewriter, loc, pattern.type.getGranularity()),
+       toI64(rewriter, loc, op.getCount()), tau, address(pattern.keptList)});
+  pattern.keptCount = arith::IndexCastOp::create(
+      rewriter, loc, rewriter.getIndexType(), count);
+  pattern.scale =
+      op.getScale() == ScaleMode::None
+          ? constantF32(rewriter, loc, 1)
+          : arith::DivFOp::create(
+                rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
+                toF32(rewriter, loc, pattern.keptCount))
+                .getResult();
+  return pattern;
+}
+
+FailureOr<LoweredPattern> PatternLowering::lowerSample(SampleOp op) {
+  if (op.getPattern().getType().getKind() != PatternKind::Channel)
+    return lowerPeriodicSample(op);
+  if (op.getScale() == ScaleMode::Energy)
+    return op.emitOpError() << "asks for scale 'energy', which needs the "
+                               "importances of the channels; use 'inverse' or "
+                               "'none'";
+  return lowerChannelSample(op);
+}
+
+LoweredPattern PatternLowering::lowerMakePattern(MakePatternOp op) {
+  Location loc = op.getLoc();
+  LoweredPattern pattern;
+  pattern.type = op.getPattern().getType();
+  pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
+  if (Value kept = op.getKept()) {
+    IndexMath math(rewriter, loc);
+    auto type = cast<RankedTensorType>(kept.getType());
+    pattern.keptList = bufferization::ToBufferOp::create(
+        rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
+        kept, /*read_only=*/true);
+    pattern.keptCount = memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
+    pattern.scale =
+        arith::DivFOp::create(rewriter, loc,
+                              toF32(rewriter, loc, op.getExtents()[0]),
+                              toF32(rewriter, loc, pattern.keptCount));
+  } else {
+    pattern.period = op.getPeriod();
+    pattern.bias = op.getBias();
+    SmallVector<Value> checked{op.getPeriod(), op.getBias()};
+    llvm::append_range(checked, op.getExtents());
+    // What is constant has been verified.
+    if (!llvm::all_of(checked, [](Value v) { return matchPattern(v, m_Constant()); })) {
+      Value units = countUnits(loc, pattern.type, op.getExtents());
+      setPeriodAndBias(loc, pattern,
+                       call(loc, "sparsedrop_check_pattern",
+                            rewriter.getI64Type(),
+                            {toI64(rewriter, loc, op.getPeriod()),
+                             toI64(rewriter, loc, op.getBias()),
+                             toI64(rewriter, loc, units)}));
+    }
+    pattern.scale = toF32(rewriter, loc, pattern.period);
+  }
+  if (op.getScale())
+    pattern.scale = op.getScale();
+  return pattern;
+}
+
+LoweredPattern PatternLowering::lowerSlice(SlicePatternOp op,
+                                           LoweredPattern source) {
+  IndexMath math(rewriter, op.getLoc());
+  // Unit j of the slice is unit j + o of the source: kept iff
+  // j mod dp = (b - o) mod dp.
+  Value units = math.div(op.getOffset(),
+                         math.constant(source.type.getGranularity()));
+  Value shift = math.rem(units, source.period);
+  source.bias = math.rem(
+      math.sub(math.add(source.bias, source.period), shift), source.period);
+  source.extents.assign(1, op.getExtent());
+  return source;
+}
+
+LoweredPattern PatternLowering::lowerStretch(StretchPatternOp op,
+                                             LoweredPattern source) {
+  IndexMath math(rewriter, op.getLoc());
+  source.type = op.getPattern().getType();
+  source.extents[0] =
+      math.mul(source.extents[0],
+               math.constant(static_cast<int64_t>(op.getFactor())));
+  return source;
+}
+
+FailureOr<LoweredPattern> PatternLowering::lower(Value pattern) {
+  if (auto it = lowered.find(pattern); it != lowered.end())
+    return it->second;
+  Operation *op = pattern.getDefiningOp();
+  if (!isa_and_present<SampleOp, MakePatternOp, SlicePatternOp,
+                       StretchPatternOp>(op)) {
+    emitError(pattern.getLoc())
+        << "cannot lower a pattern that is a function argument, a call's "
+           "result or carried by control flow; inline what draws it";
+    return failure();
+  }
+  FailureOr<LoweredPattern> source = LoweredPattern();
+  if (isa<SlicePatternOp, StretchPatternOp>(op))
+    source = lower(op->getOperand(0));
+  if (failed(source))
+    return failure();
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointAfter(op);
+  FailureOr<LoweredPattern> result =
+      llvm::TypeSwitch<Operation *, FailureOr<LoweredPattern>>(op)
+          .Case([&](SampleOp o) { return lowerSample(o); })
+          .Case([&](MakePatternOp o) { return lowerMakePattern(o); })
+          .Case([&](SlicePatternOp o) { return lowerSlice(o, *source); })
+          .Case([&](StretchPatternOp o) { return lowerStretch(o, *source); });
+  if (succeeded(result))
+    lowered[pattern] = *result;
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Reading patterns
+//===----------------------------------------------------------------------===//
+
+SplitExtent PatternLowering::getSplitExtent(const LoweredPattern &pattern) {
+  Location loc = pattern.period.getLoc();
+  IndexMath math(rewriter, loc);
+  Value granularity = math.constant(pattern.type.getGranularity());
+  Value full = math.div(pattern.extents[0], granularity);
+  Value rest = math.rem(pattern.extents[0], granularity);
+  SplitExtent split;
+  split.full = getAsOpFoldResult(full);
+  split.kept =
+      getAsOpFoldResult(countKept(math, full, pattern.period, pattern.bias));
+  split.tail = getAsOpFoldResult(rest);
+  if (isZeroInteger(split.tail))
+    return split;
+  Value isKept =
+      math.isEqual(math.rem(full, pattern.period), pattern.bias);
+  split.tail = getAsOpFoldResult(rewriter.createOrFold<arith::SelectOp>(
+      loc, isKept, rest, math.constant(0)));
+  return split;
+}
+
+OpFoldResult PatternLowering::getKeptCount(const LoweredPattern &pattern) {
+  if (pattern.keptCount)
+    return pattern.keptCount;
+  IndexMath math(rewriter, pattern.period.getLoc());
+  if (pattern.type.getGranularity() == 1)
+    return getAsOpFoldResult(countKept(math, pattern.extents[0],
+                                       pattern.period, pattern.bias));
+  SplitExtent split = getSplitExtent(pattern);
+  Value whole =
+      math.mul(math.value(split.kept),
+               math.constant(pattern.type.getGranularity()));
+  return getAsOpFoldResult(math.add(whole, math.value(split.tail)));
+}
+
+Value PatternLowering::getKeptIndex(OpBuilder &builder, Location loc,
+                                    const LoweredPattern &pattern,
+                                    Value position) {
+  if (pattern.keptList)
+    return memref::LoadOp::create(builder, loc, pattern.keptList, position);
+  IndexMath math(builder, loc);
+  Value granularity = math.constant(pattern.type.getGranularity());
+  Value block = math.add(
+      math.mul(math.div(position, granularity), pattern.period), pattern.bias);
+  return math.add(math.mul(block, granularity),
+                  math.rem(position, granularity));
+}
+
+Value PatternLowering::isKept(OpBuilder &builder, Location loc,
+                              const LoweredPattern &pattern,
+                              ValueRange indices) {
+  IndexMath math(builder, loc);
+  Value unit;
+  if (pattern.type.getKind() == PatternKind::Tile) {
+    ArrayRef<int64_t> tile = pattern.type.getTile();
+    Value row = math.div(indices[0], math.constant(tile[0]));
+    Value column = math.div(indices[1], math.constant(tile[1]));
+    if (pattern.type.getOrder() == TileOrder::Linear)
+      row = math.mul(
+          row, math.ceilDiv(pattern.extents[1], math.constant(tile[1])));
+    unit = math.add(row, column);
+  } else {
+    unit = math.div(indices[0], math.constant(pattern.type.getGranularity()));
+  }
+  return math.isEqual(math.rem(unit, pattern.period), pattern.bias);
+}

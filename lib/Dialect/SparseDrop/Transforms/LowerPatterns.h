@@ -1,0 +1,84 @@
+//===- LowerPatterns.h - Patterns as values of upstream types ----*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_TRANSFORMS_LOWERPATTERNS_H
+#define SPARSEDROP_LIB_TRANSFORMS_LOWERPATTERNS_H
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace mlir::sparsedrop {
+
+/// What a pattern is made of. Row and tile have a period and a bias, channel
+/// has the buffer of kept channels and their number; all of type index but the
+/// buffer, memref<?xindex>.
+struct LoweredPattern {
+  PatternType type;
+  SmallVector<Value, 2> extents;
+  Value period, bias;
+  Value keptList, keptCount;
+  Value scale; // f32
+};
+
+/// The units of granularity g of a dimension, split for code: `full` whole
+/// granules, of which `kept` are kept, and the kept part `tail` of a last one
+/// that is cut off. Index values or attributes; `tail` is the attribute 0 where
+/// the granularity is known to divide the extent.
+struct SplitExtent {
+  OpFoldResult full, kept, tail;
+};
+
+/// Lowers patterns, each once, behind the ops that make them.
+class PatternLowering {
+public:
+  PatternLowering(RewriterBase &rewriter, ModuleOp module)
+      : rewriter(rewriter), module(module) {}
+
+  /// An error when `pattern` is not made by an op of this dialect (a function
+  /// argument, a loop-carried value).
+  FailureOr<LoweredPattern> lower(Value pattern);
+
+  /// Number of kept units, at the insertion point.
+  OpFoldResult getKeptCount(const LoweredPattern &pattern);
+
+  /// The split of the extent, at the insertion point.
+  SplitExtent getSplitExtent(const LoweredPattern &pattern);
+
+  /// Original index of the kept unit at `position`.
+  Value getKeptIndex(OpBuilder &builder, Location loc,
+                     const LoweredPattern &pattern, Value position);
+
+  /// Whether the unit at `indices` is kept; row and tile.
+  Value isKept(OpBuilder &builder, Location loc, const LoweredPattern &pattern,
+               ValueRange indices);
+
+private:
+  FailureOr<LoweredPattern> lowerSample(SampleOp op);
+  FailureOr<LoweredPattern> lowerPeriodicSample(SampleOp op);
+  LoweredPattern lowerChannelSample(SampleOp op);
+  LoweredPattern lowerMakePattern(MakePatternOp op);
+  LoweredPattern lowerSlice(SlicePatternOp op, LoweredPattern source);
+  LoweredPattern lowerStretch(StretchPatternOp op, LoweredPattern source);
+
+  Value countUnits(Location loc, PatternType type, ValueRange extents);
+  void setPeriodAndBias(Location loc, LoweredPattern &pattern, Value packed);
+  Value hashSite(SampleOp op);
+  Value getDistributionPointer(Location loc, ArrayRef<int32_t> millionths);
+  Value call(Location loc, StringRef callee, Type result, ValueRange operands);
+
+  RewriterBase &rewriter;
+  ModuleOp module;
+  DenseMap<Value, LoweredPattern> lowered;
+};
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_TRANSFORMS_LOWERPATTERNS_H

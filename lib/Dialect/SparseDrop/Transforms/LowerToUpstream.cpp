@@ -1,0 +1,269 @@
+//===- LowerToUpstream.cpp - What is left becomes upstream ops ------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "LowerPatterns.h"
+#include "SplitGranularLoops.h"
+
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_LOWERTOUPSTREAM
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+namespace {
+/// Lowers the ops of one module.
+class UpstreamLowering {
+public:
+  UpstreamLowering(RewriterBase &rewriter, ModuleOp module)
+      : rewriter(rewriter), module(module), patterns(rewriter, module) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult lower(Operation *op);
+  Value lowerCompact(CompactOp op, const LoweredPattern &pattern);
+  Value lowerExpand(ExpandOp op, const LoweredPattern &pattern);
+  Value lowerMask(MaskOp op, const LoweredPattern &pattern);
+  Value lowerChannelMask(MaskOp op, const LoweredPattern &pattern);
+  LogicalResult erasePatterns();
+
+  RewriterBase &rewriter;
+  ModuleOp module;
+  PatternLowering patterns;
+};
+} // namespace
+
+/// Rule C7: a strided slice. Where the dimension is innermost in memory and
+/// several ops read it, it is packed once for all of them.
+Value UpstreamLowering::lowerCompact(CompactOp op,
+                                     const LoweredPattern &pattern) {
+  Location loc = op.getLoc();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(rewriter, loc, op.getSource());
+  SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
+  offsets[op.getDim()] = getAsOpFoldResult(pattern.bias);
+  sizes[op.getDim()] = patterns.getKeptCount(pattern);
+  strides[op.getDim()] = getAsOpFoldResult(pattern.period);
+  Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
+                                               offsets, sizes, strides);
+  bool isInnermost = op.getDim() == op.getType().getRank() - 1;
+  if (isInnermost && op.getType().getRank() > 1 && !op->hasOneUse() &&
+      !op->use_empty()) {
+    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                          op.getType().getElementType());
+    slice = linalg::CopyOp::create(rewriter, loc, slice, empty).getResult(0);
+  }
+  return slice;
+}
+
+/// Rule C8: an insertion into zeros.
+Value UpstreamLowering::lowerExpand(ExpandOp op,
+                                    const LoweredPattern &pattern) {
+  Location loc = op.getLoc();
+  Type element = op.getType().getElementType();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(rewriter, loc, op.getSource());
+  sizes[op.getDim()] = getAsOpFoldResult(pattern.extents[0]);
+  if (!op.getType().isDynamicDim(op.getDim()))
+    sizes[op.getDim()] =
+        rewriter.getIndexAttr(op.getType().getDimSize(op.getDim()));
+  for (int64_t i = 0, e = op.getType().getRank(); i < e; ++i)
+    if (!op.getType().isDynamicDim(i))
+      sizes[i] = rewriter.getIndexAttr(op.getType().getDimSize(i));
+  Value empty = tensor::EmptyOp::create(rewriter, loc, sizes, element);
+  Value zero = arith::ConstantOp::create(rewriter, loc,
+                                         rewriter.getZeroAttr(element));
+  Value zeros =
+      linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
+  return insertKept(rewriter, loc, op.getSource(), zeros, op.getDim(), pattern,
+                    patterns);
+}
+
+/// i1 tensor of a list of kept channels.
+Value UpstreamLowering::lowerChannelMask(MaskOp op,
+                                         const LoweredPattern &pattern) {
+  Location loc = op.getLoc();
+  Value no = arith::ConstantIntOp::create(rewriter, loc, 0, 1);
+  Value yes = arith::ConstantIntOp::create(rewriter, loc, 1, 1);
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, ArrayRef<OpFoldResult>{getAsOpFoldResult(pattern.extents[0])},
+      rewriter.getI1Type());
+  Value mask = linalg::FillOp::create(rewriter, loc, no, empty).getResult(0);
+  Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
+  Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
+  auto loop = scf::ForOp::create(
+      rewriter, loc, zero, pattern.keptCount, one, mask,
+      [&](OpBuilder &b, Location l, Value i, ValueRange carried) {
+        Value channel = memref::LoadOp::create(b, l, pattern.keptList, i);
+        Value updated =
+            tensor::InsertOp::create(b, l, yes, carried[0], channel);
+        scf::YieldOp::create(b, l, updated);
+      });
+  return loop.getResult(0);
+}
+
+Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
+  if (pattern.keptList)
+    return lowerChannelMask(op, pattern);
+  Location loc = op.getLoc();
+  int64_t rank = pattern.type.getRank();
+  SmallVector<OpFoldResult> sizes;
+  for (Value extent : pattern.extents)
+    sizes.push_back(getAsOpFoldResult(extent));
+  Value empty =
+      tensor::EmptyOp::create(rewriter, loc, sizes, rewriter.getI1Type());
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             rewriter, loc, empty.getType(), ValueRange(), empty,
+             rewriter.getMultiDimIdentityMap(rank), iterators,
+             [&](OpBuilder &b, Location l, ValueRange) {
+               SmallVector<Value> indices;
+               for (int64_t dim = 0; dim < rank; ++dim)
+                 indices.push_back(linalg::IndexOp::create(b, l, dim));
+               linalg::YieldOp::create(
+                   b, l, patterns.isKept(b, l, pattern, indices));
+             })
+      .getResult(0);
+}
+
+LogicalResult UpstreamLowering::lower(Operation *op) {
+  Value patternValue = isa<ExpandOp, CompactOp, DropoutOp>(op)
+                           ? op->getOperand(1)
+                           : op->getOperand(0);
+  if (auto insert = dyn_cast<InsertOp>(op))
+    patternValue = insert.getPattern();
+  if (isa<DropoutOp>(op))
+    return op->emitOpError() << "is left; run sparsedrop-compact or "
+                                "sparsedrop-lower-to-masked first";
+  FailureOr<LoweredPattern> lowered = patterns.lower(patternValue);
+  if (failed(lowered))
+    return failure();
+  const LoweredPattern &pattern = *lowered;
+  if (isa<CompactOp, ExpandOp, InsertOp>(op) && pattern.keptList)
+    return op->emitOpError() << "on a pattern of kind 'channel' is not "
+                                "supported; mode 'masked' computes it";
+  rewriter.setInsertionPoint(op);
+  Location loc = op->getLoc();
+  Value result =
+      llvm::TypeSwitch<Operation *, Value>(op)
+          .Case([&](CompactOp o) { return lowerCompact(o, pattern); })
+          .Case([&](ExpandOp o) { return lowerExpand(o, pattern); })
+          .Case([&](InsertOp o) {
+            return insertKept(rewriter, loc, o.getSource(), o.getDest(),
+                              o.getDim(), pattern, patterns);
+          })
+          .Case([&](MaskOp o) { return lowerMask(o, pattern); })
+          .Case([&](KeptCountOp o) {
+            return getValueOrCreateConstantIndexOp(
+                rewriter, loc, patterns.getKeptCount(pattern));
+          })
+          .Case([&](KeptIndexOp o) {
+            return patterns.getKeptIndex(rewriter, loc, pattern,
+                                         o.getPosition());
+          })
+          .Case([&](ExtentOp o) { return pattern.extents[o.getDim()]; })
+          .Case([&](ScaleOp o) { return pattern.scale; });
+  Type type = op->getResult(0).getType();
+  if (result.getType() != type)
+    result = tensor::CastOp::create(rewriter, loc, type, result);
+  rewriter.replaceOp(op, result);
+  return success();
+}
+
+/// Removes the ops that made patterns; what is left cannot be lowered.
+LogicalResult UpstreamLowering::erasePatterns() {
+  SmallVector<Operation *> makers;
+  module.walk([&](Operation *op) {
+    if (isa<SampleOp, MakePatternOp, SlicePatternOp, StretchPatternOp>(op))
+      makers.push_back(op);
+  });
+  for (Operation *op : llvm::reverse(makers))
+    if (op->use_empty())
+      rewriter.eraseOp(op);
+  WalkResult result = module.walk([](Operation *op) {
+    bool isOurs = isa_and_present<SparseDropDialect>(op->getDialect());
+    bool hasPattern =
+        llvm::any_of(op->getOperandTypes(), llvm::IsaPred<PatternType>) ||
+        llvm::any_of(op->getResultTypes(), llvm::IsaPred<PatternType>);
+    if (auto function = dyn_cast<FunctionOpInterface>(op)) {
+      hasPattern |= llvm::any_of(function.getArgumentTypes(),
+                                 llvm::IsaPred<PatternType>);
+      hasPattern |= llvm::any_of(function.getResultTypes(),
+                                 llvm::IsaPred<PatternType>);
+    }
+    if (!isOurs && !hasPattern)
+      return WalkResult::advance();
+    op->emitError() << "cannot lower a pattern that is a function argument, a "
+                       "call's result or carried by control flow; inline what "
+                       "draws it";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult UpstreamLowering::run() {
+  WalkResult annotated = module.walk([](Operation *op) {
+    op->removeDiscardableAttr(kMissedAttrName);
+    op->removeDiscardableAttr(kProductAttrName);
+    if (!op->hasAttr(kDropoutAttrName))
+      return WalkResult::advance();
+    op->emitError() << "carries a dropout annotation that has not been "
+                       "materialized; run sparsedrop-materialize first";
+    return WalkResult::interrupt();
+  });
+  if (annotated.wasInterrupted() ||
+      failed(splitGranularLoops(rewriter, module, patterns)))
+    return failure();
+  SmallVector<Operation *> ops;
+  module.walk([&](Operation *op) {
+    if (isa_and_present<SparseDropDialect>(op->getDialect()) &&
+        !isa<SampleOp, MakePatternOp, SlicePatternOp, StretchPatternOp>(op))
+      ops.push_back(op);
+  });
+  for (Operation *op : ops) {
+    if (op->use_empty()) {
+      rewriter.eraseOp(op);
+      continue;
+    }
+    if (failed(lower(op)))
+      return failure();
+  }
+  return erasePatterns();
+}
+
+LogicalResult mlir::sparsedrop::lowerToUpstream(RewriterBase &rewriter,
+                                                ModuleOp module) {
+  return UpstreamLowering(rewriter, module).run();
+}
+
+namespace {
+struct LowerToUpstream
+    : public mlir::sparsedrop::impl::LowerToUpstreamBase<LowerToUpstream> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    if (failed(lowerToUpstream(rewriter, getOperation())))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,465 @@
+//===- SplitGranularLoops.cpp - Loops over granules -----------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "SplitGranularLoops.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SmallVectorExtras.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using linalg::LinalgOp;
+
+//===----------------------------------------------------------------------===//
+// Views of one dimension
+//===----------------------------------------------------------------------===//
+
+static OpFoldResult multiply(OpBuilder &builder, Location loc, OpFoldResult a,
+                             int64_t b) {
+  if (std::optional<int64_t> constant = getConstantIntValue(a))
+    return builder.getIndexAttr(*constant * b);
+  Value factor = arith::ConstantIndexOp::create(builder, loc, b);
+  return builder.createOrFold<arith::MulIOp>(
+      loc, getValueOrCreateConstantIndexOp(builder, loc, a), factor);
+}
+
+/// value[.., offset : offset + size : 1, ..] along `dim`.
+static Value slice(OpBuilder &builder, Location loc, Value value, int64_t dim,
+                   OpFoldResult offset, OpFoldResult size) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
+  if (isZeroInteger(offset) && isEqualConstantIntOrValue(sizes[dim], size))
+    return value;
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[dim] = offset;
+  sizes[dim] = size;
+  return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes,
+                                        strides);
+}
+
+/// Splits dimension `dim` into (blocks, g).
+static Value splitDim(OpBuilder &builder, Location loc, Value value,
+                      int64_t dim, OpFoldResult blocks, int64_t granularity) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t i = 0, out = 0; i < type.getRank(); ++i) {
+    groups.push_back({out++});
+    if (i == dim)
+      groups.back().push_back(out++);
+  }
+  sizes[dim] = blocks;
+  sizes.insert(sizes.begin() + dim + 1, builder.getIndexAttr(granularity));
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(sizes, dynamic, shape);
+  // A size that is static on one side must be so on the other.
+  if (type.isDynamicDim(dim))
+    shape[dim] = ShapedType::kDynamic;
+  return tensor::ExpandShapeOp::create(
+      builder, loc, RankedTensorType::get(shape, type.getElementType()), value,
+      groups, sizes);
+}
+
+/// Joins dimensions `dim` and `dim` + 1.
+static Value joinDims(OpBuilder &builder, Location loc, Value value,
+                      int64_t dim) {
+  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t i = 0; i < rank; ++i) {
+    if (i == dim + 1)
+      groups.back().push_back(i);
+    else
+      groups.push_back({i});
+  }
+  return tensor::CollapseShapeOp::create(builder, loc, value, groups);
+}
+
+/// The whole granules of `full`, as (full, g).
+static Value splitFull(OpBuilder &builder, Location loc, Value full,
+                       int64_t dim, const LoweredPattern &pattern,
+                       const SplitExtent &split) {
+  int64_t granularity = pattern.type.getGranularity();
+  Value whole = slice(builder, loc, full, dim, builder.getIndexAttr(0),
+                      multiply(builder, loc, split.full, granularity));
+  return splitDim(builder, loc, whole, dim, split.full, granularity);
+}
+
+Value mlir::sparsedrop::sliceKeptGranules(OpBuilder &builder, Location loc,
+                                          Value full, int64_t dim,
+                                          const LoweredPattern &pattern,
+                                          const SplitExtent &split) {
+  Value granules = splitFull(builder, loc, full, dim, pattern, split);
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(builder, loc, granules);
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[dim] = getAsOpFoldResult(pattern.bias);
+  sizes[dim] = split.kept;
+  strides[dim] = getAsOpFoldResult(pattern.period);
+  return tensor::ExtractSliceOp::create(builder, loc, granules, offsets, sizes,
+                                        strides);
+}
+
+Value mlir::sparsedrop::sliceKeptTail(OpBuilder &builder, Location loc,
+                                      Value full, int64_t dim,
+                                      const LoweredPattern &pattern,
+                                      const SplitExtent &split) {
+  return slice(builder, loc, full, dim,
+               multiply(builder, loc, split.full, pattern.type.getGranularity()),
+               split.tail);
+}
+
+static Value insertSlice(OpBuilder &builder, Location loc, Value source,
+                         Value dest, int64_t dim, OpFoldResult offset,
+                         OpFoldResult stride) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, source);
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[dim] = offset;
+  strides[dim] = stride;
+  return tensor::InsertSliceOp::create(builder, loc, source, dest, offsets,
+                                       sizes, strides);
+}
+
+Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
+                                   Value source, Value dest, int64_t dim,
+                                   const LoweredPattern &pattern,
+                                   PatternLowering &lowering) {
+  OpFoldResult one = rewriter.getIndexAttr(1), zero = rewriter.getIndexAttr(0);
+  OpFoldResult bias = getAsOpFoldResult(pattern.bias);
+  OpFoldResult period = getAsOpFoldResult(pattern.period);
+  int64_t granularity = pattern.type.getGranularity();
+  if (granularity == 1)
+    return insertSlice(rewriter, loc, source, dest, dim, bias, period);
+  SplitExtent split = lowering.getSplitExtent(pattern);
+  OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
+  Value granules = splitDim(
+      rewriter, loc, slice(rewriter, loc, source, dim, zero, whole), dim,
+      split.kept, granularity);
+  Value target = splitFull(rewriter, loc, dest, dim, pattern, split);
+  target = insertSlice(rewriter, loc, granules, target, dim, bias, period);
+  Value joined = joinDims(rewriter, loc, target, dim);
+  if (isZeroInteger(split.tail))
+    return joined.getType() == dest.getType()
+               ? joined
+               : tensor::CastOp::create(rewriter, loc, dest.getType(), joined);
+  Value result = insertSlice(rewriter, loc, joined, dest, dim, zero, one);
+  Value tail = slice(rewriter, loc, source, dim, whole, split.tail);
+  return insertSlice(rewriter, loc, tail, result, dim,
+                     multiply(rewriter, loc, split.full, granularity), one);
+}
+
+//===----------------------------------------------------------------------===//
+// Splitting a loop
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Splits one loop of one op.
+class LoopSplitter {
+public:
+  LoopSplitter(RewriterBase &rewriter, LinalgOp op, unsigned loop,
+               Value pattern, const LoweredPattern &lowered,
+               const SplitExtent &split)
+      : rewriter(rewriter), op(op), loc(op.getLoc()), loop(loop),
+        pattern(pattern), lowered(lowered), split(split),
+        granularity(lowered.type.getGranularity()) {
+    whole = multiply(rewriter, loc, split.kept, granularity);
+  }
+
+  /// The ops that compute the parts.
+  SmallVector<LinalgOp> created;
+
+  /// The results, computed with the loop split.
+  SmallVector<Value> run() {
+    bool isParallel =
+        linalg::isParallelIterator(op.getIteratorTypesArray()[loop]);
+    SmallVector<Value> inits(op.getDpsInits());
+    SmallVector<Value> results = runMain();
+    if (isParallel)
+      results = putBack(results, inits, rewriter.getIndexAttr(0), true);
+    if (isZeroInteger(split.tail))
+      return results;
+    SmallVector<Value> tails = runTail(results);
+    return isParallel ? putBack(tails, results, whole, false) : tails;
+  }
+
+private:
+  std::optional<int64_t> getDim(OpOperand &operand) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    for (auto [dim, expr] : llvm::enumerate(map.getResults()))
+      if (expr.isFunctionOfDim(loop))
+        return dim;
+    return std::nullopt;
+  }
+
+  /// Whether `value` is a compact along `dim`, possibly under compacts of
+  /// other dimensions, that this split makes a view.
+  bool isLeaf(Value value, int64_t dim) {
+    auto compact = value.getDefiningOp<CompactOp>();
+    if (!compact)
+      return false;
+    if (compact.getDim() == dim)
+      return compact.getPattern() == pattern;
+    return isLeaf(compact.getSource(), dim);
+  }
+
+  /// The view in place of that compact; `isMain` selects the whole granules.
+  Value createView(Value value, int64_t dim, bool isMain) {
+    auto compact = value.getDefiningOp<CompactOp>();
+    if (compact.getDim() == dim)
+      return isMain ? sliceKeptGranules(rewriter, loc, compact.getSource(), dim,
+                                        lowered, split)
+                    : sliceKeptTail(rewriter, loc, compact.getSource(), dim,
+                                    lowered, split);
+    Value source = createView(compact.getSource(), dim, isMain);
+    int64_t moved = compact.getDim() + (isMain && compact.getDim() > dim);
+    return CompactOp::create(rewriter, loc, source, compact.getPattern(),
+                             moved);
+  }
+
+  SmallVector<Value> runMain();
+  SmallVector<Value> runTail(ArrayRef<Value> inits);
+  SmallVector<Value> putBack(ArrayRef<Value> parts, ArrayRef<Value> dests,
+                             OpFoldResult offset, bool isMain);
+  AffineMap splitMap(AffineMap map);
+  void cloneBody(OpBuilder &builder, ValueRange arguments);
+
+  RewriterBase &rewriter;
+  LinalgOp op;
+  Location loc;
+  unsigned loop;
+  Value pattern;
+  const LoweredPattern &lowered;
+  const SplitExtent &split;
+  int64_t granularity;
+  OpFoldResult whole;
+};
+} // namespace
+
+/// Loop l becomes (l, l + 1), later ones move up by one.
+AffineMap LoopSplitter::splitMap(AffineMap map) {
+  unsigned count = op.getNumLoops();
+  SmallVector<AffineExpr> replacements;
+  for (unsigned i = 0; i < count; ++i)
+    replacements.push_back(
+        rewriter.getAffineDimExpr(i <= loop ? i : i + 1));
+  SmallVector<AffineExpr> results;
+  for (AffineExpr expr : map.getResults()) {
+    results.push_back(expr.replaceDims(replacements));
+    if (expr.isFunctionOfDim(loop))
+      results.push_back(rewriter.getAffineDimExpr(loop + 1));
+  }
+  return AffineMap::get(count + 1, 0, results, rewriter.getContext());
+}
+
+void LoopSplitter::cloneBody(OpBuilder &b, ValueRange arguments) {
+  IRMapping mapping;
+  Block *body = op.getBlock();
+  mapping.map(body->getArguments(), arguments);
+  for (Operation &inner : body->getOperations()) {
+    auto index = dyn_cast<linalg::IndexOp>(inner);
+    if (!index) {
+      b.clone(inner, mapping);
+      continue;
+    }
+    unsigned dim = index.getDim();
+    Value value = linalg::IndexOp::create(b, loc, dim <= loop ? dim : dim + 1);
+    if (dim == loop) {
+      Value size = arith::ConstantIndexOp::create(b, loc, granularity);
+      value = arith::AddIOp::create(
+          b, loc, arith::MulIOp::create(b, loc, value, size),
+          linalg::IndexOp::create(b, loc, loop + 1));
+    }
+    mapping.map(index.getResult(), value);
+  }
+}
+
+SmallVector<Value> LoopSplitter::runMain() {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    std::optional<int64_t> dim = getDim(operand);
+    if (!dim) {
+      operands.push_back(operand.get());
+    } else if (isLeaf(operand.get(), *dim)) {
+      operands.push_back(createView(operand.get(), *dim, /*isMain=*/true));
+    } else {
+      Value part = slice(rewriter, loc, operand.get(), *dim,
+                         rewriter.getIndexAttr(0), whole);
+      operands.push_back(
+          splitDim(rewriter, loc, part, *dim, split.kept, granularity));
+    }
+  }
+  ArrayRef<Value> all(operands);
+  ArrayRef<Value> inputs = all.take_front(op.getNumDpsInputs());
+  ArrayRef<Value> inits = all.drop_front(op.getNumDpsInputs());
+  SmallVector<AffineMap> maps =
+      llvm::map_to_vector(op.getIndexingMapsArray(),
+                          [&](AffineMap map) { return splitMap(map); });
+  SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
+  iterators.insert(iterators.begin() + loop, iterators[loop]);
+  auto generic = linalg::GenericOp::create(
+      rewriter, loc, TypeRange(ValueRange(inits)), inputs, inits, maps, iterators,
+      [&](OpBuilder &b, Location, ValueRange arguments) {
+        cloneBody(b, arguments);
+      });
+  for (NamedAttribute attribute : op->getDiscardableAttrs())
+    generic->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  created.push_back(cast<LinalgOp>(generic.getOperation()));
+  return generic.getResults();
+}
+
+SmallVector<Value> LoopSplitter::runTail(ArrayRef<Value> inits) {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    std::optional<int64_t> dim = getDim(operand);
+    Value value = operand.get();
+    if (op.isDpsInit(&operand))
+      value = inits[operand.getOperandNumber() - op.getNumDpsInputs()];
+    if (!dim) {
+      operands.push_back(value);
+    } else if (!op.isDpsInit(&operand) && isLeaf(value, *dim)) {
+      operands.push_back(createView(value, *dim, /*isMain=*/false));
+    } else {
+      operands.push_back(
+          slice(rewriter, loc, value, *dim, whole, split.tail));
+    }
+  }
+  SmallVector<Type> types = llvm::map_to_vector(
+      ArrayRef<Value>(operands).drop_front(op.getNumDpsInputs()),
+      [](Value value) { return value.getType(); });
+  Operation *tail = clone(rewriter, op.getOperation(), types, operands);
+  for (Region &region : tail->getRegions())
+    region.walk([&](linalg::IndexOp index) {
+      if (index.getDim() != loop)
+        return;
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPointAfter(index);
+      Value offset = getValueOrCreateConstantIndexOp(rewriter, loc, whole);
+      auto shifted = arith::AddIOp::create(rewriter, loc, index, offset);
+      rewriter.replaceAllUsesExcept(index, shifted, shifted);
+    });
+  created.push_back(cast<LinalgOp>(tail));
+  return tail->getResults();
+}
+
+/// Puts parts of the results into `dests` at `offset` along the split loop.
+SmallVector<Value> LoopSplitter::putBack(ArrayRef<Value> parts,
+                                         ArrayRef<Value> dests,
+                                         OpFoldResult offset, bool isMain) {
+  SmallVector<Value> results;
+  for (auto [i, part, dest] : llvm::enumerate(parts, dests)) {
+    int64_t dim = *getDim(*op.getDpsInitOperand(i));
+    Value value = isMain ? joinDims(rewriter, loc, part, dim) : part;
+    if (isMain && isZeroInteger(split.tail)) {
+      if (value.getType() != dest.getType())
+        value = tensor::CastOp::create(rewriter, loc, dest.getType(), value);
+      results.push_back(value);
+      continue;
+    }
+    results.push_back(insertSlice(rewriter, loc, value, dest, dim, offset,
+                                  rewriter.getIndexAttr(1)));
+  }
+  return results;
+}
+
+//===----------------------------------------------------------------------===//
+// Driver
+//===----------------------------------------------------------------------===//
+
+static bool isGranular(CompactOp op) {
+  PatternType type = op.getPattern().getType();
+  return type.getKind() == PatternKind::Row && type.getGranularity() > 1;
+}
+
+/// Whether only structured ops read `op`, at most through further compacts.
+static bool feedsLinalgOnly(CompactOp op) {
+  return llvm::all_of(op->getUsers(), [](Operation *user) {
+    if (auto compact = dyn_cast<CompactOp>(user))
+      return feedsLinalgOnly(compact);
+    return isa<LinalgOp, tensor::DimOp>(user);
+  });
+}
+
+/// Copies a compact that other than structured ops read.
+static void pack(RewriterBase &rewriter, CompactOp op) {
+  if (feedsLinalgOnly(op))
+    return;
+  Location loc = op.getLoc();
+  rewriter.setInsertionPointAfter(op);
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, tensor::getMixedSizes(rewriter, loc, op.getResult()),
+      op.getType().getElementType());
+  auto copy = linalg::CopyOp::create(rewriter, loc, op.getResult(), empty);
+  Value packed = copy.getResult(0);
+  if (packed.getType() != op.getType())
+    packed = tensor::CastOp::create(rewriter, loc, op.getType(), packed);
+  rewriter.replaceUsesWithIf(op.getResult(), packed, [&](OpOperand &use) {
+    return !isa<LinalgOp, tensor::DimOp>(use.getOwner());
+  });
+}
+
+/// The loop of `op` that a granular compact among its operands calls to split.
+static std::optional<std::pair<unsigned, Value>> findLoop(LinalgOp op) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    auto compact = operand.get().getDefiningOp<CompactOp>();
+    for (; compact; compact = compact.getSource().getDefiningOp<CompactOp>()) {
+      if (!isGranular(compact))
+        continue;
+      if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(compact.getDim())))
+        return std::make_pair(expr.getPosition(), compact.getPattern());
+    }
+  }
+  return std::nullopt;
+}
+
+LogicalResult
+mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter, Operation *root,
+                                     PatternLowering &lowering) {
+  SmallVector<CompactOp> compacts;
+  root->walk([&](CompactOp op) {
+    if (isGranular(op))
+      compacts.push_back(op);
+  });
+  for (CompactOp op : compacts)
+    pack(rewriter, op);
+  SmallVector<LinalgOp> worklist;
+  root->walk([&](LinalgOp op) { worklist.push_back(op); });
+  while (!worklist.empty()) {
+    LinalgOp op = worklist.pop_back_val();
+    std::optional<std::pair<unsigned, Value>> found = findLoop(op);
+    if (!found)
+      continue;
+    auto [loop, pattern] = *found;
+    FailureOr<LoweredPattern> lowered = lowering.lower(pattern);
+    if (failed(lowered))
+      return failure();
+    rewriter.setInsertionPoint(op);
+    SplitExtent split = lowering.getSplitExtent(*lowered);
+    LoopSplitter splitter(rewriter, op, loop, pattern, *lowered, split);
+    SmallVector<Value> results = splitter.run();
+    // The parts may have further loops to split.
+    llvm::append_range(worklist, splitter.created);
+    for (auto [old, result] : llvm::zip(op->getResults(), results)) {
+      if (result.getType() != old.getType())
+        result = tensor::CastOp::create(rewriter, op.getLoc(), old.getType(),
+                                        result);
+      rewriter.replaceAllUsesWith(old, result);
+    }
+    rewriter.eraseOp(op);
+  }
+  return success();
+}

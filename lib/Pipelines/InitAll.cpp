@@ -1,0 +1,33 @@
+//===- InitAll.cpp - Registration -----------------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/InitAll.h"
+
+#include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
+#include "sparsedrop/Pipelines/Pipelines.h"
+
+#include "mlir/IR/DialectRegistry.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+void mlir::sparsedrop::registerSparseDropDialect(DialectRegistry &registry) {
+  registry.insert<SparseDropDialect>();
+}
+
+void mlir::sparsedrop::registerAllSparseDropPasses() {
+  static bool registered = [] {
+    registerSparseDropPasses();
+    registerSparseDropConversionPasses();
+    registerSparseDropPipelines();
+    return true;
+  }();
+  (void)registered;
+}

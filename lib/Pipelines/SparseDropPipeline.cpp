@@ -1,0 +1,66 @@
+//===- SparseDropPipeline.cpp - From annotations to upstream dialects -----===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
+#include "sparsedrop/Pipelines/Pipelines.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+static void addMasks(OpPassManager &pm, MaskSource source) {
+  LowerToMaskedOptions options;
+  options.masks = source;
+  pm.addPass(createLowerToMasked(options));
+}
+
+void mlir::sparsedrop::buildSparseDropPipeline(
+    OpPassManager &pm, const SparseDropPipelineOptions &options) {
+  // A site means one pattern per function after inlining, and patterns do not
+  // cross calls.
+  pm.addPass(createInlinerPass());
+  SearchDistributionOptions search;
+  search.method = options.method;
+  pm.addPass(createSearchDistribution(search));
+  // In every mode, so that the signature does not depend on it.
+  pm.addPass(createMaterialize());
+  if (options.mode == DropoutMode::Compact)
+    pm.addPass(createCompact());
+  // Sizes say which pattern they come from until the lowerings.
+  if (options.instrument)
+    pm.addPass(createInstrument());
+  if (options.mode == DropoutMode::Masked)
+    addMasks(pm, MaskSource::Pattern);
+  if (options.mode == DropoutMode::Bernoulli)
+    addMasks(pm, MaskSource::Bernoulli);
+  if (options.mode == DropoutMode::Dense)
+    addMasks(pm, MaskSource::None);
+  // Draws whose operands are all constant are done now.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createLowerToUpstream());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void mlir::sparsedrop::registerSparseDropPipelines() {
+  static bool registered = [] {
+    PassPipelineRegistration<SparseDropPipelineOptions>(
+        "sparsedrop-pipeline",
+        "Annotated linalg in, upstream dialects and runtime calls out",
+        buildSparseDropPipeline);
+    PassPipelineRegistration<>(
+        "sparsedrop-to-cpu",
+        "Upstream dialects on tensors to the LLVM dialect for the host",
+        buildToCPUPipeline);
+    return true;
+  }();
+  (void)registered;
+}
