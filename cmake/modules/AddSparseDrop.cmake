@@ -36,6 +36,9 @@ function(add_sparsedrop_tool name)
   llvm_update_compile_flags(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS})
   mlir_target_link_libraries(${name} PRIVATE ${ARG_MLIR_LIBS})
+  # LLVM's flags say -fPIC already; CMake's -fPIE would not fit the precompiled
+  # header.
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   sparsedrop_reuse_pch(${name})
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endfunction()

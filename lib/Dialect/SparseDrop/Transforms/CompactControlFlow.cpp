@@ -61,11 +61,12 @@ static void replaceIf(CompactionContext &context, scf::IfOp op,
                               smaller.getThenRegion().end());
   rewriter.inlineRegionBefore(op.getElseRegion(), smaller.getElseRegion(),
                               smaller.getElseRegion().end());
-  for (auto [region, value] :
-       llvm::zip(smaller->getRegions(), values))
-    rewriter.modifyOpInPlace(region.front().getTerminator(), [&] {
-      region.front().getTerminator()->setOperand(carried.index, value);
-    });
+  for (auto [region, value] : llvm::zip(smaller->getRegions(), values)) {
+    Operation *yield = region.front().getTerminator();
+    rewriter.startOpModification(yield);
+    yield->setOperand(carried.index, value);
+    rewriter.finalizeOpModification(yield);
+  }
   for (auto [i, old, result] :
        llvm::enumerate(op.getResults(), smaller.getResults())) {
     if (i == carried.index)
@@ -181,14 +182,14 @@ static void replaceFor(CompactionContext &context, scf::ForOp op,
   for (const CarriedLine &c : carried)
     arguments[c.index + 1] = op.getInitArgs()[c.index]; // no use is left
   rewriter.mergeBlocks(op.getBody(), smaller.getBody(), arguments);
-  for (auto [i, old, result] :
-       llvm::enumerate(op.getResults(), smaller.getResults())) {
+  for (unsigned i = 0, e = op.getNumResults(); i < e; ++i) {
     const auto *found = llvm::find_if(
         carried, [&](const CarriedLine &c) { return c.index == i; });
     if (found != carried.end())
-      replaceCarried(context, old, result, found->line);
+      replaceCarried(context, op.getResult(i), smaller.getResult(i),
+                     found->line);
     else
-      rewriter.replaceAllUsesWith(old, result);
+      rewriter.replaceAllUsesWith(op.getResult(i), smaller.getResult(i));
   }
   rewriter.eraseOp(op);
 }

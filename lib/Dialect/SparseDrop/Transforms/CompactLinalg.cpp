@@ -270,8 +270,8 @@ bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
     }
     if (!context.dominates(candidate.pattern, op))
       continue;
-    bool isReduction = linalg::isReductionIterator(
-        op.getIteratorTypesArray()[candidate.loop]);
+    bool isReduction = op.getIteratorTypesArray()[candidate.loop] ==
+                       utils::IteratorType::reduction;
     std::optional<SmallVector<ResultPlan>> plans =
         isReduction ? planReduction(context, op, candidate)
                     : planParallel(context, op, candidate);
@@ -318,7 +318,7 @@ static bool pullLine(CompactionContext &context, LinalgOp op,
   std::optional<unsigned> loop =
       getLoop(op.getMatchingIndexingMap(init), line.dim);
   if (!loop || !isPlainLoop(op, *loop) ||
-      !linalg::isParallelIterator(op.getIteratorTypesArray()[*loop])) {
+      op.getIteratorTypesArray()[*loop] != utils::IteratorType::parallel) {
     context.noteReason(op, "the compacted dimension is not a plain loop");
     return false;
   }

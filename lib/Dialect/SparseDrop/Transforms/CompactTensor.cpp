@@ -27,14 +27,6 @@ static RankedTensorType withDynamicDim(Type type, int64_t dim) {
   return tensor.clone(shape);
 }
 
-/// The line of `value` if it is an expand (the outermost one).
-static std::optional<Line> getOuterLine(Value value) {
-  auto expand = value.getDefiningOp<ExpandOp>();
-  if (!expand)
-    return std::nullopt;
-  return Line{expand.getPattern(), expand.getDim()};
-}
-
 //===----------------------------------------------------------------------===//
 // Reshapes: which source and result dimensions belong together
 //===----------------------------------------------------------------------===//

@@ -32,7 +32,7 @@ static SmallVector<int64_t> getDims(LinalgOp op, OpOperand *operand,
   for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
     auto loop = dyn_cast<AffineDimExpr>(expr);
     if (loop &&
-        linalg::isReductionIterator(iterators[loop.getPosition()]) ==
+        (iterators[loop.getPosition()] == utils::IteratorType::reduction) ==
             reduction &&
         isPlainLoop(op, loop.getPosition()))
       dims.push_back(dim);

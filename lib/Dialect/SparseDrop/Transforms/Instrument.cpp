@@ -49,7 +49,7 @@ static Value findPattern(Value value, int64_t dim) {
     } else if (auto cast = dyn_cast<tensor::CastOp>(op)) {
       value = cast.getSource();
     } else if (auto linalgOp = dyn_cast<LinalgOp>(op)) {
-      value = linalgOp.getDpsTiedOpOperand(llvm::cast<OpResult>(value))->get();
+      value = linalgOp.getTiedOpOperand(llvm::cast<OpResult>(value))->get();
     } else {
       return {};
     }

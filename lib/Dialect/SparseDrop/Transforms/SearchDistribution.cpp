@@ -42,10 +42,13 @@ public:
     Result &result = entry->second;
     if (isNew) {
       result.probabilities.resize(periods);
-      auto find = method == SearchMethod::SGD ? sampling::searchSgd
-                                              : sampling::searchMaxent;
-      result.reached = find(rate, periods, result.probabilities.data(),
-                            result.message);
+      double *probabilities = result.probabilities.data();
+      result.reached =
+          method == SearchMethod::SGD
+              ? sampling::searchSgd(rate, periods, probabilities,
+                                    result.message)
+              : sampling::searchMaxent(rate, periods, probabilities,
+                                       result.message);
     }
     if (!result.reached)
       return op->emitOpError() << "has a drop rate that its patterns cannot "

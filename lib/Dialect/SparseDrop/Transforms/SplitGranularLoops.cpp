@@ -185,7 +185,7 @@ public:
   /// The results, computed with the loop split.
   SmallVector<Value> run() {
     bool isParallel =
-        linalg::isParallelIterator(op.getIteratorTypesArray()[loop]);
+        op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel;
     SmallVector<Value> inits(op.getDpsInits());
     SmallVector<Value> results = runMain();
     if (isParallel)

@@ -70,7 +70,7 @@ def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
     $site `seed` `(` $seed `)` `step` `(` $step `)` `extents` `(` $extents `)`
     (`index` `(` $index^ `)`)?
     (`sensitivity` `(` $sensitivity^ `:` type($sensitivity) `)`)?
-    (`count` `(` $count^ `)`)? attr-dict `:` type($pattern)
+    (`count` `(` $count^ `)`)? attr-dict `:` qualified(type($pattern))
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
@@ -107,7 +107,7 @@ def SparseDrop_MakePatternOp
   let assemblyFormat = [{
     (`period` `(` $period^ `)`)? (`bias` `(` $bias^ `)`)?
     (`kept` `(` $kept^ `:` type($kept) `)`)? `extents` `(` $extents `)`
-    (`scale` `(` $scale^ `)`)? attr-dict `:` type($pattern)
+    (`scale` `(` $scale^ `)`)? attr-dict `:` qualified(type($pattern))
   }];
   let hasVerifier = 1;
 }
@@ -133,7 +133,7 @@ def SparseDrop_SlicePatternOp : SparseDrop_Op<"slice_pattern",
   let results = (outs SparseDrop_RowPattern:$pattern);
   let assemblyFormat = [{
     $source `offset` `(` $offset `)` `extent` `(` $extent `)` attr-dict `:`
-    type($pattern)
+    qualified(type($pattern))
   }];
   let hasVerifier = 1;
 }
@@ -157,7 +157,7 @@ def SparseDrop_StretchPatternOp : SparseDrop_Op<"stretch_pattern"> {
   let arguments = (ins SparseDrop_RowPattern:$source, I64Attr:$factor);
   let results = (outs SparseDrop_RowPattern:$pattern);
   let assemblyFormat = [{
-    $source `by` $factor attr-dict `:` type($source) `to` type($pattern)
+    $source `by` $factor attr-dict `:` qualified(type($source)) `to` qualified(type($pattern))
   }];
   let hasVerifier = 1;
 }
@@ -178,7 +178,7 @@ def SparseDrop_KeptCountOp : SparseDrop_Op<"kept_count"> {
   }];
   let arguments = (ins SparseDrop_LinePattern:$pattern);
   let results = (outs Index:$count);
-  let assemblyFormat = "$pattern attr-dict `:` type($pattern)";
+  let assemblyFormat = "$pattern attr-dict `:` qualified(type($pattern))";
   let hasFolder = 1;
 }
 
@@ -194,7 +194,7 @@ def SparseDrop_KeptIndexOp : SparseDrop_Op<"kept_index"> {
   }];
   let arguments = (ins SparseDrop_LinePattern:$pattern, Index:$position);
   let results = (outs Index:$index);
-  let assemblyFormat = "$pattern `[` $position `]` attr-dict `:` type($pattern)";
+  let assemblyFormat = "$pattern `[` $position `]` attr-dict `:` qualified(type($pattern))";
 }
 
 def SparseDrop_ExtentOp : SparseDrop_Op<"extent"> {
@@ -213,7 +213,7 @@ def SparseDrop_ExtentOp : SparseDrop_Op<"extent"> {
   let arguments = (ins SparseDrop_PatternType:$pattern, I64Attr:$dim);
   let results = (outs Index:$extent);
   let assemblyFormat = [{
-    $pattern `dim` `(` $dim `)` attr-dict `:` type($pattern)
+    $pattern `dim` `(` $dim `)` attr-dict `:` qualified(type($pattern))
   }];
   let hasFolder = 1;
   let hasVerifier = 1;
@@ -233,7 +233,7 @@ def SparseDrop_MaskOp : SparseDrop_Op<"mask"> {
   }];
   let arguments = (ins SparseDrop_PatternType:$pattern);
   let results = (outs TensorRankOf<[I1], [1, 2]>:$mask);
-  let assemblyFormat = "$pattern attr-dict `:` type($pattern) `->` type($mask)";
+  let assemblyFormat = "$pattern attr-dict `:` qualified(type($pattern)) `->` type($mask)";
   let hasVerifier = 1;
 }
 
@@ -252,7 +252,7 @@ def SparseDrop_ScaleOp : SparseDrop_Op<"scale"> {
   }];
   let arguments = (ins SparseDrop_PatternType:$pattern);
   let results = (outs F32:$scale);
-  let assemblyFormat = "$pattern attr-dict `:` type($pattern)";
+  let assemblyFormat = "$pattern attr-dict `:` qualified(type($pattern))";
   let hasFolder = 1;
 }
 
@@ -293,7 +293,7 @@ def SparseDrop_DropoutOp : SparseDrop_TensorOp<"dropout",
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
-    (`unscaled` $unscaled^)? attr-dict `:` type($source) `,` type($pattern)
+    (`unscaled` $unscaled^)? attr-dict `:` type($source) `,` qualified(type($pattern))
   }];
   let hasVerifier = 1;
   let hasFolder = 1;
@@ -317,7 +317,7 @@ def SparseDrop_CompactOp : SparseDrop_TensorOp<"compact"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
-    attr-dict `:` type($source) `,` type($pattern) `->` type($result)
+    attr-dict `:` type($source) `,` qualified(type($pattern)) `->` type($result)
   }];
   let builders = [OpBuilder<(ins "Value":$source, "Value":$pattern,
                                  "int64_t":$dim)>];
@@ -346,7 +346,7 @@ def SparseDrop_ExpandOp : SparseDrop_TensorOp<"expand"> {
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $source `,` $pattern `dim` `(` custom<Dims>($dims) `)`
-    attr-dict `:` type($source) `,` type($pattern) `->` type($result)
+    attr-dict `:` type($source) `,` qualified(type($pattern)) `->` type($result)
   }];
   let extraClassDeclaration = [{
     int64_t getDim() { return getDims().front(); }
@@ -378,7 +378,7 @@ def SparseDrop_InsertOp : SparseDrop_TensorOp<"insert",
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = [{
     $source `into` $dest `,` $pattern `dim` `(` custom<Dims>($dims) `)`
-    attr-dict `:` type($source) `into` type($dest) `,` type($pattern)
+    attr-dict `:` type($source) `into` type($dest) `,` qualified(type($pattern))
   }];
   let extraClassDeclaration = [{
     int64_t getDim() { return getDims().front(); }

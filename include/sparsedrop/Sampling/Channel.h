@@ -1,0 +1,38 @@
+//===- Channel.h - Choice of channels ---------------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_SAMPLING_CHANNEL_H
+#define SPARSEDROP_SAMPLING_CHANNEL_H
+
+#include <cstdint>
+#include <string>
+
+namespace sparsedrop::sampling {
+
+/// Channels kept at drop rate `rate`: max(m, m * round((1 - rate) C / m)) with
+/// m = multiple, at most C (paper, section C.3).
+int64_t channelCount(double rate, int64_t channels, int64_t multiple);
+
+/// What a choice of channels is made from; see sparsedrop_sample_channels.
+struct ChannelDraw {
+  int64_t seed, step;
+  uint64_t siteHash;
+  const float *sensitivity; ///< null: all equal
+  int64_t stride;
+  int64_t channels, granularity, count;
+  double tau;
+};
+
+/// Chooses by Gumbel-top-k: writes the kept channels in ascending order,
+/// returns their number; -1 with the reason in `message` on bad input.
+int64_t sampleChannels(const ChannelDraw &draw, int64_t *kept,
+                       std::string &message);
+
+} // namespace sparsedrop::sampling
+
+#endif // SPARSEDROP_SAMPLING_CHANNEL_H

@@ -1,0 +1,43 @@
+//===- Search.h - Distributions for drop rates ------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_SAMPLING_SEARCH_H
+#define SPARSEDROP_SAMPLING_SEARCH_H
+
+#include <cstdint>
+#include <string>
+
+namespace sparsedrop::sampling {
+
+/// The default longest period: the smallest N with
+/// (N - 1) / N >= rate + 0.4 (1 - rate), at most 32. Long periods make training
+/// unstable, short ones leave no choice of patterns.
+int64_t defaultMaxPeriod(double rate);
+
+/// Whether periods 1..maxPeriod can reach a mean drop rate of `rate`, that is
+/// 0 <= rate < (maxPeriod - 1) / maxPeriod, or 0; says why not in `message`.
+bool checkFeasible(double rate, int64_t maxPeriod, std::string &message);
+
+/// The distribution over periods 1..maxPeriod that gradient descent on softmax
+/// logits finds for l1 (mean rate - rate)^2 + l2 / N sum d ln d with l1 = 0.99,
+/// l2 = 0.01 (paper, section B.2), from a fixed start, with Nesterov's momentum
+/// and restarts. Stops at max |dL/dv| < 1e-8; the entropy term has then moved
+/// the mean off the rate, which a tilt d_i exp(c u_i) puts back exactly. False,
+/// with the reason in `message`, when the rate cannot be reached or 200,000
+/// steps do not suffice. `steps`, if not null, receives the number of steps.
+bool searchSgd(double rate, int64_t maxPeriod, double *probability,
+               std::string &message, int64_t *steps = nullptr);
+
+/// The maximum-entropy distribution with that mean: d_i = exp(beta u_i) / Z,
+/// by bisection (section B.3). What the search converges to.
+bool searchMaxent(double rate, int64_t maxPeriod, double *probability,
+                  std::string &message);
+
+} // namespace sparsedrop::sampling
+
+#endif // SPARSEDROP_SAMPLING_SEARCH_H

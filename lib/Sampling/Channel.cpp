@@ -1,0 +1,89 @@
+//===- Channel.cpp - Choice of channels -----------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Sampling/Channel.h"
+
+#include "sparsedrop/Sampling/Philox.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+using namespace sparsedrop::sampling;
+
+int64_t sparsedrop::sampling::channelCount(double rate, int64_t channels,
+                                           int64_t multiple) {
+  double groups = (1 - rate) * static_cast<double>(channels) /
+                  static_cast<double>(multiple);
+  int64_t count = multiple * static_cast<int64_t>(std::floor(groups + 0.5));
+  return std::min(channels, std::max(multiple, count));
+}
+
+static bool check(const ChannelDraw &draw, std::string &message) {
+  if (draw.count < 1 || draw.count > draw.channels)
+    message = "expected to keep between 1 and " +
+              std::to_string(draw.channels) + " channels, but got " +
+              std::to_string(draw.count);
+  else if (draw.granularity < 1)
+    message = "expected a granularity of at least 1, but got " +
+              std::to_string(draw.granularity);
+  else if (!(draw.tau > 0))
+    message = "expected a temperature above 0, but got " +
+              std::to_string(draw.tau);
+  for (int64_t c = 0; draw.sensitivity && c < draw.channels; ++c) {
+    float value = draw.sensitivity[c * draw.stride];
+    if (!std::isfinite(value) || value < 0)
+      message = "sensitivity of channel " + std::to_string(c) +
+                " is negative or not finite";
+  }
+  return message.empty();
+}
+
+/// ln(sensitivity of the group + 1e-12) / tau + Gumbel(0, 1).
+static double getKey(const ChannelDraw &draw, int64_t group) {
+  double sum = 1;
+  if (draw.sensitivity) {
+    sum = 0;
+    int64_t end = std::min(draw.channels, (group + 1) * draw.granularity);
+    for (int64_t c = group * draw.granularity; c < end; ++c)
+      sum += draw.sensitivity[c * draw.stride];
+  }
+  uint32_t word = elementWord(draw.seed, draw.step, draw.siteHash, group);
+  // The middle of the word's interval, so that neither logarithm is of 0.
+  double uniform = (word + 0.5) / 4294967296.0;
+  return std::log(sum + 1e-12) / draw.tau - std::log(-std::log(uniform));
+}
+
+int64_t sparsedrop::sampling::sampleChannels(const ChannelDraw &draw,
+                                             int64_t *kept,
+                                             std::string &message) {
+  message.clear();
+  if (!check(draw, message))
+    return -1;
+  int64_t groups = (draw.channels + draw.granularity - 1) / draw.granularity;
+  std::vector<double> keys(static_cast<size_t>(groups));
+  for (int64_t group = 0; group < groups; ++group)
+    keys[group] = getKey(draw, group);
+  std::vector<int64_t> order(static_cast<size_t>(groups));
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return keys[a] != keys[b] ? keys[a] > keys[b] : a < b;
+  });
+  int64_t limit = std::max(draw.count, draw.granularity), count = 0;
+  for (int64_t group : order) {
+    int64_t begin = group * draw.granularity;
+    int64_t end = std::min(draw.channels, begin + draw.granularity);
+    if (count + end - begin > limit)
+      break;
+    for (int64_t c = begin; c < end; ++c)
+      kept[count++] = c;
+  }
+  std::sort(kept, kept + count);
+  return count;
+}
