@@ -15,7 +15,9 @@
 #include "Error.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
+#include <string>
 
 using namespace sparsedrop;
 
@@ -44,9 +46,15 @@ void sparsedrop_philox4x32_10(const uint32_t key[2], const uint32_t counter[4],
 // Draws
 //===----------------------------------------------------------------------===//
 
+/// Both are below 2^31: see checkPeriod and kMaxCount.
 static int64_t pack(sampling::RowPattern pattern) {
   return pattern.period | pattern.bias << 32;
 }
+
+/// Largest period and longest distribution that the packed result can hold.
+static constexpr int64_t kMaxCount = std::numeric_limits<int32_t>::max();
+
+static std::string text(int64_t value) { return std::to_string(value); }
 
 /// The dense pattern, after a failure.
 static int64_t failDense(const std::string &message) {
@@ -54,27 +62,45 @@ static int64_t failDense(const std::string &message) {
   return pack({1, 0});
 }
 
+/// Whether `millionths` are at least 0 and sum to 1,000,000. A draw from others
+/// would silently have another rate.
+static bool isDistribution(const int32_t *millionths, int64_t count) {
+  if (!millionths || count < 1 || count > kMaxCount)
+    return false;
+  int64_t sum = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    if (millionths[i] < 0)
+      return false;
+    sum += millionths[i];
+  }
+  return sum == 1000000;
+}
+
+// An empty dimension has no units; the dense pattern is the only one it takes.
+
 int64_t sparsedrop_draw(int64_t seed, int64_t step, uint64_t siteHash,
                         const int32_t *millionths, int64_t count,
                         int64_t units) {
+  if (!isDistribution(millionths, count))
+    return failDense("expected a distribution of millionths that are at least "
+                     "0 and sum to 1000000");
   int64_t longest = sampling::longestPeriod(millionths, count);
   if (longest > std::max<int64_t>(units, 1))
-    return failDense("the distribution gives period " +
-                     std::to_string(longest) +
-                     " a probability, but there are only " +
-                     std::to_string(units) + " units");
+    return failDense("the distribution gives period " + text(longest) +
+                     " a probability, but the number of units is " +
+                     text(units));
   return pack(sampling::draw(seed, step, siteHash, millionths, count));
 }
 
 int64_t sparsedrop_check_pattern(int64_t period, int64_t bias, int64_t units) {
-  if (period < 1 || period > std::max<int64_t>(units, 1))
-    return failDense("expected a period between 1 and " +
-                     std::to_string(units) + ", the number of units, but got " +
-                     std::to_string(period));
+  int64_t longest = std::min(std::max<int64_t>(units, 1), kMaxCount);
+  if (period < 1 || period > longest)
+    return failDense("expected a period between 1 and " + text(longest) +
+                     " (the number of units is " + text(units) + "), but got " +
+                     text(period));
   if (bias < 0 || bias >= period)
     return failDense("expected a bias of at least 0 and less than the period " +
-                     std::to_string(period) + ", but got " +
-                     std::to_string(bias));
+                     text(period) + ", but got " + text(bias));
   return pack({period, bias});
 }
 
@@ -84,59 +110,97 @@ int64_t sparsedrop_sample_channels(int64_t seed, int64_t step,
                                    int64_t granularity, int64_t count,
                                    double tau, int64_t *kept) {
   std::string message;
-  int64_t result = sampling::sampleChannels({seed, step, siteHash, sensitivity,
-                                             stride, channels, granularity,
-                                             count, tau},
-                                            kept, message);
+  int64_t result =
+      sampling::sampleChannels({seed, step, siteHash, sensitivity, stride,
+                                channels, granularity, count, tau},
+                               kept, message);
   if (result >= 0)
     return result;
   sparsedrop_fail(message.c_str());
+  channels = std::max<int64_t>(channels, 0);
   std::iota(kept, kept + channels, 0);
   return channels;
 }
 
 int64_t sparsedrop_channel_count(double rate, int64_t channels,
                                  int64_t multiple) {
-  return sampling::channelCount(rate, channels, multiple);
+  if (rate >= 0 && rate <= 1 && channels >= 0 && multiple >= 1)
+    return sampling::channelCount(rate, channels, multiple);
+  sparsedrop_fail("expected a rate in [0, 1], no negative number of channels "
+                  "and a multiple of at least 1");
+  return channels;
 }
 
 //===----------------------------------------------------------------------===//
 // Kept units and masks
 //===----------------------------------------------------------------------===//
 
+/// Fails unless `period` and `bias` are a pattern and the sizes are sizes.
+static bool checkSizes(int64_t extent, int64_t granularity, int64_t period,
+                       int64_t bias) {
+  if (extent >= 0 && granularity >= 1 && bias >= 0 && bias < period)
+    return true;
+  std::string message = "expected an extent of at least 0, a granularity of "
+                        "at least 1 and 0 <= bias < period, but got extent " +
+                        text(extent) + ", granularity " + text(granularity) +
+                        ", period " + text(period) + ", bias " + text(bias);
+  sparsedrop_fail(message.c_str());
+  return false;
+}
+
 int64_t sparsedrop_row_kept_count(int64_t extent, int64_t granularity,
                                   int64_t period, int64_t bias) {
+  if (!checkSizes(extent, granularity, period, bias))
+    return 0;
   return sampling::keptCount(extent, granularity, {period, bias});
 }
 
 int64_t sparsedrop_row_kept_indices(int64_t extent, int64_t granularity,
                                     int64_t period, int64_t bias,
                                     int64_t *indices) {
+  if (!checkSizes(extent, granularity, period, bias))
+    return 0;
   return sampling::keptIndices(extent, granularity, {period, bias}, indices);
 }
 
 void sparsedrop_row_mask(int64_t extent, int64_t granularity, int64_t period,
                          int64_t bias, uint8_t *mask) {
-  sampling::rowMask(extent, granularity, {period, bias}, mask);
+  if (checkSizes(extent, granularity, period, bias))
+    sampling::rowMask(extent, granularity, {period, bias}, mask);
 }
 
-static sampling::TileGrid makeGrid(int64_t rows, int64_t cols,
-                                   int64_t tileRows, int64_t tileCols,
-                                   int32_t order) {
+/// Fails unless the sizes are sizes, the pattern is one and the order is known.
+static bool checkGrid(int64_t rows, int64_t cols, int64_t tileRows,
+                      int64_t tileCols, int32_t order, int64_t period,
+                      int64_t bias) {
+  if (!checkSizes(rows, tileRows, period, bias) ||
+      !checkSizes(cols, tileCols, period, bias))
+    return false;
+  if (order == SPARSEDROP_TILE_SKEWED || order == SPARSEDROP_TILE_LINEAR)
+    return true;
+  sparsedrop_fail(("unknown tile order " + text(order)).c_str());
+  return false;
+}
+
+static sampling::TileGrid makeGrid(int64_t rows, int64_t cols, int64_t tileRows,
+                                   int64_t tileCols, int32_t order) {
   return {rows, cols, tileRows, tileCols, order == SPARSEDROP_TILE_LINEAR};
 }
 
 void sparsedrop_tile_mask(int64_t rows, int64_t cols, int64_t tileRows,
                           int64_t tileCols, int32_t order, int64_t period,
                           int64_t bias, uint8_t *mask) {
-  sampling::tileMask(makeGrid(rows, cols, tileRows, tileCols, order),
-                     {period, bias}, mask);
+  if (checkGrid(rows, cols, tileRows, tileCols, order, period, bias))
+    sampling::tileMask(makeGrid(rows, cols, tileRows, tileCols, order),
+                       {period, bias}, mask);
 }
 
-int64_t sparsedrop_tile_kept_tiles(int64_t rows, int64_t cols,
-                                   int64_t tileRows, int64_t tileCols,
-                                   int32_t order, int64_t period, int64_t bias,
+int64_t sparsedrop_tile_kept_tiles(int64_t rows, int64_t cols, int64_t tileRows,
+                                   int64_t tileCols, int32_t order,
+                                   int64_t period, int64_t bias,
                                    int64_t *tiles) {
+  if (!checkGrid(rows, cols, tileRows, tileCols, order, period, bias))
+    return 0;
   return sampling::keptTiles(makeGrid(rows, cols, tileRows, tileCols, order),
                              {period, bias}, tiles);
 }

@@ -42,17 +42,35 @@ int64_t sparsedrop_default_max_period(double rate) {
   return sampling::defaultMaxPeriod(rate);
 }
 
+/// Fails unless there is a distribution to read.
+static bool checkCount(const int32_t *millionths, int64_t count) {
+  if (millionths && count >= 1)
+    return true;
+  sparsedrop_fail("expected a distribution of at least one entry");
+  return false;
+}
+
 double sparsedrop_mean_rate(const int32_t *millionths, int64_t count) {
-  return sampling::meanRate(millionths, count);
+  return checkCount(millionths, count) ? sampling::meanRate(millionths, count)
+                                       : 0;
 }
 
 double sparsedrop_joint_keep(const int32_t *millionths, int64_t count,
                              int64_t delta) {
-  return sampling::jointKeep(millionths, count, delta);
+  return checkCount(millionths, count)
+             ? sampling::jointKeep(millionths, count, delta)
+             : 0;
 }
 
 double sparsedrop_expected_kept(const int32_t *millionths, int64_t count,
                                 int64_t extent, int64_t granularity,
                                 int32_t power) {
-  return sampling::expectedKept(millionths, count, extent, granularity, power);
+  if (!checkCount(millionths, count))
+    return 0;
+  if (extent >= 0 && granularity >= 1 && power >= 1)
+    return sampling::expectedKept(millionths, count, extent, granularity,
+                                  power);
+  sparsedrop_fail("expected an extent of at least 0, a granularity and a power "
+                  "of at least 1");
+  return 0;
 }

@@ -19,14 +19,21 @@ using namespace sparsedrop::sampling;
 
 int64_t sparsedrop::sampling::channelCount(double rate, int64_t channels,
                                            int64_t multiple) {
-  double groups = (1 - rate) * static_cast<double>(channels) /
-                  static_cast<double>(multiple);
-  int64_t count = multiple * static_cast<int64_t>(std::floor(groups + 0.5));
+  double groups = std::floor((1 - rate) * static_cast<double>(channels) /
+                                 static_cast<double>(multiple) +
+                             0.5);
+  // Compared before it is converted and multiplied: neither may overflow.
+  if (groups * static_cast<double>(multiple) >= static_cast<double>(channels))
+    return channels;
+  int64_t count = multiple * static_cast<int64_t>(groups);
   return std::min(channels, std::max(multiple, count));
 }
 
 static bool check(const ChannelDraw &draw, std::string &message) {
-  if (draw.count < 1 || draw.count > draw.channels)
+  if (draw.channels < 1)
+    message =
+        "expected at least 1 channel, but got " + std::to_string(draw.channels);
+  else if (draw.count < 1 || draw.count > draw.channels)
     message = "expected to keep between 1 and " +
               std::to_string(draw.channels) + " channels, but got " +
               std::to_string(draw.count);
@@ -34,9 +41,10 @@ static bool check(const ChannelDraw &draw, std::string &message) {
     message = "expected a granularity of at least 1, but got " +
               std::to_string(draw.granularity);
   else if (!(draw.tau > 0))
-    message = "expected a temperature above 0, but got " +
-              std::to_string(draw.tau);
-  for (int64_t c = 0; draw.sensitivity && c < draw.channels; ++c) {
+    message =
+        "expected a temperature above 0, but got " + std::to_string(draw.tau);
+  for (int64_t c = 0; message.empty() && draw.sensitivity && c < draw.channels;
+       ++c) {
     float value = draw.sensitivity[c * draw.stride];
     if (!std::isfinite(value) || value < 0)
       message = "sensitivity of channel " + std::to_string(c) +
@@ -45,7 +53,9 @@ static bool check(const ChannelDraw &draw, std::string &message) {
   return message.empty();
 }
 
-/// ln(sensitivity of the group + 1e-12) / tau + Gumbel(0, 1).
+/// ln(sensitivity of the group + 1e-12) / tau + Gumbel(0, 1), times tau where
+/// tau < 1: the same order, and no temperature is so low that the quotient
+/// overflows and the keys tie.
 static double getKey(const ChannelDraw &draw, int64_t group) {
   double sum = 1;
   if (draw.sensitivity) {
@@ -57,15 +67,21 @@ static double getKey(const ChannelDraw &draw, int64_t group) {
   uint32_t word = elementWord(draw.seed, draw.step, draw.siteHash, group);
   // The middle of the word's interval, so that neither logarithm is of 0.
   double uniform = (word + 0.5) / 4294967296.0;
-  return std::log(sum + 1e-12) / draw.tau - std::log(-std::log(uniform));
+  double gumbel = -std::log(-std::log(uniform));
+  double logarithm = std::log(sum + 1e-12);
+  return draw.tau < 1 ? logarithm + draw.tau * gumbel
+                      : logarithm / draw.tau + gumbel;
 }
 
-int64_t sparsedrop::sampling::sampleChannels(const ChannelDraw &draw,
+int64_t sparsedrop::sampling::sampleChannels(const ChannelDraw &request,
                                              int64_t *kept,
                                              std::string &message) {
   message.clear();
-  if (!check(draw, message))
+  if (!check(request, message))
     return -1;
+  ChannelDraw draw = request;
+  // More than all channels in a group is one group; the sums below stay small.
+  draw.granularity = std::min(draw.granularity, draw.channels);
   int64_t groups = (draw.channels + draw.granularity - 1) / draw.granularity;
   std::vector<double> keys(static_cast<size_t>(groups));
   for (int64_t group = 0; group < groups; ++group)

@@ -24,8 +24,8 @@ static bool checkProbabilities(const double *probability, int64_t count,
   double sum = 0;
   for (int64_t i = 0; i < count; ++i) {
     if (!std::isfinite(probability[i]) || probability[i] < 0) {
-      message = "probability " + std::to_string(i) +
-                " is negative or not finite";
+      message =
+          "probability " + std::to_string(i) + " is negative or not finite";
       return false;
     }
     sum += probability[i];
@@ -97,9 +97,9 @@ double sparsedrop::sampling::expectedKept(const int32_t *millionths,
   for (int64_t period = 1; period <= count; ++period) {
     double sum = 0;
     for (int64_t bias = 0; bias < period; ++bias)
-      sum += std::pow(static_cast<double>(keptCount(extent, granularity,
-                                                    {period, bias})),
-                      power);
+      sum += std::pow(
+          static_cast<double>(keptCount(extent, granularity, {period, bias})),
+          power);
     expected += static_cast<double>(millionths[period - 1]) * sum /
                 static_cast<double>(period);
   }

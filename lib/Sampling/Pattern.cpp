@@ -11,6 +11,7 @@
 #include "sparsedrop/Sampling/Philox.h"
 
 #include <algorithm>
+#include <numeric>
 
 using namespace sparsedrop::sampling;
 
@@ -19,8 +20,7 @@ RowPattern sparsedrop::sampling::draw(int64_t seed, int64_t step,
                                       const int32_t *millionths,
                                       int64_t count) {
   Words words = drawWords(seed, step, siteHash);
-  auto threshold =
-      static_cast<int64_t>((uint64_t{words[0]} * 1000000u) >> 32);
+  auto threshold = static_cast<int64_t>((uint64_t{words[0]} * 1000000u) >> 32);
   RowPattern pattern;
   int64_t cumulative = 0;
   for (int64_t i = 0; i < count; ++i) {
@@ -43,26 +43,35 @@ int64_t sparsedrop::sampling::longestPeriod(const int32_t *millionths,
   return 1;
 }
 
+/// Number of blocks of `granularity`, the last of which may be partial.
+static int64_t countBlocks(int64_t extent, int64_t granularity) {
+  return extent / granularity + (extent % granularity != 0);
+}
+
 int64_t sparsedrop::sampling::keptCount(int64_t extent, int64_t granularity,
                                         RowPattern pattern) {
-  int64_t units = (extent + granularity - 1) / granularity;
-  if (pattern.bias >= units)
+  int64_t blocks = countBlocks(extent, granularity);
+  if (pattern.bias >= blocks)
     return 0;
-  int64_t kept = 1 + (units - 1 - pattern.bias) / pattern.period;
-  bool lastIsKept = (units - 1) % pattern.period == pattern.bias;
-  return kept * granularity -
-         (lastIsKept ? units * granularity - extent : 0);
+  int64_t kept = 1 + (blocks - 1 - pattern.bias) / pattern.period;
+  if ((blocks - 1) % pattern.period != pattern.bias)
+    return kept * granularity;
+  int64_t last = extent - (blocks - 1) * granularity;
+  return (kept - 1) * granularity + last;
 }
 
 /// Calls `visit(j)` for each kept unit j.
 template <typename Visit>
-static void forEachKept(int64_t extent, int64_t granularity,
-                        RowPattern pattern, Visit visit) {
-  for (int64_t block = pattern.bias; block * granularity < extent;
-       block += pattern.period) {
-    int64_t end = std::min(extent, (block + 1) * granularity);
-    for (int64_t j = block * granularity; j < end; ++j)
+static void forEachKept(int64_t extent, int64_t granularity, RowPattern pattern,
+                        Visit visit) {
+  int64_t blocks = countBlocks(extent, granularity);
+  for (int64_t block = pattern.bias; block < blocks; block += pattern.period) {
+    int64_t begin = block * granularity;
+    int64_t end = begin + std::min(granularity, extent - begin);
+    for (int64_t j = begin; j < end; ++j)
       visit(j);
+    if (pattern.period >= blocks - block)
+      break;
   }
 }
 
@@ -83,10 +92,20 @@ void sparsedrop::sampling::rowMask(int64_t extent, int64_t granularity,
 
 void sparsedrop::sampling::tileMask(const TileGrid &grid, RowPattern pattern,
                                     uint8_t *mask) {
-  for (int64_t i = 0; i < grid.rows; ++i)
+  for (int64_t i = 0; i < grid.rows; ++i, mask += grid.cols) {
+    // The rows of a tile are alike.
+    if (i % grid.tileRows != 0) {
+      std::copy(mask - grid.cols, mask, mask);
+      continue;
+    }
     for (int64_t j = 0; j < grid.cols; ++j)
-      mask[i * grid.cols + j] =
-          grid.isKept(pattern, i / grid.tileRows, j / grid.tileCols);
+      mask[j] = grid.isKept(pattern, i / grid.tileRows, j / grid.tileCols);
+  }
+}
+
+int64_t sparsedrop::sampling::countTileClasses(const TileGrid &grid,
+                                               int64_t period) {
+  return grid.linear ? period / std::gcd(grid.countTileCols(), period) : period;
 }
 
 int64_t sparsedrop::sampling::keptTiles(const TileGrid &grid,

@@ -48,10 +48,10 @@ uint64_t sparsedrop::sampling::siteHashIndex(uint64_t hash, int64_t index) {
 Words sparsedrop::sampling::drawWords(int64_t seed, int64_t step,
                                       uint64_t hash) {
   auto s = static_cast<uint64_t>(seed), t = static_cast<uint64_t>(step);
-  return philox4x32(
-      {static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32)},
-      {static_cast<uint32_t>(t), static_cast<uint32_t>(t >> 32),
-       static_cast<uint32_t>(hash), static_cast<uint32_t>(hash >> 32)});
+  return philox4x32({static_cast<uint32_t>(s), static_cast<uint32_t>(s >> 32)},
+                    {static_cast<uint32_t>(t), static_cast<uint32_t>(t >> 32),
+                     static_cast<uint32_t>(hash),
+                     static_cast<uint32_t>(hash >> 32)});
 }
 
 uint32_t sparsedrop::sampling::elementWord(int64_t seed, int64_t step,

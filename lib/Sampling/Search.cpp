@@ -23,6 +23,11 @@ static constexpr double kRateWeight = 0.99, kEntropyWeight = 0.01;
 static constexpr double kLearningRate = 2.0, kTolerance = 1e-8;
 static constexpr int64_t kMaxSteps = 200000;
 
+/// Drop rate of the period at index i.
+static double getDropRate(size_t i) {
+  return static_cast<double>(i) / static_cast<double>(i + 1);
+}
+
 int64_t sparsedrop::sampling::defaultMaxPeriod(double rate) {
   double target = rate + 0.4 * (1 - rate);
   int64_t period = 1;
@@ -37,29 +42,30 @@ int64_t sparsedrop::sampling::defaultMaxPeriod(double rate) {
 
 bool sparsedrop::sampling::checkFeasible(double rate, int64_t maxPeriod,
                                          std::string &message) {
-  char text[160];
+  char text[200];
   if (!(rate >= 0 && rate < 1)) {
-    std::snprintf(text, sizeof(text), "expected a rate in [0, 1), but got %g",
-                  rate);
+    std::snprintf(text, sizeof(text),
+                  "expected a rate in [0, 1), but got %.10g", rate);
     message = text;
     return false;
   }
-  double largest =
-      static_cast<double>(maxPeriod - 1) / static_cast<double>(maxPeriod);
-  if (maxPeriod >= 1 && (rate == 0 || rate < largest))
+  if (maxPeriod < 1 || maxPeriod > kLongestPeriod) {
+    std::snprintf(text, sizeof(text),
+                  "expected a longest period between 1 and %lld, but got %lld",
+                  static_cast<long long>(kLongestPeriod),
+                  static_cast<long long>(maxPeriod));
+    message = text;
+    return false;
+  }
+  double largest = getDropRate(static_cast<size_t>(maxPeriod - 1));
+  if (rate == 0 || rate < largest)
     return true;
   std::snprintf(text, sizeof(text),
-                "rate %g is not below %g, the largest that periods 1 to %lld "
-                "reach",
-                rate, maxPeriod >= 1 ? largest : 0.0,
-                static_cast<long long>(maxPeriod));
+                "rate %.10g is not below %.10g, the largest that periods 1 to "
+                "%lld reach",
+                rate, largest, static_cast<long long>(maxPeriod));
   message = text;
   return false;
-}
-
-/// Drop rate of the period at index i.
-static double getDropRate(size_t i) {
-  return static_cast<double>(i) / static_cast<double>(i + 1);
 }
 
 /// exp(v) normalised.
@@ -129,10 +135,9 @@ static Vector getStart(size_t count) {
   Vector v(count);
   for (size_t i = 0; i < count; ++i) {
     Words words = drawWords(/*seed=*/2203, /*step=*/5705, i);
-    double radius =
-        std::sqrt(-2 * std::log((words[0] + 0.5) / 4294967296.0));
-    v[i] = radius * std::cos(2 * 3.14159265358979323846 * words[1] /
-                             4294967296.0);
+    double radius = std::sqrt(-2 * std::log((words[0] + 0.5) / 4294967296.0));
+    v[i] =
+        radius * std::cos(2 * 3.14159265358979323846 * words[1] / 4294967296.0);
   }
   return v;
 }
@@ -188,7 +193,9 @@ bool sparsedrop::sampling::searchSgd(double rate, int64_t maxPeriod,
   int64_t count = 1;
   while (step(v, previous, age, rate)) {
     if (++count > kMaxSteps) {
-      message = "the search did not converge";
+      message = "the search for rate " + std::to_string(rate) +
+                " with periods 1 to " + std::to_string(maxPeriod) +
+                " did not converge in " + std::to_string(kMaxSteps) + " steps";
       return false;
     }
   }

@@ -15,7 +15,8 @@
 namespace sparsedrop::sampling {
 
 /// Channels kept at drop rate `rate`: max(m, m * round((1 - rate) C / m)) with
-/// m = multiple, at most C (paper, section C.3).
+/// m = multiple, at most C (paper, section C.3). Halves round up. Needs a rate
+/// in [0, 1] and a multiple of at least 1.
 int64_t channelCount(double rate, int64_t channels, int64_t multiple);
 
 /// What a choice of channels is made from; see sparsedrop_sample_channels.
@@ -30,7 +31,7 @@ struct ChannelDraw {
 
 /// Chooses by Gumbel-top-k: writes the kept channels in ascending order,
 /// returns their number; -1 with the reason in `message` on bad input.
-int64_t sampleChannels(const ChannelDraw &draw, int64_t *kept,
+int64_t sampleChannels(const ChannelDraw &request, int64_t *kept,
                        std::string &message);
 
 } // namespace sparsedrop::sampling

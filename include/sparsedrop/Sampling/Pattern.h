@@ -25,11 +25,19 @@ struct TileGrid {
   int64_t tileRows, tileCols;
   bool linear; ///< count tiles row by row; else skewed, (r + c) mod period
 
-  int64_t countTileRows() const { return (rows + tileRows - 1) / tileRows; }
-  int64_t countTileCols() const { return (cols + tileCols - 1) / tileCols; }
+  int64_t countTileRows() const {
+    return rows / tileRows + (rows % tileRows != 0);
+  }
+  int64_t countTileCols() const {
+    return cols / tileCols + (cols % tileCols != 0);
+  }
+  /// Units a period may not exceed: the tile columns in skewed order, so that
+  /// every tile row keeps something; all tiles in linear order.
+  int64_t countUnits() const {
+    return linear ? countTileRows() * countTileCols() : countTileCols();
+  }
   bool isKept(RowPattern pattern, int64_t tileRow, int64_t tileCol) const {
-    int64_t unit =
-        (linear ? tileRow * countTileCols() : tileRow) + tileCol;
+    int64_t unit = (linear ? tileRow * countTileCols() : tileRow) + tileCol;
     return unit % pattern.period == pattern.bias;
   }
 };
@@ -42,7 +50,8 @@ RowPattern draw(int64_t seed, int64_t step, uint64_t siteHash,
 /// The longest period that has a probability; 1 if there is none.
 int64_t longestPeriod(const int32_t *millionths, int64_t count);
 
-/// Number of kept units of `extent`.
+/// Number of kept units of `extent`. Here and below: extent >= 0, granularity
+/// and tile sizes >= 1, 0 <= bias < period.
 int64_t keptCount(int64_t extent, int64_t granularity, RowPattern pattern);
 
 /// Writes the kept units in ascending order; returns their number.
@@ -55,6 +64,11 @@ void rowMask(int64_t extent, int64_t granularity, RowPattern pattern,
 
 /// Row-major mask of the weight's elements.
 void tileMask(const TileGrid &grid, RowPattern pattern, uint8_t *mask);
+
+/// Number of classes of tile rows that keep the same columns: the period in
+/// skewed order, period / gcd(C, period) in linear order with C tile columns.
+/// A tile-dropped product is that many dense ones.
+int64_t countTileClasses(const TileGrid &grid, int64_t period);
 
 /// Writes the kept tiles r * C + c in ascending order (unless null); returns
 /// their number.

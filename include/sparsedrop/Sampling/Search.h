@@ -19,17 +19,26 @@ namespace sparsedrop::sampling {
 /// unstable, short ones leave no choice of patterns.
 int64_t defaultMaxPeriod(double rate);
 
+/// The longest period that the searches take: a drop rate of 0.999. It bounds
+/// their time and memory whatever a caller passes.
+constexpr int64_t kLongestPeriod = 1024;
+
 /// Whether periods 1..maxPeriod can reach a mean drop rate of `rate`, that is
 /// 0 <= rate < (maxPeriod - 1) / maxPeriod, or 0; says why not in `message`.
+/// maxPeriod is 1 to kLongestPeriod.
 bool checkFeasible(double rate, int64_t maxPeriod, std::string &message);
 
 /// The distribution over periods 1..maxPeriod that gradient descent on softmax
 /// logits finds for l1 (mean rate - rate)^2 + l2 / N sum d ln d with l1 = 0.99,
-/// l2 = 0.01 (paper, section B.2), from a fixed start, with Nesterov's momentum
-/// and restarts. Stops at max |dL/dv| < 1e-8; the entropy term has then moved
-/// the mean off the rate, which a tilt d_i exp(c u_i) puts back exactly. False,
-/// with the reason in `message`, when the rate cannot be reached or 200,000
-/// steps do not suffice. `steps`, if not null, receives the number of steps.
+/// l2 = 0.01 (paper, section B.2), from a fixed start. Plain descent takes up
+/// to 91,000 steps, so Nesterov's momentum is added, and dropped for a step
+/// whenever it would go uphill. Stops at max |dL/dv| < 1e-8; the entropy term
+/// has then moved the mean off the rate, which a tilt d_i exp(c u_i) puts back
+/// exactly. The stationary point is itself some exp(beta u_i) / Z, so the
+/// tilted one is the maximum-entropy distribution, up to what the stop leaves:
+/// about 1e-6 maxPeriod in each d_i. False, with the reason in `message`, when
+/// the rate cannot be reached or 200,000 steps do not suffice. `steps`, if not
+/// null, receives the number of steps.
 bool searchSgd(double rate, int64_t maxPeriod, double *probability,
                std::string &message, int64_t *steps = nullptr);
 
