@@ -1,4 +1,4 @@
-//===- SamplingTest.cpp - Draws, kept units and masks ---------------------===//
+//===- SamplingTest.cpp - Random bits, draws, rounding --------------------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -12,221 +12,230 @@
 
 #include "gtest/gtest.h"
 
+#include <array>
 #include <cmath>
-#include <cstring>
+#include <limits>
+#include <string>
 #include <vector>
+
+using namespace sparsedrop;
 
 namespace {
 
-using Distribution = std::vector<int32_t>;
-const Distribution kD4{220725, 250654, 261510, 267111};
-const Distribution kD8{313700, 143300, 110300, 96800,
-                       89500,  85000,  81800,  79600};
+using Words = std::array<uint32_t, 4>;
 
-int64_t drawPacked(int64_t seed, int64_t step, uint64_t hash,
-                   const Distribution &d, int64_t units = 2048) {
-  return sparsedrop_draw(seed, step, hash, d.data(),
-                         static_cast<int64_t>(d.size()), units);
+Words philox(std::array<uint32_t, 2> key, Words counter) {
+  Words out;
+  sparsedrop_philox4x32_10(key.data(), counter.data(), out.data());
+  return out;
 }
 
-/// The published known answers of Random123 (kat_vectors, philox4x32 10).
-TEST(Philox, KnownAnswers) {
-  struct Vector {
-    uint32_t key[2], counter[4], expected[4];
-  };
-  const Vector vectors[] = {
-      {{0, 0}, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-      {{~0u, ~0u},
-       {~0u, ~0u, ~0u, ~0u},
-       {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0xa4093822, 0x299f31d0},
-       {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
-       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
-  for (const Vector &vector : vectors) {
-    uint32_t out[4];
-    sparsedrop_philox4x32_10(vector.key, vector.counter, out);
-    for (int i = 0; i < 4; ++i)
-      EXPECT_EQ(vector.expected[i], out[i]);
-  }
+// The philox4x32-10 lines of Random123's kat_vectors.
+TEST(Philox, PublishedKnownAnswers) {
+  uint32_t ones = 0xffffffff;
+  EXPECT_EQ((Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}),
+            philox({0, 0}, {0, 0, 0, 0}));
+  EXPECT_EQ((Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}),
+            philox({ones, ones}, {ones, ones, ones, ones}));
+  EXPECT_EQ((Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}),
+            philox({0xa4093822, 0x299f31d0},
+                   {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}));
 }
 
-/// The vectors of docs/sampling.md, from an implementation in Python.
-TEST(Draw, DocumentedVectors) {
-  struct Vector {
-    int64_t seed, step;
-    const char *site;
-    int64_t index; // INT64_MIN: none
-    const Distribution &distribution;
-    uint64_t hash;
-    int64_t period, bias;
-  };
-  const Vector vectors[] = {
-    {0, 0, "fc1", INT64_MIN, kD4, 0xdcc05318fee5d90du, 2, 0},
-    {0, 1, "fc1", INT64_MIN, kD4, 0xdcc05318fee5d90du, 3, 1},
-    {1, 0, "fc1", INT64_MIN, kD4, 0xdcc05318fee5d90du, 4, 3},
-    {42, 7, "hidden2", INT64_MIN, kD4, 0xf67712289cf3e431u, 3, 1},
-    {42, 7, "hidden2", 3, kD4, 0x8a6f06f8ba14de72u, 3, 1},
-    {-1, 12345678901, "größe", INT64_MIN, kD4, 0xb7450e1ef58140dau, 4, 1},
-    {1099511627776, -5, "a", INT64_MIN, kD8, 0xaf63dc4c8601ec8cu, 5, 3},
-    {123456789, 1000000, "attention.dropout", INT64_MIN, kD8, 0x89a7e6979fb338e0u, 4, 0},
-    {7, 7, "fc", 0, kD8, 0x734c8fe0859727ceu, 5, 4},
-    {7, 7, "fc", -1, kD8, 0x4f0d708506409a46u, 7, 0},
-  };
-  for (const Vector &v : vectors) {
-    uint64_t hash = sparsedrop_site_hash(v.site, std::strlen(v.site));
-    if (v.index != INT64_MIN)
+// Published with the FNV specification (RFC 9923).
+TEST(SiteHash, PublishedKnownAnswers) {
+  EXPECT_EQ(0xcbf29ce484222325u, sparsedrop_site_hash("", 0));
+  EXPECT_EQ(0xaf63dc4c8601ec8cu, sparsedrop_site_hash("a", 1));
+  EXPECT_EQ(0x85944171f73967e8u, sparsedrop_site_hash("foobar", 6));
+}
+
+TEST(SiteHash, IndexIsEightLittleEndianBytes) {
+  std::string text = "fc1";
+  uint64_t hash = sparsedrop_site_hash(text.data(), text.size());
+  std::string longer =
+      text + std::string("\x08\x07\x06\x05\x04\x03\x02\x81", 8);
+  EXPECT_EQ(sparsedrop_site_hash(longer.data(), longer.size()),
+            sparsedrop_site_hash_index(
+                hash, static_cast<int64_t>(uint64_t{0x8102030405060708})));
+}
+
+const std::vector<int32_t> kA = {220700, 250700, 261500, 267100};
+const std::vector<int32_t> kB = {313700, 143300, 110300, 96800,
+                                 89500,  85000,  81800,  79600};
+const std::vector<int32_t> kC = {0, 1000000};
+const std::vector<int32_t> kD = {0, 0, 1000000};
+
+struct DrawVector {
+  std::string site;
+  bool hasIndex;
+  int64_t index, seed, step;
+  const std::vector<int32_t> &millionths;
+  uint64_t hash;
+  int64_t period, bias;
+};
+
+constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+
+// The table of docs/sampling.md, made by an independent program in Python.
+// Vectors 2 and 3 lie on both sides of the limit between periods 1 and 2.
+const DrawVector kDraws[] = {
+    {"fc1", false, 0, 0, 0, kA, 0xdcc05318fee5d90d, 2, 0},
+    {"fc1", false, 0, 0, 88814, kA, 0xdcc05318fee5d90d, 1, 0},
+    {"fc1", false, 0, 0, 1082017, kA, 0xdcc05318fee5d90d, 2, 1},
+    {"fc2", false, 0, 42, 1009, kB, 0xdcc05018fee5d3f4, 8, 5},
+    {"", false, 0, 1, 1, kB, 0xcbf29ce484222325, 7, 2},
+    {"schicht-\xc3\xa4", false, 0, -1, -4, kB, 0x2b9cff158481e667, 7, 5},
+    {"lstm", true, 0, 7, 3, kA, 0x68c2caeda66763fb, 3, 2},
+    {"lstm", true, -1, 7, 8, kB, 0x3325c69ea4129a73, 8, 7},
+    {"encoder.layer.11", false, 0, 0x123456789abcdef, 1099511627781, kC,
+     0xc56729f1d1ff96bc, 2, 1},
+    {"fc1", false, 0, kMax, kMax, kD, 0xdcc05318fee5d90d, 3, 0},
+};
+
+TEST(Draw, Vectors) {
+  for (const DrawVector &v : kDraws) {
+    uint64_t hash = sparsedrop_site_hash(v.site.data(), v.site.size());
+    if (v.hasIndex)
       hash = sparsedrop_site_hash_index(hash, v.index);
     EXPECT_EQ(v.hash, hash) << v.site;
-    int64_t packed = drawPacked(v.seed, v.step, hash, v.distribution);
+    auto count = static_cast<int64_t>(v.millionths.size());
+    int64_t packed = sparsedrop_draw(v.seed, v.step, hash, v.millionths.data(),
+                                     count, count);
     EXPECT_EQ(v.period, packed & 0xffffffff) << v.site << " " << v.step;
     EXPECT_EQ(v.bias, packed >> 32) << v.site << " " << v.step;
   }
 }
 
-/// Every unit is dropped as often as the rate says, also where the period does
-/// not divide the extent: within 4 sigma of a binomial over 100,000 steps.
-TEST(Draw, MarginalRateOfEveryUnit) {
-  constexpr int64_t kSteps = 100000;
-  for (const Distribution *d : {&kD4, &kD8})
-    for (int64_t extent : {13, 37}) {
-      std::vector<int64_t> dropped(static_cast<size_t>(extent), 0);
-      std::vector<uint8_t> mask(static_cast<size_t>(extent));
-      uint64_t hash = sparsedrop_site_hash("marginal", 8);
-      for (int64_t step = 0; step < kSteps; ++step) {
-        int64_t packed = drawPacked(11, step, hash, *d, extent);
-        sparsedrop_row_mask(extent, 1, packed & 0xffffffff, packed >> 32,
-                            mask.data());
-        for (int64_t j = 0; j < extent; ++j)
-          dropped[j] += 1 - mask[j];
-      }
-      double rate = 0;
-      for (size_t i = 0; i < d->size(); ++i)
-        rate += (*d)[i] * 1e-6 * static_cast<double>(i) / (i + 1.0);
-      double sigma = std::sqrt(rate * (1 - rate) * kSteps);
-      for (int64_t j = 0; j < extent; ++j)
-        EXPECT_NEAR(rate * kSteps, static_cast<double>(dropped[j]), 4 * sigma)
-            << "unit " << j << " of " << extent;
-    }
+// From the same program.
+TEST(ElementWord, Vectors) {
+  uint64_t fc1 = sampling::siteHash("fc1", 3);
+  uint64_t conv2 = sampling::siteHash("conv2", 5);
+  EXPECT_EQ(0x5e3b7132u, sampling::elementWord(0, 0, fc1, 0));
+  EXPECT_EQ(0x9a158103u, sampling::elementWord(0, 0, fc1, 3));
+  EXPECT_EQ(0x265cc357u, sampling::elementWord(0, 0, fc1, 4));
+  EXPECT_EQ(0xa985b18au, sampling::elementWord(9, 17, conv2, 8589934598));
+}
+
+/// Runs `call` in a guarded section; returns its error, "" if it had none.
+template <typename Call> std::string getError(Call call) {
+  sparsedrop_enter();
+  call();
+  return sparsedrop_leave() ? sparsedrop_last_error() : "";
 }
 
 TEST(Draw, RefusesPeriodsAboveTheUnits) {
-  sparsedrop_enter();
-  EXPECT_EQ(1, drawPacked(0, 0, 1, kD4, 3));
-  EXPECT_EQ(1, sparsedrop_leave());
-  EXPECT_STREQ("the distribution gives period 4 a probability, but there are "
-               "only 3 units",
-               sparsedrop_last_error());
-  sparsedrop_enter();
-  EXPECT_EQ(1, sparsedrop_check_pattern(0, 0, 3));
-  EXPECT_EQ(1, sparsedrop_leave());
-  sparsedrop_enter();
-  EXPECT_EQ(1, sparsedrop_check_pattern(3, 3, 3));
-  EXPECT_EQ(1, sparsedrop_leave());
-  EXPECT_EQ(3 | int64_t{2} << 32, sparsedrop_check_pattern(3, 2, 3));
+  int64_t packed = 0;
+  auto drawB = [&](int64_t units) {
+    return getError(
+        [&] { packed = sparsedrop_draw(0, 0, 0, kB.data(), 8, units); });
+  };
+  EXPECT_EQ("", drawB(8));
+  EXPECT_EQ("the distribution gives period 8 a probability, but the number of "
+            "units is 7",
+            drawB(7));
+  EXPECT_EQ(1, packed);
+  // Periods without a probability do not count.
+  int32_t padded[] = {400000, 600000, 0, 0};
+  EXPECT_EQ("", getError([&] { sparsedrop_draw(0, 0, 0, padded, 4, 2); }));
 }
 
-TEST(Row, KeptSetByBruteForce) {
-  for (int64_t extent = 0; extent <= 70; ++extent)
-    for (int64_t period = 1; period <= 16; ++period)
-      for (int64_t bias = 0; bias < period; ++bias)
-        for (int64_t granularity = 1; granularity <= 5; ++granularity) {
-          std::vector<int64_t> expected;
-          for (int64_t j = 0; j < extent; ++j)
-            if (j / granularity % period == bias)
-              expected.push_back(j);
-          auto count = static_cast<int64_t>(expected.size());
-          ASSERT_EQ(count, sparsedrop_row_kept_count(extent, granularity,
-                                                     period, bias));
-          std::vector<int64_t> indices(expected.size());
-          ASSERT_EQ(count,
-                    sparsedrop_row_kept_indices(extent, granularity, period,
-                                                bias, indices.data()));
-          ASSERT_EQ(expected, indices);
-        }
-}
-
-TEST(Tile, MaskAndTilesByBruteForce) {
-  for (int64_t rows : {1, 7, 20})
-    for (int64_t cols : {5, 17})
-      for (int64_t tile : {1, 3, 4})
-        for (int32_t order : {SPARSEDROP_TILE_SKEWED, SPARSEDROP_TILE_LINEAR})
-          for (int64_t period = 1; period <= 4; ++period)
-            for (int64_t bias = 0; bias < period; ++bias) {
-              int64_t columns = (cols + tile - 1) / tile;
-              std::vector<uint8_t> expected, mask(rows * cols);
-              for (int64_t i = 0; i < rows; ++i)
-                for (int64_t j = 0; j < cols; ++j) {
-                  int64_t r = i / tile, c = j / tile;
-                  int64_t unit =
-                      order == SPARSEDROP_TILE_LINEAR ? r * columns + c : r + c;
-                  expected.push_back(unit % period == bias);
-                }
-              sparsedrop_tile_mask(rows, cols, tile, tile, order, period, bias,
-                                   mask.data());
-              ASSERT_EQ(expected, mask);
-              int64_t count = sparsedrop_tile_kept_tiles(
-                  rows, cols, tile, tile, order, period, bias, nullptr);
-              std::vector<int64_t> tiles(static_cast<size_t>(count));
-              sparsedrop_tile_kept_tiles(rows, cols, tile, tile, order, period,
-                                         bias, tiles.data());
-              int64_t kept = 0;
-              for (int64_t t : tiles) {
-                ASSERT_TRUE(
-                    expected[t / columns * tile * cols + t % columns * tile]);
-                ++kept;
-              }
-              ASSERT_EQ(count, kept);
-            }
-}
-
-TEST(Channel, Count) {
-  EXPECT_EQ(32, sparsedrop_channel_count(0.5, 64, 8));
-  EXPECT_EQ(8, sparsedrop_channel_count(0.99, 64, 8));
-  EXPECT_EQ(5, sparsedrop_channel_count(0.1, 5, 8));
-  EXPECT_EQ(48, sparsedrop_channel_count(0.3, 64, 8)); // 5.6 groups
-}
-
-TEST(Channel, LowTemperatureKeepsTheLargest) {
-  const float sensitivity[] = {5, 1, 4, 0.5, 3, 2};
-  int64_t kept[6];
-  ASSERT_EQ(3, sparsedrop_sample_channels(1, 2, 3, sensitivity, 1, 6, 1, 3,
-                                          1e-3, kept));
-  EXPECT_EQ(0, kept[0]);
-  EXPECT_EQ(2, kept[1]);
-  EXPECT_EQ(4, kept[2]);
-  // Granules of two: sums 6, 4.5 and 5.
-  ASSERT_EQ(4, sparsedrop_sample_channels(1, 2, 3, sensitivity, 1, 6, 2, 4,
-                                          1e-3, kept));
-  EXPECT_EQ(0, kept[0]);
-  EXPECT_EQ(4, kept[2]);
-}
-
-/// Equal sensitivities keep each channel equally often, within 4 sigma.
-TEST(Channel, UniformMarginals) {
-  constexpr int64_t kSteps = 20000, kChannels = 10, kCount = 4;
-  std::vector<int64_t> counts(kChannels, 0);
-  for (int64_t step = 0; step < kSteps; ++step) {
-    int64_t kept[kChannels];
-    ASSERT_EQ(kCount, sparsedrop_sample_channels(9, step, 5, nullptr, 0,
-                                                 kChannels, 1, kCount, 0.5,
-                                                 kept));
-    for (int64_t i = 0; i < kCount; ++i)
-      ++counts[kept[i]];
+TEST(Draw, RefusesWhatIsNoDistribution) {
+  const char *message = "expected a distribution of millionths that are at "
+                        "least 0 and sum to 1000000";
+  int32_t low[] = {400000, 599999}, negative[] = {-1, 1000001};
+  int64_t packed = 0;
+  for (int32_t *millionths : {low, negative, static_cast<int32_t *>(nullptr)}) {
+    EXPECT_EQ(message, getError([&] {
+                packed = sparsedrop_draw(3, 4, 5, millionths, 2, 9);
+              }));
+    EXPECT_EQ(1, packed);
   }
-  double p = double(kCount) / kChannels;
-  for (int64_t count : counts)
-    EXPECT_NEAR(p * kSteps, count, 4 * std::sqrt(p * (1 - p) * kSteps));
+  EXPECT_EQ(message, getError([&] { sparsedrop_draw(3, 4, 5, low, 0, 9); }));
 }
 
-TEST(Channel, BadInputKeepsAll) {
-  const float bad[] = {1, -1, 1};
-  int64_t kept[3];
-  for (int c = 0; c < 4; ++c) {
-    sparsedrop_enter();
-    EXPECT_EQ(3, sparsedrop_sample_channels(
-                     0, 0, 0, c == 0 ? bad : nullptr, 1, 3, 1,
-                     c == 1 ? 4 : (c == 2 ? 0 : 2), c == 3 ? 0 : 1, kept));
-    EXPECT_EQ(1, sparsedrop_leave()) << c;
+TEST(CheckPattern, AcceptsExactlyPatterns) {
+  for (int64_t units = 0; units <= 4; ++units)
+    for (int64_t period = -1; period <= 5; ++period)
+      for (int64_t bias = -1; bias <= 5; ++bias) {
+        int64_t packed = 0;
+        std::string error = getError(
+            [&] { packed = sparsedrop_check_pattern(period, bias, units); });
+        // No units: the dense pattern only.
+        bool isPattern = period >= 1 && (period <= units || period == 1) &&
+                         bias >= 0 && bias < period;
+        EXPECT_EQ(isPattern, error.empty()) << units << period << bias;
+        EXPECT_EQ(isPattern ? period + bias * 4294967296 : 1, packed);
+      }
+  // The packed result has 32 bits for the period.
+  EXPECT_NE("", getError([] {
+              sparsedrop_check_pattern(int64_t{1} << 32, 0, int64_t{1} << 40);
+            }));
+}
+
+TEST(RoundDistribution, SumsToAMillion) {
+  uint32_t random = 1;
+  for (size_t count = 1; count <= 40; ++count) {
+    std::vector<double> p(count);
+    double sum = 0;
+    for (double &value : p) {
+      random = random * 1664525 + 1013904223;
+      // Some are zero, some are tiny.
+      value =
+          random % 5 == 0 ? 0 : std::exp2(-static_cast<double>(random >> 27));
+      sum += value;
+    }
+    p[0] += sum == 0;
+    for (double &value : p)
+      value /= sum == 0 ? 1 : sum;
+    std::vector<int32_t> millionths(count);
+    ASSERT_EQ(0, sparsedrop_round_distribution(
+                     p.data(), static_cast<int64_t>(count), millionths.data()));
+    int64_t total = 0;
+    for (size_t i = 0; i < count; ++i) {
+      total += millionths[i];
+      // Largest remainders: at most one away from p, and zero stays zero.
+      EXPECT_LT(std::abs(millionths[i] - p[i] * 1e6), 1 + 1e-9);
+      EXPECT_TRUE(p[i] > 0 || millionths[i] == 0);
+    }
+    EXPECT_EQ(1000000, total) << count;
+  }
+}
+
+std::vector<int32_t> roundAll(const std::vector<double> &p) {
+  std::vector<int32_t> millionths(p.size(), -1);
+  EXPECT_EQ(0, sparsedrop_round_distribution(
+                   p.data(), static_cast<int64_t>(p.size()), millionths.data()))
+      << sparsedrop_last_error();
+  return millionths;
+}
+
+TEST(RoundDistribution, LargestRemaindersThenLowerIndex) {
+  using Result = std::vector<int32_t>;
+  EXPECT_EQ((Result{333334, 333333, 333333}),
+            roundAll({1.0 / 3, 1.0 / 3, 1.0 / 3}));
+  // Remainders .25, .5 and .25.
+  EXPECT_EQ((Result{250000, 250001, 499999}),
+            roundAll({0.25000025, 0.2500005, 0.49999925}));
+  // 0.29 * 10^6 is 289999.99... in double precision.
+  EXPECT_EQ((Result{290000, 0, 710000}), roundAll({0.29, 0, 0.71}));
+  // Sums that are off by a little less than 1e-6.
+  EXPECT_EQ((Result{500000, 500000}), roundAll({0.5, 0.5000009}));
+  EXPECT_EQ((Result{500000, 500000}), roundAll({0.5000005, 0.5000004}));
+  EXPECT_EQ((Result{500000, 500000}), roundAll({0.5, 0.4999991}));
+  EXPECT_EQ((Result{0, 1000000}), roundAll({0, 0.9999991}));
+}
+
+TEST(RoundDistribution, Failures) {
+  double nan = std::nan(""), infinity = std::numeric_limits<double>::infinity();
+  const std::vector<double> bad[] = {
+      {0.5, nan},      {infinity, 0}, {1.5, -0.5}, {0.5, 0.499998},
+      {0.5, 0.500002}, {0, 0},        {}};
+  for (const std::vector<double> &p : bad) {
+    std::vector<int32_t> millionths(2);
+    EXPECT_EQ(1, sparsedrop_round_distribution(p.data(),
+                                               static_cast<int64_t>(p.size()),
+                                               millionths.data()));
+    EXPECT_STRNE("", sparsedrop_last_error());
   }
 }
 

@@ -1,4 +1,4 @@
-//===- SearchTest.cpp - Distributions against their closed form -----------===//
+//===- SearchTest.cpp - Distribution search and what follows --------------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,171 +6,337 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "sparsedrop/Sampling/Search.h"
 #include "sparsedrop-c/Runtime.h"
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <vector>
 
+using namespace sparsedrop;
+
 namespace {
 
-double getMean(const std::vector<double> &d) {
+using Vector = std::vector<double>;
+
+double getDropRate(size_t i) {
+  return static_cast<double>(i) / static_cast<double>(i + 1);
+}
+
+double getMean(const Vector &d) {
   double mean = 0;
   for (size_t i = 0; i < d.size(); ++i)
-    mean += d[i] * static_cast<double>(i) / (i + 1.0);
+    mean += d[i] * getDropRate(i);
   return mean;
 }
 
-std::vector<double> searchSgd(double rate, int64_t periods) {
-  std::vector<double> d(static_cast<size_t>(periods));
-  EXPECT_EQ(0, sparsedrop_search_sgd(rate, periods, d.data(), nullptr))
+Vector searchSgd(double rate, int64_t periods, int64_t *steps = nullptr) {
+  Vector d(static_cast<size_t>(periods), -1);
+  EXPECT_EQ(0, sparsedrop_search_sgd(rate, periods, d.data(), steps))
       << sparsedrop_last_error();
   return d;
 }
 
-/// Maximum-entropy reference values, computed apart from this library.
-struct Row {
-  double rate;
-  int64_t periods;
-  std::vector<double> expected; ///< the first entries
+Vector searchMaxent(double rate, int64_t periods) {
+  Vector d(static_cast<size_t>(periods), -1);
+  EXPECT_EQ(0, sparsedrop_search_maxent(rate, periods, d.data()))
+      << sparsedrop_last_error();
+  return d;
+}
+
+/// What the stop leaves of the gradient, |d_i (g_i - mean g)| < 1e-8 with
+/// g_i = (l2 / N) ln d_i + ..., is an error of ln d_i of 1e-8 N / (l2 d_i), so
+/// of d_i of 1e-6 N; the tilt that puts the mean right can add as much.
+double getSearchTolerance(size_t periods) {
+  return 2e-6 * static_cast<double>(periods);
+}
+
+/// Half a unit of the fourth digit, that of the paper's tables.
+constexpr double kTableRounding = 5e-5;
+
+struct TableRow {
+  double rate, beta;
+  Vector d;
+  double entropy; ///< 0: not in the table
 };
 
-const Row kTable[] = {
-    {0.3, 8, {.5713, .1234, .0740, .0573, .0492, .0444, .0413, .0391}},
-    {0.5, 8, {.3137, .1433, .1103, .0968, .0895, .0850, .0818, .0796}},
-    {0.7, 8, {.0830, .1121, .1239, .1303, .1343, .1370, .1390, .1405}},
-    {0.3, 16, {.6072}},
-    {0.5, 16, {.3701}},
-    {0.7, 16, {.1497}},
-    {0.3, 4, {.5149, .2050, .1508, .1293}},
-    {0.5, 4, {.2207, .2507, .2615, .2671}},
-    {0.7, 4, {.0020, .0889, .3153, .5938}}};
+// Paper, section B.3: periods 1..8, 1..16 (beta and d(1) only), 1..4 (no
+// beta there). Its table of the periods {1, 2, 4, 8} is no case of ours.
+const TableRow kTable[] = {
+    {.3,
+     -3.0652,
+     {.5713, .1234, .0740, .0573, .0492, .0444, .0413, .0391},
+     1.479},
+    {.5,
+     -1.5675,
+     {.3137, .1433, .1103, .0968, .0895, .0850, .0818, .0796},
+     1.943},
+    {.7,
+     0.6018,
+     {.0830, .1121, .1239, .1303, .1343, .1370, .1390, .1405},
+     2.068},
+    {.3, -3.8973, {.6072}, 0},
+    {.5, -2.6559, {.3701}, 0},
+    {.7, -1.1662, {.1497}, 0},
+    {.3, 0, {.5149, .2050, .1508, .1293}, 0},
+    {.5, 0, {.2207, .2507, .2615, .2671}, 0},
+    {.7, 0, {.0020, .0889, .3153, .5938}, 0}};
 
-TEST(Search, TableOfReferenceValues) {
-  for (const Row &row : kTable) {
-    std::vector<double> sgd = searchSgd(row.rate, row.periods);
-    std::vector<double> closed(sgd.size());
-    ASSERT_EQ(0, sparsedrop_search_maxent(row.rate, row.periods,
-                                          closed.data()));
-    // The table has four digits; the search may be off by 1e-4 in all.
-    for (size_t i = 0; i < row.expected.size(); ++i) {
-      EXPECT_NEAR(row.expected[i], sgd[i], 1e-4) << row.rate << " " << i;
-      EXPECT_NEAR(row.expected[i], closed[i], 0.6e-4) << row.rate << " " << i;
+void checkTable(const TableRow &row, const Vector &d, double tolerance) {
+  for (size_t i = 0; i < row.d.size(); ++i)
+    EXPECT_NEAR(row.d[i], d[i], kTableRounding + tolerance)
+        << "rate " << row.rate << ", period " << i + 1;
+  double entropy = 0;
+  for (double p : d)
+    entropy -= p * std::log(p);
+  if (row.entropy > 0)
+    EXPECT_NEAR(row.entropy, entropy, 10 * kTableRounding + tolerance * 10);
+}
+
+TEST(Search, PaperTable) {
+  for (const TableRow &row : kTable) {
+    int64_t periods =
+        row.d.size() == 1 ? 16 : static_cast<int64_t>(row.d.size());
+    Vector maxent = searchMaxent(row.rate, periods);
+    checkTable(row, maxent, 0);
+    checkTable(row, searchSgd(row.rate, periods),
+               getSearchTolerance(maxent.size()));
+    // d_i = exp(beta u_i) / Z, u_1 = 0, u_2 = 1/2.
+    if (row.beta != 0)
+      EXPECT_NEAR(row.beta, 2 * std::log(maxent[1] / maxent[0]),
+                  kTableRounding);
+  }
+}
+
+/// Expects the maximum-entropy distribution of mean `rate`: by Lagrange's
+/// condition ln d_i is affine in u_i, and no other such d has that mean.
+void checkMaxent(double rate, const Vector &d) {
+  EXPECT_NEAR(rate, getMean(d), 1e-14);
+  if (d.size() < 2)
+    return;
+  double slope = std::log(d.back() / d[0]) / getDropRate(d.size() - 1);
+  for (size_t i = 0; i < d.size(); ++i)
+    EXPECT_NEAR(std::log(d[0]) + slope * getDropRate(i), std::log(d[i]),
+                1e-12 * (1 + std::abs(slope)));
+}
+
+void checkRate(double rate, int64_t periods) {
+  SCOPED_TRACE("rate " + std::to_string(rate) + ", periods " +
+               std::to_string(periods));
+  Vector maxent = searchMaxent(rate, periods);
+  checkMaxent(rate, maxent);
+  int64_t steps = 0;
+  Vector d = searchSgd(rate, periods, &steps);
+  EXPECT_GT(steps, 1);
+  EXPECT_NEAR(1, std::accumulate(d.begin(), d.end(), 0.0), 1e-14);
+  // The mean is exact: rounding of N products and their sum.
+  EXPECT_NEAR(rate, getMean(d), 1e-14);
+  for (size_t i = 0; i < d.size(); ++i)
+    EXPECT_NEAR(maxent[i], d[i], getSearchTolerance(d.size()));
+}
+
+TEST(Search, AllRatesAtDefaultPeriods) {
+  for (int twentieths = 1; twentieths < 20; ++twentieths) {
+    double rate = twentieths / 20.0;
+    checkRate(rate, sparsedrop_default_max_period(rate));
+  }
+}
+
+TEST(Search, RatesAcrossEachRange) {
+  for (int64_t periods : {2, 3, 4, 8, 16, 32})
+    for (double part : {0.01, 0.1, 0.37, 0.5, 0.75, 0.9, 0.99})
+      checkRate(part * static_cast<double>(periods - 1) /
+                    static_cast<double>(periods),
+                periods);
+}
+
+TEST(Search, SameResultEachTime) {
+  EXPECT_EQ(searchSgd(0.5, 8), searchSgd(0.5, 8));
+}
+
+TEST(Search, RateZeroIsDense) {
+  for (int64_t periods : {1, 2, 5}) {
+    Vector dense(static_cast<size_t>(periods), 0.0);
+    dense[0] = 1;
+    int64_t steps = -1;
+    EXPECT_EQ(dense, searchSgd(0, periods, &steps));
+    EXPECT_EQ(0, steps);
+    EXPECT_EQ(dense, searchMaxent(0, periods));
+  }
+}
+
+// The ends of the range: relative precision at tiny rates, and rates whose
+// distribution is all but a single period.
+TEST(Search, ExtremeRates) {
+  for (int64_t periods : {2, 3, 8, 32}) {
+    for (double rate : {1e-3, 1e-6, 1e-12, 1e-300}) {
+      EXPECT_NEAR(1, getMean(searchSgd(rate, periods)) / rate, 1e-12);
+      EXPECT_NEAR(1, getMean(searchMaxent(rate, periods)) / rate, 1e-12);
+    }
+    double largest =
+        static_cast<double>(periods - 1) / static_cast<double>(periods);
+    for (double gap : {1e-3, 1e-6, 1e-12, 2e-16}) {
+      double rate = largest - gap;
+      EXPECT_NEAR(rate, getMean(searchSgd(rate, periods)), 1e-14);
+      EXPECT_NEAR(rate, getMean(searchMaxent(rate, periods)), 1e-14);
     }
   }
 }
 
-TEST(Search, EveryRateConvergesWithTheExactMean) {
-  for (int i = 1; i < 20; ++i) {
-    double rate = 0.05 * i;
-    int64_t periods = sparsedrop_default_max_period(rate);
-    std::vector<double> d = searchSgd(rate, periods), closed(d.size());
-    ASSERT_EQ(0, sparsedrop_search_maxent(rate, periods, closed.data()));
-    // The mean is a sum of at most 32 terms below 1.
-    EXPECT_NEAR(rate, getMean(d), 32 * 0x1p-52);
-    EXPECT_NEAR(rate, getMean(closed), 32 * 0x1p-52);
-    for (size_t k = 0; k < d.size(); ++k)
-      EXPECT_NEAR(closed[k], d[k], 1e-4) << rate << " period " << k + 1;
-  }
+std::string getSearchError(double rate, int64_t periods) {
+  double d[4] = {-1, -1, -1, -1};
+  int64_t steps = 0;
+  EXPECT_NE(0, sparsedrop_search_maxent(rate, periods, d));
+  std::string message = sparsedrop_last_error();
+  EXPECT_NE(0, sparsedrop_search_sgd(rate, periods, d, &steps));
+  EXPECT_EQ(message, sparsedrop_last_error());
+  EXPECT_EQ(-1, d[0]);
+  return message;
 }
 
+TEST(Search, Failures) {
+  EXPECT_EQ("rate 0.75 is not below 0.75, the largest that periods 1 to 4 "
+            "reach",
+            getSearchError(0.75, 4));
+  EXPECT_EQ("rate 0.97 is not below 0.96875, the largest that periods 1 to 32 "
+            "reach",
+            getSearchError(0.97, sparsedrop_default_max_period(0.97)));
+  EXPECT_EQ("rate 0.1 is not below 0, the largest that periods 1 to 1 reach",
+            getSearchError(0.1, 1));
+  EXPECT_EQ("rate 0.6666666667 is not below 0.6666666667, the largest that "
+            "periods 1 to 3 reach",
+            getSearchError(2.0 / 3, 3));
+  EXPECT_EQ("expected a rate in [0, 1), but got 1", getSearchError(1, 4));
+  EXPECT_EQ("expected a rate in [0, 1), but got -0.1", getSearchError(-0.1, 4));
+  EXPECT_NE("", getSearchError(std::nan(""), 4));
+  EXPECT_EQ("expected a longest period between 1 and 1024, but got 0",
+            getSearchError(0, 0));
+  for (int64_t periods : {std::numeric_limits<int64_t>::min(),
+                          std::numeric_limits<int64_t>::max(), int64_t{-1}})
+    EXPECT_NE("", getSearchError(0.5, periods));
+}
+
+// (N - 1) / N >= rate + 0.4 (1 - rate), worked out by hand.
 TEST(Search, DefaultMaxPeriod) {
-  EXPECT_EQ(4, sparsedrop_default_max_period(0.5));
-  EXPECT_EQ(2, sparsedrop_default_max_period(0.0));
-  EXPECT_EQ(6, sparsedrop_default_max_period(0.7));  // 0.82 <= 5/6
-  EXPECT_EQ(32, sparsedrop_default_max_period(0.95)); // 34 would be needed
+  EXPECT_EQ(2, sparsedrop_default_max_period(0));     // 1/2 >= 0.4
+  EXPECT_EQ(3, sparsedrop_default_max_period(0.3));   // 2/3 >= 0.58
+  EXPECT_EQ(4, sparsedrop_default_max_period(0.5));   // 3/4 >= 0.7
+  EXPECT_EQ(6, sparsedrop_default_max_period(0.7));   // 5/6 >= 0.82
+  EXPECT_EQ(17, sparsedrop_default_max_period(0.9));  // 16/17 >= 0.94
+  EXPECT_EQ(32, sparsedrop_default_max_period(0.95)); // 34 by the rule
+  EXPECT_EQ(32, sparsedrop_default_max_period(0.999));
+  // Reached exactly: 3/4 = 7/12 + 0.4 * 5/12, not 5 by rounding.
+  EXPECT_EQ(4, sparsedrop_default_max_period(7.0 / 12));
 }
 
-TEST(Search, BoundaryRates) {
-  EXPECT_EQ((std::vector<double>{1, 0, 0}), searchSgd(0, 3));
-  EXPECT_EQ((std::vector<double>{1}), searchSgd(0, 1));
-  EXPECT_NEAR(1e-6, getMean(searchSgd(1e-6, 4)), 1e-15);
-  EXPECT_NEAR(0.4999, getMean(searchSgd(0.4999, 2)), 1e-15);
+std::vector<int32_t> round(const Vector &d) {
+  std::vector<int32_t> millionths(d.size());
+  EXPECT_EQ(0, sparsedrop_round_distribution(d.data(),
+                                             static_cast<int64_t>(d.size()),
+                                             millionths.data()));
+  return millionths;
 }
 
-TEST(Search, InfeasibleRatesSayWhy) {
-  double d[8];
-  for (auto [rate, periods] : {std::pair<double, int64_t>{0.75, 4},
-                               {0.8, 4},
-                               {0.5, 1},
-                               {1.0, 8},
-                               {-0.1, 8},
-                               {std::nan(""), 8},
-                               {0.5, 0}}) {
-    EXPECT_EQ(1, sparsedrop_search_sgd(rate, periods, d, nullptr));
-    EXPECT_EQ(1, sparsedrop_search_maxent(rate, periods, d));
+// Paper, section A.7, periods 1..8: the range over distances 1 to 12, two
+// digits; 1 - p at multiples of 840, which all those periods divide.
+TEST(Distribution, JointKeepOfThePaper) {
+  struct {
+    double rate, low, high;
+  } rows[] = {{.3, .57, .68}, {.5, .31, .46}, {.7, .08, .24}};
+  for (auto [rate, low, high] : rows) {
+    std::vector<int32_t> millionths = round(searchSgd(rate, 8));
+    Vector joint;
+    for (int64_t distance = 1; distance <= 12; ++distance)
+      joint.push_back(sparsedrop_joint_keep(millionths.data(), 8, distance));
+    EXPECT_NEAR(low, *std::min_element(joint.begin(), joint.end()), 0.005);
+    EXPECT_NEAR(high, *std::max_element(joint.begin(), joint.end()), 0.005);
+    // Eight entries rounded to millionths.
+    for (int64_t distance : {0, 840, 1680, -840})
+      EXPECT_NEAR(1 - rate,
+                  sparsedrop_joint_keep(millionths.data(), 8, distance), 8e-6);
   }
-  sparsedrop_search_sgd(0.8, 4, d, nullptr);
-  EXPECT_STREQ("rate 0.8 is not below 0.75, the largest that periods 1 to 4 "
-               "reach",
-               sparsedrop_last_error());
 }
 
-TEST(Distribution, RoundsToExactlyAMillion) {
-  for (int n = 1; n <= 32; ++n) {
-    std::vector<double> d(static_cast<size_t>(n), 1.0 / n);
-    std::vector<int32_t> millionths(d.size());
-    ASSERT_EQ(0, sparsedrop_round_distribution(d.data(), n, millionths.data()));
-    int64_t sum = 0;
-    for (int32_t entry : millionths)
-      sum += entry;
-    EXPECT_EQ(1000000, sum);
-    EXPECT_LE(std::abs(millionths[0] - 1e6 / n), 1);
+/// Probability that units 0 and `delta` are both kept, over all patterns.
+double enumerateJoint(const std::vector<int32_t> &millionths, int64_t delta) {
+  double sum = 0;
+  for (size_t i = 0; i < millionths.size(); ++i) {
+    auto period = static_cast<int64_t>(i + 1);
+    for (int64_t bias = 0; bias < period; ++bias)
+      if (bias == 0 && delta % period == bias)
+        sum += millionths[i] / 1e6 / static_cast<double>(period);
   }
-  const double zeros[] = {0.5, 0, 0.5};
-  int32_t rounded[3];
-  ASSERT_EQ(0, sparsedrop_round_distribution(zeros, 3, rounded));
-  EXPECT_EQ(0, rounded[1]);
-  for (const std::vector<double> &bad :
-       {std::vector<double>{0.5, 0.4}, {1.5, -0.5}, {NAN, 1.0}})
-    EXPECT_EQ(1, sparsedrop_round_distribution(bad.data(), 2, rounded));
+  return sum;
 }
 
-/// Sums over all draws, against enumeration of each kept set.
-TEST(Distribution, ExpectedKept) {
-  const int32_t d[] = {100000, 300000, 200000, 400000};
-  for (int64_t extent : {1, 7, 24, 31})
-    for (int64_t granularity : {1, 3})
-      for (int power : {1, 2}) {
-        double expected = 0;
-        for (int64_t period = 1; period <= 4; ++period)
-          for (int64_t bias = 0; bias < period; ++bias) {
-            int64_t kept = 0;
-            for (int64_t j = 0; j < extent; ++j)
-              kept += j / granularity % period == bias;
-            expected += d[period - 1] * 1e-6 / period *
-                        std::pow(static_cast<double>(kept), power);
-          }
-        EXPECT_NEAR(expected,
-                    sparsedrop_expected_kept(d, 4, extent, granularity, power),
-                    1e-9);
+TEST(Distribution, JointKeepByEnumeration) {
+  std::vector<int32_t> millionths = {100000, 0, 300000, 250000, 350000};
+  for (int64_t delta = 0; delta <= 70; ++delta)
+    EXPECT_NEAR(enumerateJoint(millionths, delta),
+                sparsedrop_joint_keep(millionths.data(), 5, delta), 1e-15);
+}
+
+TEST(Distribution, MeanRate) {
+  int32_t millionths[] = {250000, 250000, 0, 500000};
+  // 0.25 * 1/2 + 0.5 * 3/4
+  EXPECT_DOUBLE_EQ(0.5, sparsedrop_mean_rate(millionths, 4));
+}
+
+/// Mean of the kept count to a power, by looking at every unit of every draw.
+double enumerateKept(const std::vector<int32_t> &millionths, int64_t extent,
+                     int64_t granularity, int power) {
+  double mean = 0;
+  for (size_t i = 0; i < millionths.size(); ++i) {
+    auto period = static_cast<int64_t>(i + 1);
+    for (int64_t bias = 0; bias < period; ++bias) {
+      double kept = 0, product = 1;
+      for (int64_t j = 0; j < extent; ++j)
+        kept += j / granularity % period == bias;
+      for (int factor = 0; factor < power; ++factor)
+        product *= kept;
+      mean += millionths[i] / 1e6 / static_cast<double>(period) * product;
+    }
+  }
+  return mean;
+}
+
+TEST(Distribution, ExpectedKeptByEnumeration) {
+  std::vector<int32_t> millionths = {100000, 0, 300000, 250000, 350000};
+  double keep = 1 - sparsedrop_mean_rate(millionths.data(), 5);
+  for (int64_t extent : {0, 1, 5, 7, 60, 61})
+    for (int64_t granularity : {1, 4})
+      for (int power : {1, 2, 3}) {
+        double expected = enumerateKept(millionths, extent, granularity, power);
+        double kept = sparsedrop_expected_kept(millionths.data(), 5, extent,
+                                               granularity, power);
+        EXPECT_NEAR(expected, kept, 1e-13 * (1 + expected));
+        // Each unit is kept with the same probability.
+        if (power == 1)
+          EXPECT_NEAR(keep * static_cast<double>(extent), kept, 1e-13 * 61);
       }
 }
 
-/// The joint-keep ranges over distances 1 to 12 of the method's analysis.
-TEST(Distribution, JointKeep) {
-  struct Range {
-    double rate, low, high;
+TEST(Distribution, FailuresAreReported) {
+  int32_t millionths[] = {500000, 500000};
+  auto expectFailure = [](double result) {
+    EXPECT_EQ(0, result);
+    EXPECT_EQ(1, sparsedrop_leave());
+    sparsedrop_enter();
   };
-  for (Range range : {Range{0.3, 0.57, 0.68}, {0.5, 0.31, 0.46},
-                      {0.7, 0.08, 0.24}}) {
-    std::vector<double> d = searchSgd(range.rate, 8);
-    int32_t millionths[8];
-    ASSERT_EQ(0, sparsedrop_round_distribution(d.data(), 8, millionths));
-    double low = 1, high = 0;
-    for (int64_t delta = 1; delta <= 12; ++delta) {
-      double joint = sparsedrop_joint_keep(millionths, 8, delta);
-      low = std::min(low, joint);
-      high = std::max(high, joint);
-    }
-    EXPECT_NEAR(range.low, low, 0.006);
-    EXPECT_NEAR(range.high, high, 0.006);
-    // Distance 840 is a multiple of all periods.
-    EXPECT_NEAR(1 - range.rate, sparsedrop_joint_keep(millionths, 8, 840),
-                2e-6);
-  }
+  sparsedrop_enter();
+  expectFailure(sparsedrop_expected_kept(millionths, 2, -1, 1, 1));
+  expectFailure(sparsedrop_expected_kept(millionths, 2, 8, 0, 1));
+  expectFailure(sparsedrop_expected_kept(millionths, 2, 8, 1, 0));
+  expectFailure(sparsedrop_expected_kept(nullptr, 2, 8, 1, 1));
+  expectFailure(sparsedrop_mean_rate(nullptr, 2));
+  expectFailure(sparsedrop_mean_rate(millionths, 0));
+  expectFailure(sparsedrop_joint_keep(millionths, -1, 3));
+  EXPECT_EQ(0, sparsedrop_leave());
 }
 
 } // namespace

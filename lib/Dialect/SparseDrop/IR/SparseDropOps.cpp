@@ -61,16 +61,15 @@ static LogicalResult verifyDims(Operation *op, PatternType pattern,
 
 /// The static extent that a pattern was made for, or kDynamic.
 static int64_t getStaticExtent(Value pattern, int64_t dim) {
-  ValueRange extents;
+  Value extent;
   if (auto sample = pattern.getDefiningOp<SampleOp>())
-    extents = sample.getExtents();
+    extent = sample.getExtents()[dim];
   else if (auto made = pattern.getDefiningOp<MakePatternOp>())
-    extents = made.getExtents();
+    extent = made.getExtents()[dim];
   else if (auto slice = pattern.getDefiningOp<SlicePatternOp>())
-    extents = ValueRange(slice.getExtentMutable().get());
+    extent = slice.getExtent();
   APInt value;
-  if (dim < static_cast<int64_t>(extents.size()) &&
-      matchPattern(extents[dim], m_ConstantInt(&value)))
+  if (extent && matchPattern(extent, m_ConstantInt(&value)))
     return value.getSExtValue();
   return ShapedType::kDynamic;
 }

@@ -155,36 +155,27 @@ static void splitDropouts(RewriterBase &rewriter, Operation *root) {
 static void sweepForward(CompactionContext &context, Block &block);
 static void sweepBackward(CompactionContext &context, Block &block);
 
-/// Pushes expands through `op` as long as it gets smaller.
-static void pushThrough(CompactionContext &context, Operation *op) {
+/// Pushes expands through `op`; true if that replaced it.
+static bool pushThrough(CompactionContext &context, Operation *op) {
   auto sweep = [&](Block &block) { sweepForward(context, block); };
-  while (true) {
-    Operation *replacement = nullptr;
-    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    if (linalgOp &&
-        pushExpandsThroughLinalg(context, linalgOp, replacement)) {
-      op = replacement;
-      continue;
-    }
-    if (!linalgOp && !pushExpandsThroughTensorOp(context, op))
-      pushExpandsThroughControlFlow(context, op, sweep);
-    return;
-  }
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    return pushExpandsThroughLinalg(context, linalgOp);
+  return pushExpandsThroughTensorOp(context, op) ||
+         pushExpandsThroughControlFlow(context, op, sweep);
 }
 
 static void sweepForward(CompactionContext &context, Block &block) {
   for (Operation *op = block.empty() ? nullptr : &block.front(); op;) {
     Operation *previous = op->getPrevNode();
-    Operation *next = op->getNextNode();
     if (!isa<linalg::LinalgOp>(op))
       for (Region &region : op->getRegions())
         for (Block &inner : region)
           sweepForward(context, inner);
-    pushThrough(context, op);
-    // What replaced `op` ends with an expand right before `next`; ops that
-    // were put in between have been dealt with.
-    (void)previous;
-    op = next;
+    // What replaced the op may become smaller still.
+    if (pushThrough(context, op))
+      op = previous ? previous->getNextNode() : &block.front();
+    else
+      op = op->getNextNode();
   }
 }
 
@@ -200,16 +191,15 @@ static void pullThrough(CompactionContext &context, Operation *op) {
 static void sweepBackward(CompactionContext &context, Block &block) {
   auto sweep = [&](Block &inner) { sweepBackward(context, inner); };
   for (Operation *op = block.empty() ? nullptr : &block.back(); op;) {
-    // A loop that was rewritten stands where the old one stood: visit it again.
-    Operation *next = op->getNextNode();
     if (isOpTriviallyDead(op)) {
       Operation *previous = op->getPrevNode();
       context.rewriter.eraseOp(op);
       op = previous;
       continue;
     }
-    if (pullCompactsThroughControlFlow(context, op, sweep)) {
-      op = next ? next->getPrevNode() : &block.back();
+    if (Operation *replacement =
+            pullCompactsThroughControlFlow(context, op, sweep)) {
+      op = replacement;
       continue;
     }
     pullThrough(context, op);

@@ -46,7 +46,7 @@ static void replaceCarried(CompactionContext &context, Value old, Value result,
 //===----------------------------------------------------------------------===//
 
 /// `op` whose result `carried` is compact: its regions yield `values`.
-static void replaceIf(CompactionContext &context, scf::IfOp op,
+static Operation *replaceIf(CompactionContext &context, scf::IfOp op,
                       const CarriedLine &carried, ArrayRef<Value> values) {
   RewriterBase &rewriter = context.rewriter;
   SmallVector<Type> types(op.getResultTypes());
@@ -75,6 +75,7 @@ static void replaceIf(CompactionContext &context, scf::IfOp op,
       rewriter.replaceAllUsesWith(old, result);
   }
   rewriter.eraseOp(op);
+  return smaller;
 }
 
 /// Makes the types of both branches agree.
@@ -115,7 +116,7 @@ static bool pushThroughIf(CompactionContext &context, scf::IfOp op) {
   return false;
 }
 
-static bool pullThroughIf(CompactionContext &context, scf::IfOp op) {
+static Operation *pullThroughIf(CompactionContext &context, scf::IfOp op) {
   OpBuilder::InsertionGuard guard(context.rewriter);
   for (OpResult result : op.getResults())
     for (Line line : CompactionContext::getCompactLines(result)) {
@@ -132,10 +133,9 @@ static bool pullThroughIf(CompactionContext &context, scf::IfOp op) {
                                            yield->getOperand(i), line.pattern,
                                            line.dim));
       }
-      replaceIf(context, op, {i, line}, values);
-      return true;
+      return replaceIf(context, op, {i, line}, values);
     }
-  return false;
+  return nullptr;
 }
 
 //===----------------------------------------------------------------------===//
@@ -144,7 +144,7 @@ static bool pullThroughIf(CompactionContext &context, scf::IfOp op) {
 
 /// `op` whose carried values are compact. In its body every use of such an
 /// argument is a compact and what is yielded for it an expand.
-static void replaceFor(CompactionContext &context, scf::ForOp op,
+static Operation *replaceFor(CompactionContext &context, scf::ForOp op,
                        ArrayRef<CarriedLine> carried) {
   RewriterBase &rewriter = context.rewriter;
   Operation *yield = op.getBody()->getTerminator();
@@ -192,17 +192,18 @@ static void replaceFor(CompactionContext &context, scf::ForOp op,
       rewriter.replaceAllUsesWith(op.getResult(i), smaller.getResult(i));
   }
   rewriter.eraseOp(op);
+  return smaller;
 }
 
 /// Rewrites a copy of `op` under the assumption that `carried` are compact:
 /// `assume` writes it into the copy. Lines for which it does not hold are
-/// dropped and the rest tried again.
-static bool speculate(CompactionContext &context, scf::ForOp op,
+/// dropped and the rest tried again. Returns the op that replaced `op`, if any.
+static Operation *speculate(CompactionContext &context, scf::ForOp op,
                       SmallVector<CarriedLine> carried,
                       function_ref<void(Block &)> sweep,
                       function_ref<void(scf::ForOp, const CarriedLine &)> assume) {
   if (carried.empty())
-    return false;
+    return nullptr;
   RewriterBase &rewriter = context.rewriter;
   bool outer = context.speculating;
   while (!carried.empty()) {
@@ -224,16 +225,15 @@ static bool speculate(CompactionContext &context, scf::ForOp op,
     });
     if (carried.size() == before) {
       rewriter.replaceOp(op, copy);
-      replaceFor(context, copy, carried);
-      return true;
+      return replaceFor(context, copy, carried);
     }
     rewriter.eraseOp(copy);
   }
   context.noteReason(op, "a carried value is not compact in every iteration");
-  return false;
+  return nullptr;
 }
 
-static bool pushThroughFor(CompactionContext &context, scf::ForOp op,
+static Operation *pushThroughFor(CompactionContext &context, scf::ForOp op,
                            function_ref<void(Block &)> sweep) {
   SmallVector<CarriedLine> carried;
   for (auto [i, init] : llvm::enumerate(op.getInitArgs())) {
@@ -253,7 +253,7 @@ static bool pushThroughFor(CompactionContext &context, scf::ForOp op,
       });
 }
 
-static bool pullThroughFor(CompactionContext &context, scf::ForOp op,
+static Operation *pullThroughFor(CompactionContext &context, scf::ForOp op,
                            function_ref<void(Block &)> sweep) {
   SmallVector<CarriedLine> carried;
   for (OpResult result : op.getResults())
@@ -284,16 +284,16 @@ bool mlir::sparsedrop::pushExpandsThroughControlFlow(
   if (auto branch = dyn_cast<scf::IfOp>(op))
     return pushThroughIf(context, branch);
   if (auto loop = dyn_cast<scf::ForOp>(op))
-    return pushThroughFor(context, loop, sweep);
+    return pushThroughFor(context, loop, sweep) != nullptr;
   return false;
 }
 
-bool mlir::sparsedrop::pullCompactsThroughControlFlow(
+Operation *mlir::sparsedrop::pullCompactsThroughControlFlow(
     CompactionContext &context, Operation *op,
     function_ref<void(Block &)> sweep) {
   if (auto branch = dyn_cast<scf::IfOp>(op))
     return pullThroughIf(context, branch);
   if (auto loop = dyn_cast<scf::ForOp>(op))
     return pullThroughFor(context, loop, sweep);
-  return false;
+  return nullptr;
 }

@@ -259,8 +259,7 @@ static void noteConflicts(CompactionContext &context, LinalgOp op,
 }
 
 bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
-                                                LinalgOp op,
-                                                Operation *&replacement) {
+                                                LinalgOp op) {
   if (!op.hasPureTensorSemantics())
     return false;
   for (const Candidate &candidate : getCandidates(op)) {
@@ -287,7 +286,6 @@ bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
                             isReduction ? "C3" : (inserts ? "C5" : "C4"),
                             {candidate.pattern, 0});
     replaceWithPlan(context, op, smaller, *plans, candidate.pattern);
-    replacement = smaller;
     return true;
   }
   return false;

@@ -124,9 +124,8 @@ StringRef getSite(Value pattern);
 //===----------------------------------------------------------------------===//
 
 /// C3, C4, C5 on a structured op with expanded operands. On success `op` is
-/// erased and `replacement` is the smaller op.
-bool pushExpandsThroughLinalg(CompactionContext &context, linalg::LinalgOp op,
-                              Operation *&replacement);
+/// erased.
+bool pushExpandsThroughLinalg(CompactionContext &context, linalg::LinalgOp op);
 
 /// C1 and C6 on casts, reshapes, pads, concatenations and slices.
 bool pushExpandsThroughTensorOp(CompactionContext &context, Operation *op);
@@ -142,10 +141,11 @@ bool pullCompactsThroughLinalg(CompactionContext &context, linalg::LinalgOp op);
 /// C1 and C6 on everything else that makes tensors.
 bool pullCompactsThroughTensorOp(CompactionContext &context, Operation *op);
 
-/// C6 on scf.if and scf.for. `sweep` pulls compacts through a block. On success
-/// `op` is erased.
-bool pullCompactsThroughControlFlow(CompactionContext &context, Operation *op,
-                                    function_ref<void(Block &)> sweep);
+/// C6 on scf.if and scf.for. `sweep` pulls compacts through a block. Returns
+/// the op that replaced `op`, if one did.
+Operation *
+pullCompactsThroughControlFlow(CompactionContext &context, Operation *op,
+                               function_ref<void(Block &)> sweep);
 
 } // namespace mlir::sparsedrop
 
