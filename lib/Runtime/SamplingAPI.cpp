@@ -46,7 +46,7 @@ void sparsedrop_philox4x32_10(const uint32_t key[2], const uint32_t counter[4],
 // Draws
 //===----------------------------------------------------------------------===//
 
-/// Both are below 2^31: see checkPeriod and kMaxCount.
+/// Both are below 2^31: see kMaxCount.
 static int64_t pack(sampling::RowPattern pattern) {
   return pattern.period | pattern.bias << 32;
 }
@@ -87,8 +87,8 @@ int64_t sparsedrop_draw(int64_t seed, int64_t step, uint64_t siteHash,
   int64_t longest = sampling::longestPeriod(millionths, count);
   if (longest > std::max<int64_t>(units, 1))
     return failDense("the distribution gives period " + text(longest) +
-                     " a probability, but the number of units is " +
-                     text(units));
+                     " a probability, but there are only " + text(units) +
+                     " units");
   return pack(sampling::draw(seed, step, siteHash, millionths, count));
 }
 

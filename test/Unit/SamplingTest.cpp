@@ -130,8 +130,8 @@ TEST(Draw, RefusesPeriodsAboveTheUnits) {
         [&] { packed = sparsedrop_draw(0, 0, 0, kB.data(), 8, units); });
   };
   EXPECT_EQ("", drawB(8));
-  EXPECT_EQ("the distribution gives period 8 a probability, but the number of "
-            "units is 7",
+  EXPECT_EQ("the distribution gives period 8 a probability, but there are only "
+            "7 units",
             drawB(7));
   EXPECT_EQ(1, packed);
   // Periods without a probability do not count.

@@ -135,7 +135,7 @@ std::string sparsedrop::search::formatJson(const Report &report) {
   std::string text = "{\"rate\": " + number(report.options.rate);
   text += ", \"max_period\": " + std::to_string(count);
   text += print(", \"method\": \"%s\"", getMethod(report));
-  text += ", \"probabilities\": [" + join(count, [&](int64_t i) {
+  text += ", \"distribution\": [" + join(count, [&](int64_t i) {
             return number(report.probabilities[i]);
           });
   text += "], \"millionths\": [" + join(count, [&](int64_t i) {
@@ -146,7 +146,7 @@ std::string sparsedrop::search::formatJson(const Report &report) {
   if (report.options.units)
     text += ", \"units\": " + std::to_string(report.options.units);
   text += ", \"kept_fraction\": " + number(report.keptFraction);
-  text += ", \"subnetworks\": " + std::to_string(report.patterns);
+  text += ", \"sub_networks\": " + std::to_string(report.patterns);
   if (!report.options.maxent)
     text += ", \"steps\": " + std::to_string(report.steps);
   text += ", \"milliseconds\": " + number(report.milliseconds);

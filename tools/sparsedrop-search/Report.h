@@ -25,7 +25,7 @@ struct Report {
   double meanRate = 0;               ///< of the millionths
   double entropy = 0;                ///< of the millionths, in nats
   double keptFraction = 0;           ///< expected, of the units given
-  int64_t patterns = 0;              ///< sub-networks: (period, bias) that can be drawn
+  int64_t patterns = 0; ///< sub-networks: (period, bias) that can be drawn
 };
 
 /// Searches and fills a report; false, with one line in `message`, when the

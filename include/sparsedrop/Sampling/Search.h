@@ -36,7 +36,7 @@ bool checkFeasible(double rate, int64_t maxPeriod, std::string &message);
 /// has then moved the mean off the rate, which a tilt d_i exp(c u_i) puts back
 /// exactly. The stationary point is itself some exp(beta u_i) / Z, so the
 /// tilted one is the maximum-entropy distribution, up to what the stop leaves:
-/// about 1e-6 maxPeriod in each d_i. False, with the reason in `message`, when
+/// about 2e-6 maxPeriod in each d_i. False, with the reason in `message`, when
 /// the rate cannot be reached or 200,000 steps do not suffice. `steps`, if not
 /// null, receives the number of steps.
 bool searchSgd(double rate, int64_t maxPeriod, double *probability,

