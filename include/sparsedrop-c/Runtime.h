@@ -89,14 +89,17 @@ SPARSEDROP_API int32_t sparsedrop_round_distribution(const double *probability,
 /// site). `millionths[i]` is the probability of period i + 1. `units` is the
 /// number of units (row: ceil(extent / granularity); tile: tile columns in
 /// skewed order, tiles in linear order); a period with a probability above 0
-/// that exceeds it is a failure. Returns period | bias << 32; on failure the
-/// dense pattern (1, 0) after sparsedrop_fail.
+/// that exceeds it is a failure, and so are millionths that are negative or do
+/// not sum to 1,000,000. An empty dimension (0 units) takes the dense pattern.
+/// Returns period | bias << 32; on failure the dense pattern (1, 0) after
+/// sparsedrop_fail.
 SPARSEDROP_API int64_t sparsedrop_draw(int64_t seed, int64_t step,
                                        uint64_t siteHash,
                                        const int32_t *millionths, int64_t count,
                                        int64_t units);
 
-/// Checks an explicit pattern: 1 <= period <= units, 0 <= bias < period.
+/// Checks an explicit pattern: 1 <= period <= max(units, 1) and below 2^31,
+/// 0 <= bias < period.
 /// Returns period | bias << 32; on failure (1, 0) after sparsedrop_fail.
 SPARSEDROP_API int64_t sparsedrop_check_pattern(int64_t period, int64_t bias,
                                                 int64_t units);
@@ -127,6 +130,10 @@ SPARSEDROP_API int64_t sparsedrop_channel_count(double rate, int64_t channels,
 //===----------------------------------------------------------------------===//
 // Kept indices and masks
 //===----------------------------------------------------------------------===//
+//
+// A negative extent, a granularity or tile size below 1, and a bias outside
+// [0, period) go to sparsedrop_fail: the functions then write nothing and
+// return 0.
 
 /// Number of units j < extent with (j div granularity) mod period == bias.
 SPARSEDROP_API int64_t sparsedrop_row_kept_count(int64_t extent,
@@ -172,7 +179,8 @@ SPARSEDROP_API int64_t sparsedrop_tile_kept_tiles(
 /// lambda2 = 0.01), stopped at max |dL/dv| < 1e-8 and then tilted so that the
 /// mean is exact. `steps`, if not null, receives the number of steps. Fails
 /// for a rate outside [0, 1) or one that the periods cannot reach:
-/// rate > (maxPeriod - 1) / maxPeriod, or equal to it (a single period).
+/// rate > (maxPeriod - 1) / maxPeriod, or equal to it (a single period), other
+/// than rate 0 (always dense). maxPeriod is 1 to 1024.
 SPARSEDROP_API int32_t sparsedrop_search_sgd(double rate, int64_t maxPeriod,
                                              double *probability,
                                              int64_t *steps);

@@ -31,8 +31,8 @@ static double getDropRate(size_t i) {
 int64_t sparsedrop::sampling::defaultMaxPeriod(double rate) {
   double target = rate + 0.4 * (1 - rate);
   int64_t period = 1;
-  // The slack keeps rates such as 0.5, whose target is reached exactly by some
-  // period, from falling to rounding.
+  // The slack keeps rates such as 31/36, whose target is reached exactly by
+  // some period, from falling to rounding.
   while (period < 32 &&
          static_cast<double>(period - 1) / static_cast<double>(period) <
              target - 1e-12)

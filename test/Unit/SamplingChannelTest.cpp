@@ -181,6 +181,15 @@ TEST(SampleChannels, FailuresKeepEverything) {
   }
 }
 
+TEST(SampleChannels, NegativeNumberOfChannelsKeepsNone) {
+  int64_t kept = -7;
+  sparsedrop_enter();
+  EXPECT_EQ(
+      0, sparsedrop_sample_channels(1, 2, 3, nullptr, 1, -1, 1, 1, 0.5, &kept));
+  EXPECT_EQ(1, sparsedrop_leave());
+  EXPECT_EQ(-7, kept);
+}
+
 TEST(ChannelCount, RoundsToMultiples) {
   EXPECT_EQ(32, sparsedrop_channel_count(0.5, 64, 8));
   EXPECT_EQ(64, sparsedrop_channel_count(0.0, 64, 8));

@@ -230,8 +230,9 @@ TEST(Search, DefaultMaxPeriod) {
   EXPECT_EQ(17, sparsedrop_default_max_period(0.9));  // 16/17 >= 0.94
   EXPECT_EQ(32, sparsedrop_default_max_period(0.95)); // 34 by the rule
   EXPECT_EQ(32, sparsedrop_default_max_period(0.999));
-  // Reached exactly: 3/4 = 7/12 + 0.4 * 5/12, not 5 by rounding.
-  EXPECT_EQ(4, sparsedrop_default_max_period(7.0 / 12));
+  // 11/12 = 31/36 + 0.4 * 5/36 exactly; in double precision the right side is
+  // an ulp above the left one, which must not make it 13.
+  EXPECT_EQ(12, sparsedrop_default_max_period(31.0 / 36));
 }
 
 std::vector<int32_t> round(const Vector &d) {

@@ -1,0 +1,149 @@
+//===- EmitEntryPoints.cpp - Guarded entry points -------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Conversion/Passes.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_EMITENTRYPOINTS
+#include "sparsedrop/Conversion/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+
+static constexpr StringLiteral kInterfacePrefix = "_mlir_ciface_";
+static constexpr StringLiteral kEntryPrefix = "sparsedrop_invoke_";
+
+/// Everything must be of the LLVM dialect now.
+static LogicalResult checkLowered(ModuleOp module) {
+  WalkResult result = module.walk([&](Operation *op) {
+    if (op == module || isa<LLVM::LLVMDialect>(op->getDialect()))
+      return WalkResult::advance();
+    op->emitError() << "cannot run on the CPU: nothing lowers '"
+                    << op->getName() << "'";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// The names that finalize-memref-to-llvm gives, and the runtime's.
+static void renameAllocations(ModuleOp module) {
+  SymbolTable symbols(module);
+  for (auto [generic, ours] :
+       {std::pair<StringRef, StringRef>{"_mlir_memref_to_llvm_aligned_alloc",
+                                        "sparsedrop_alloc"},
+        {"_mlir_memref_to_llvm_free", "sparsedrop_free"}}) {
+    auto function = symbols.lookup<LLVM::LLVMFuncOp>(generic);
+    if (!function)
+      continue;
+    StringAttr name = StringAttr::get(module.getContext(), ours);
+    (void)SymbolTable::replaceAllSymbolUses(function.getOperation(), name,
+                                            module);
+    if (symbols.lookup(ours))
+      function.erase();
+    else
+      symbols.setSymbolName(function, name);
+  }
+}
+
+namespace {
+/// Emits one entry point.
+class EntryEmitter {
+public:
+  EntryEmitter(ModuleOp module, SymbolTable &symbols)
+      : module(module), symbols(symbols), builder(module.getContext()) {}
+
+  void run(LLVM::LLVMFuncOp interface, LLVM::LLVMFuncOp function);
+
+private:
+  LLVM::LLVMFuncOp declare(StringRef name, Type result,
+                           ArrayRef<Type> arguments);
+
+  ModuleOp module;
+  SymbolTable &symbols;
+  OpBuilder builder;
+};
+} // namespace
+
+LLVM::LLVMFuncOp EntryEmitter::declare(StringRef name, Type result,
+                                       ArrayRef<Type> arguments) {
+  if (auto existing = symbols.lookup<LLVM::LLVMFuncOp>(name))
+    return existing;
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(module.getBody());
+  auto function =
+      LLVM::LLVMFuncOp::create(builder, module.getLoc(), name,
+                               LLVM::LLVMFunctionType::get(result, arguments));
+  symbols.insert(function);
+  return function;
+}
+
+void EntryEmitter::run(LLVM::LLVMFuncOp interface, LLVM::LLVMFuncOp function) {
+  Location loc = function.getLoc();
+  Type pointer = LLVM::LLVMPointerType::get(module.getContext());
+  Type i32 = builder.getI32Type();
+  Type none = LLVM::LLVMVoidType::get(module.getContext());
+  LLVM::LLVMFuncOp enter = declare("sparsedrop_enter", none, {});
+  LLVM::LLVMFuncOp leave = declare("sparsedrop_leave", i32, {});
+  builder.setInsertionPointAfter(interface);
+  auto entry = LLVM::LLVMFuncOp::create(
+      builder, loc, (kEntryPrefix + function.getName()).str(),
+      LLVM::LLVMFunctionType::get(i32, {pointer}));
+  Value array = entry.addEntryBlock(builder)->getArgument(0);
+  builder.setInsertionPointToStart(&entry.front());
+  auto load = [&](int32_t index, Type type) -> Value {
+    Value slot = LLVM::GEPOp::create(builder, loc, pointer, pointer, array,
+                                     ArrayRef<LLVM::GEPArg>{index});
+    return LLVM::LoadOp::create(builder, loc, type, slot);
+  };
+  LLVM::CallOp::create(builder, loc, enter, ValueRange());
+
+  // The C interface takes descriptors by pointer, like the array, and scalars
+  // by value; structs of results go through a first pointer.
+  Type result = function.getFunctionType().getReturnType();
+  bool returnsStruct = isa<LLVM::LLVMStructType>(result);
+  bool returnsScalar = !returnsStruct && result != none;
+  SmallVector<Value> operands;
+  int32_t slot = returnsScalar ? 1 : 0;
+  for (Type type : interface.getFunctionType().getParams()) {
+    Value address = load(slot++, pointer);
+    operands.push_back(isa<LLVM::LLVMPointerType>(type)
+                           ? address
+                           : LLVM::LoadOp::create(builder, loc, type, address));
+  }
+  auto call = LLVM::CallOp::create(builder, loc, interface, operands);
+  if (returnsScalar)
+    LLVM::StoreOp::create(builder, loc, call.getResult(), load(0, pointer));
+  auto status = LLVM::CallOp::create(builder, loc, leave, ValueRange());
+  LLVM::ReturnOp::create(builder, loc, status.getResult());
+}
+
+namespace {
+struct EmitEntryPoints
+    : public sparsedrop::impl::EmitEntryPointsBase<EmitEntryPoints> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (failed(checkLowered(module)))
+      return signalPassFailure();
+    renameAllocations(module);
+    SymbolTable symbols(module);
+    SmallVector<LLVM::LLVMFuncOp> interfaces;
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+      if (function.getName().starts_with(kInterfacePrefix) &&
+          !function.isExternal())
+        interfaces.push_back(function);
+    for (LLVM::LLVMFuncOp interface : interfaces)
+      if (auto function = symbols.lookup<LLVM::LLVMFuncOp>(
+              interface.getName().drop_front(kInterfacePrefix.size())))
+        EntryEmitter(module, symbols).run(interface, function);
+  }
+};
+} // namespace
