@@ -1,0 +1,49 @@
+//===- Actions.h - What sparsedrop-run does with a program ------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_TOOLS_RUN_ACTIONS_H
+#define SPARSEDROP_TOOLS_RUN_ACTIONS_H
+
+#include "Program.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+namespace mlir::sparsedrop::run {
+
+/// What was asked for on the command line.
+struct Request {
+  mlir::ModuleOp module;
+  std::string entry;
+  DropoutMode mode = DropoutMode::Compact;
+  int64_t seed = 0, step = 0;
+};
+
+/// The inputs of `program`: from files, in order, or if there are none drawn
+/// from `random`. False, after an error on stderr, when they do not fit.
+bool makeInputs(const Program &program, llvm::ArrayRef<std::string> files,
+                std::optional<uint64_t> random, std::vector<Tensor> &inputs);
+
+/// Runs compact against masked, on inputs of their own, and prints for each
+/// result the largest error and what is tolerated: `tolerance`, or 4 u
+/// sqrt(L) depth with u the unit roundoff of the widest-rounding type, L the
+/// longest dense contraction and depth the most contractions on a path.
+/// Returns the exit code.
+int check(const Request &request, Program &program,
+          llvm::ArrayRef<Tensor> inputs, std::optional<double> tolerance);
+
+/// Times `count` steps in all modes, interleaved, on the same patterns.
+/// Returns the exit code.
+int time(const Request &request, llvm::ArrayRef<Tensor> inputs, int64_t count);
+
+/// Runs an instrumented copy once and reports the work of each product.
+/// Returns the exit code.
+int report(const Request &request, llvm::ArrayRef<Tensor> inputs, bool json);
+
+} // namespace mlir::sparsedrop::run
+
+#endif // SPARSEDROP_TOOLS_RUN_ACTIONS_H

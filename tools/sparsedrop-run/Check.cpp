@@ -1,0 +1,147 @@
+//===- Check.cpp - Compact against masked ---------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Actions.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "llvm/Support/Format.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::sparsedrop::run;
+
+namespace {
+/// What bounds the rounding errors of a program.
+struct ErrorModel {
+  double roundoff = 0x1p-53; ///< of the widest-rounding type
+  double length = 1;         ///< of the longest reduction
+  int64_t depth = 1;         ///< most reductions on a path
+};
+} // namespace
+
+/// Terms of each sum of `op`; extents that are not known count as the largest
+/// one of the inputs.
+static double getLength(linalg::LinalgOp op, int64_t largest) {
+  double length = 1;
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  for (auto [range, iterator] :
+       llvm::zip(ranges, op.getIteratorTypesArray()))
+    if (iterator == utils::IteratorType::reduction)
+      length *= static_cast<double>(
+          ShapedType::isDynamic(range) ? largest : range);
+  return length;
+}
+
+static void noteType(Type type, ErrorModel &model) {
+  if (auto floating = dyn_cast<FloatType>(getElementTypeOrSelf(type)))
+    model.roundoff =
+        std::max(model.roundoff,
+                 std::ldexp(1.0, -static_cast<int>(floating.getFPMantissaWidth())));
+}
+
+/// Reads the model off the dense program.
+static ErrorModel analyze(ModuleOp module, ArrayRef<Tensor> inputs) {
+  ErrorModel model;
+  int64_t largest = 1;
+  for (const Tensor &input : inputs)
+    for (int64_t extent : input.shape)
+      largest = std::max(largest, extent);
+  DenseMap<Value, int64_t> depths;
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+    if (op->getParentOfType<linalg::LinalgOp>())
+      return;
+    int64_t depth = 0;
+    for (Value operand : op->getOperands()) {
+      depth = std::max(depth, depths.lookup(operand));
+      if (isa<TensorType>(operand.getType()))
+        noteType(operand.getType(), model);
+    }
+    if (linalgOp && linalgOp.getNumReductionLoops() > 0) {
+      ++depth;
+      model.length = std::max(model.length, getLength(linalgOp, largest));
+    }
+    for (Value result : op->getResults())
+      depths[result] = depth;
+    model.depth = std::max(model.depth, depth);
+  });
+  return model;
+}
+
+namespace {
+struct Comparison {
+  double difference = 0, magnitude = 0;
+  bool sameFiniteness = true;
+
+  double getError() const {
+    return magnitude > 0 ? difference / magnitude : difference;
+  }
+};
+} // namespace
+
+static Comparison compare(const Tensor &compact, const Tensor &masked) {
+  Comparison result;
+  result.sameFiniteness = compact.shape == masked.shape;
+  for (int64_t i = 0, e = masked.size();
+       i < e && result.sameFiniteness; ++i) {
+    double c = compact.get(i), m = masked.get(i);
+    if (!std::isfinite(c) || !std::isfinite(m)) {
+      result.sameFiniteness = c == m || (std::isnan(c) && std::isnan(m));
+      continue;
+    }
+    result.difference = std::max(result.difference, std::abs(c - m));
+    result.magnitude = std::max(result.magnitude, std::abs(m));
+  }
+  return result;
+}
+
+int mlir::sparsedrop::run::check(const Request &request, Program &program,
+                           ArrayRef<Tensor> inputs,
+                           std::optional<double> tolerance) {
+  std::unique_ptr<Program> others[2];
+  Program *programs[2] = {nullptr, nullptr};
+  std::vector<Tensor> results[2];
+  DropoutMode modes[2] = {DropoutMode::Compact, DropoutMode::Masked};
+  for (int i = 0; i < 2; ++i) {
+    programs[i] = &program;
+    if (request.mode != modes[i]) {
+      others[i] =
+          Program::compile(request.module, request.entry, modes[i], false);
+      programs[i] = others[i].get();
+    }
+    std::vector<Tensor> copies(inputs.begin(), inputs.end());
+    if (!programs[i] ||
+        !programs[i]->run(copies, request.seed, request.step, &results[i]))
+      return 1;
+  }
+  ErrorModel model = analyze(programs[1]->getUpstream(), inputs);
+  double limit = tolerance.value_or(4 * model.roundoff *
+                                    std::sqrt(model.length) *
+                                    static_cast<double>(model.depth));
+  bool passed = true;
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    Comparison comparison = compare(results[0][i], results[1][i]);
+    bool within =
+        comparison.sameFiniteness && comparison.getError() <= limit;
+    passed &= within;
+    llvm::outs() << "result " << i << " ("
+                 << describe(results[1][i].elementType, results[1][i].shape)
+                 << "): error ";
+    if (comparison.sameFiniteness)
+      llvm::outs() << llvm::format("%.3e", comparison.getError());
+    else
+      llvm::outs() << "in shape or non-finite values";
+    llvm::outs() << ", tolerated " << llvm::format("%.3e", limit)
+                 << (within ? "" : "  <-- too large") << "\n";
+  }
+  llvm::outs() << "check: " << (passed ? "ok" : "FAILED") << " (seed "
+               << request.seed << ", step " << request.step << ")\n";
+  return passed ? 0 : 1;
+}

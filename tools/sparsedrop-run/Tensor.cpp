@@ -1,0 +1,87 @@
+//===- Tensor.cpp - Arrays that go in and come out ------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Tensor.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cstring>
+
+using namespace mlir::sparsedrop::run;
+
+int64_t mlir::sparsedrop::run::getElementBytes(mlir::Type type) {
+  if (type.isIndex())
+    return 8;
+  if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() > 64)
+    return 0;
+  unsigned bits = type.getIntOrFloatBitWidth();
+  if (bits == 1)
+    return 1;
+  return llvm::isPowerOf2_32(bits) && bits >= 8 ? bits / 8 : 0;
+}
+
+bool mlir::sparsedrop::run::isWidened(mlir::Type type) {
+  return mlir::isa<mlir::FloatType>(type) && type.getIntOrFloatBitWidth() < 32;
+}
+
+int64_t Tensor::size() const {
+  int64_t size = 1;
+  for (int64_t extent : shape)
+    size *= extent;
+  return size;
+}
+
+double Tensor::get(int64_t i) const {
+  int64_t width = getElementBytes(elementType);
+  uint64_t bits = 0;
+  std::memcpy(&bits, bytes.data() + i * width, static_cast<size_t>(width));
+  if (auto type = mlir::dyn_cast<mlir::FloatType>(elementType)) {
+    llvm::APFloat value(type.getFloatSemantics(),
+                        llvm::APInt(type.getWidth(), bits));
+    bool lossy;
+    value.convert(llvm::APFloat::IEEEdouble(),
+                  llvm::APFloat::rmNearestTiesToEven, &lossy);
+    return value.convertToDouble();
+  }
+  if (elementType.isInteger(1))
+    return static_cast<double>(bits & 1);
+  return static_cast<double>(
+      llvm::SignExtend64(bits, static_cast<unsigned>(8 * width)));
+}
+
+void Tensor::set(int64_t i, double value) {
+  int64_t width = getElementBytes(elementType);
+  uint64_t bits = 0;
+  if (auto type = mlir::dyn_cast<mlir::FloatType>(elementType)) {
+    llvm::APFloat number(value);
+    bool lossy;
+    number.convert(type.getFloatSemantics(),
+                   llvm::APFloat::rmNearestTiesToEven, &lossy);
+    bits = number.bitcastToAPInt().getZExtValue();
+  } else {
+    bits = static_cast<uint64_t>(static_cast<int64_t>(value));
+  }
+  std::memcpy(bytes.data() + i * width, &bits, static_cast<size_t>(width));
+}
+
+std::string mlir::sparsedrop::run::describe(mlir::Type elementType,
+                                      llvm::ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (int64_t extent : shape) {
+    if (mlir::ShapedType::isDynamic(extent))
+      stream << "?x";
+    else
+      stream << extent << "x";
+  }
+  stream << elementType;
+  return text;
+}

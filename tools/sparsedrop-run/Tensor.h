@@ -1,0 +1,46 @@
+//===- Tensor.h - Arrays that go in and come out ----------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_TOOLS_RUN_TENSOR_H
+#define SPARSEDROP_TOOLS_RUN_TENSOR_H
+
+#include "mlir/IR/Types.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace mlir::sparsedrop::run {
+
+/// A contiguous array in row-major order of an MLIR element type, as compiled
+/// code sees it: i1 and i8 take a byte, index takes eight.
+struct Tensor {
+  mlir::Type elementType;
+  llvm::SmallVector<int64_t> shape;
+  std::vector<uint8_t> bytes;
+
+  int64_t size() const;
+  /// Element `i` as a number.
+  double get(int64_t i) const;
+  /// Stores `value`, rounded to nearest even.
+  void set(int64_t i, double value);
+};
+
+/// Bytes of an element; 0 for types that cannot be passed.
+int64_t getElementBytes(mlir::Type type);
+
+/// Whether files hold the type as f32: floats of fewer bits.
+bool isWidened(mlir::Type type);
+
+/// "256x10xf32".
+std::string describe(mlir::Type elementType, llvm::ArrayRef<int64_t> shape);
+
+} // namespace mlir::sparsedrop::run
+
+#endif // SPARSEDROP_TOOLS_RUN_TENSOR_H

@@ -1,0 +1,130 @@
+//===- Timing.cpp - All modes on the same patterns ------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Actions.h"
+
+#include "sparsedrop-c/Runtime.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "llvm/Support/Format.h"
+
+#include <algorithm>
+#include <array>
+
+using namespace mlir;
+using namespace mlir::sparsedrop::run;
+
+namespace {
+/// The steps of one mode.
+struct Series {
+  DropoutMode mode;
+  std::unique_ptr<Program> program;
+  std::vector<double> seconds;
+  int64_t peakBytes = 0;
+
+  double getSum() const {
+    double sum = 0;
+    for (double value : seconds)
+      sum += value;
+    return sum;
+  }
+  double getMedian() const {
+    std::vector<double> sorted(seconds);
+    std::sort(sorted.begin(), sorted.end());
+    return sorted[sorted.size() / 2];
+  }
+};
+
+/// Operations of all steps: dense, of the draws, and expected over all draws.
+struct Operations {
+  double dense = 0, actual = 0, expected = 0;
+};
+} // namespace
+
+/// Counts on an instrumented copy, so that counting does not disturb the times.
+static bool countOperations(const Request &request, ArrayRef<Tensor> inputs,
+                            int64_t count, Operations &operations) {
+  std::unique_ptr<Program> program = Program::compile(
+      request.module, request.entry, DropoutMode::Compact, true);
+  if (!program)
+    return false;
+  auto products = program->getUpstream()->getAttrOfType<ArrayAttr>(
+      mlir::sparsedrop::kProductsAttrName);
+  sparsedrop_reset_counts();
+  for (int64_t i = 0; i < count; ++i)
+    if (!program->run(inputs, request.seed, request.step + i, nullptr))
+      return false;
+  for (size_t id = 0; products && id < products.size(); ++id) {
+    sparsedrop_product_counts counts;
+    sparsedrop_product_counts_of(static_cast<int64_t>(id), &counts);
+    operations.dense += counts.denseFlops;
+    operations.actual += counts.actualFlops;
+    operations.expected += counts.expectedFlops;
+  }
+  return true;
+}
+
+static void printTable(const std::array<Series, 4> &series,
+                       const Operations &operations, int64_t count) {
+  auto n = static_cast<double>(count);
+  llvm::outs() << llvm::format("%-10s %16s %12s %12s %16s\n", "mode",
+                               "operations/step", "total ms", "median ms",
+                               "temporaries, B");
+  for (const Series &s : series) {
+    double work = s.mode == DropoutMode::Compact ? operations.actual
+                                                 : operations.dense;
+    llvm::outs() << llvm::format("%-10s %16.0f %12.2f %12.3f %16lld\n",
+                                 getName(s.mode).str().c_str(), work / n,
+                                 1e3 * s.getSum(), 1e3 * s.getMedian(),
+                                 static_cast<long long>(s.peakBytes));
+  }
+  auto printRatio = [](const char *what, double a, double b) {
+    llvm::outs() << what;
+    if (b > 0)
+      llvm::outs() << llvm::format("%.3f\n", a / b);
+    else
+      llvm::outs() << "none\n";
+  };
+  llvm::outs() << "\n";
+  printRatio("time, masked / compact (summed):          ",
+             series[1].getSum(), series[0].getSum());
+  printRatio("operations, masked / compact (same draws): ",
+             operations.dense, operations.actual);
+  printRatio("operations, expected over all draws:       ",
+             operations.dense, operations.expected);
+}
+
+int mlir::sparsedrop::run::time(const Request &request, ArrayRef<Tensor> inputs,
+                          int64_t count) {
+  std::array<Series, 4> series;
+  DropoutMode modes[] = {DropoutMode::Compact, DropoutMode::Masked,
+                         DropoutMode::Dense, DropoutMode::Bernoulli};
+  for (size_t i = 0; i < series.size(); ++i) {
+    series[i].mode = modes[i];
+    series[i].program =
+        Program::compile(request.module, request.entry, modes[i], false);
+    // Once to warm up: pages, threads, the cache of blocks.
+    if (!series[i].program || !series[i].program->run(inputs, request.seed,
+                                                      request.step, nullptr))
+      return 1;
+  }
+  for (int64_t i = 0; i < count; ++i)
+    for (size_t k = 0; k < series.size(); ++k) {
+      // The order rotates, so that no mode always follows the same one.
+      Series &s = series[(k + static_cast<size_t>(i)) % series.size()];
+      if (!s.program->run(inputs, request.seed, request.step + i, nullptr))
+        return 1;
+      s.seconds.push_back(s.program->getSeconds());
+      s.peakBytes = std::max(s.peakBytes, s.program->getPeakBytes());
+    }
+  Operations operations;
+  if (!countOperations(request, inputs, count, operations))
+    return 1;
+  printTable(series, operations, count);
+  return 0;
+}

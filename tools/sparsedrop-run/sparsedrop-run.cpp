@@ -1,0 +1,189 @@
+//===- sparsedrop-run.cpp - Runs a function of an MLIR file ---------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Actions.h"
+#include "Npy.h"
+
+#include "sparsedrop/InitAll.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/WithColor.h"
+
+#include <cmath>
+
+using namespace mlir::sparsedrop::run;
+namespace cl = llvm::cl;
+
+static cl::OptionCategory category("sparsedrop-run options");
+static cl::opt<std::string> inputFile(cl::Positional, cl::Required,
+                                      cl::desc("<file.mlir>"),
+                                      cl::cat(category));
+static cl::opt<std::string>
+    entryName("entry", cl::desc("Function to run (default: the only one)"),
+              cl::cat(category));
+static cl::opt<std::string> target("target", cl::desc("cpu (default)"),
+                                   cl::init("cpu"), cl::cat(category));
+static cl::opt<std::string> device("device",
+                                   cl::desc("Device of the target nvptx"),
+                                   cl::cat(category));
+static cl::opt<DropoutMode> modeName(
+    "mode", cl::desc("What becomes of the annotated dropouts"),
+    cl::init(DropoutMode::Compact), cl::cat(category),
+    cl::values(
+        clEnumValN(DropoutMode::Compact, "compact", "remove dropped work"),
+        clEnumValN(DropoutMode::Masked, "masked",
+                   "dense compute with masks of the same patterns"),
+        clEnumValN(DropoutMode::Bernoulli, "bernoulli",
+                   "ordinary dropout, a draw per element"),
+        clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
+static cl::opt<int64_t> seed("seed", cl::desc("Key of the draws"), cl::init(0),
+                             cl::cat(category));
+static cl::opt<int64_t> step("step", cl::desc("Counter of the draws"),
+                             cl::init(0), cl::cat(category));
+static cl::list<std::string>
+    inputs("input", cl::desc("A .npy file for each argument, in order"),
+           cl::value_desc("file"), cl::cat(category));
+static cl::opt<uint64_t>
+    randomSeed("random", cl::desc("Draw normal inputs from a seed instead"),
+               cl::cat(category));
+static cl::opt<std::string>
+    output("output", cl::desc("Write results to PREFIX.0.npy, PREFIX.1.npy"),
+           cl::value_desc("prefix"), cl::cat(category));
+static cl::opt<bool> doCheck("check", cl::desc("Compact against masked"),
+                             cl::cat(category));
+static cl::opt<double>
+    tolerance("tolerance",
+              cl::desc("Largest relative error that --check accepts"),
+              cl::cat(category));
+static cl::opt<int64_t>
+    timeSteps("time", cl::desc("Time N steps in all modes, interleaved"),
+              cl::value_desc("N"), cl::cat(category));
+static cl::opt<std::string>
+    reportFormat("report", cl::desc("Work of each product (text or json)"),
+                 cl::ValueOptional, cl::init("none"), cl::cat(category));
+
+static int fail(const llvm::Twine &message) {
+  llvm::WithColor::error(llvm::errs(), "sparsedrop-run") << message << "\n";
+  return 1;
+}
+
+/// One line a result: shape, norm and first values.
+static void printSummary(llvm::ArrayRef<Tensor> results) {
+  for (auto [i, result] : llvm::enumerate(results)) {
+    double norm = 0;
+    int64_t size = result.size();
+    for (int64_t j = 0; j < size; ++j)
+      norm += result.get(j) * result.get(j);
+    llvm::outs() << "result " << i << ": "
+                 << describe(result.elementType, result.shape) << ", norm "
+                 << llvm::format("%.6g", std::sqrt(norm)) << ", [";
+    for (int64_t j = 0; j < std::min<int64_t>(size, 4); ++j)
+      llvm::outs() << (j ? ", " : "") << llvm::format("%.6g", result.get(j));
+    llvm::outs() << (size > 4 ? ", ...]\n" : "]\n");
+  }
+}
+
+static int writeResults(llvm::ArrayRef<Tensor> results) {
+  for (auto [i, result] : llvm::enumerate(results)) {
+    std::string path = output + "." + std::to_string(i) + ".npy";
+    if (llvm::Error error = writeNpy(path, result))
+      return fail(llvm::toString(std::move(error)));
+  }
+  return 0;
+}
+
+static int checkOptions() {
+  if (target != "cpu")
+    return fail("target '" + target +
+                "' is not supported by this build; the target is cpu");
+  if (!device.empty())
+    return fail("--device belongs to the target nvptx");
+  if (timeSteps.getNumOccurrences() && timeSteps < 1)
+    return fail("expected at least one step in --time, but got " +
+                llvm::Twine(timeSteps));
+  if (tolerance.getNumOccurrences() && !(tolerance >= 0))
+    return fail("expected a tolerance of at least 0");
+  if (reportFormat != "none" && !reportFormat.empty() &&
+      reportFormat != "json" && reportFormat != "text")
+    return fail("expected --report, --report=text or --report=json");
+  return 0;
+}
+
+/// All that was asked for, on the parsed module.
+static int run(mlir::ModuleOp module) {
+  Request request{module, entryName, modeName, seed, step};
+  std::unique_ptr<Program> program =
+      Program::compile(module, request.entry, request.mode, false);
+  if (!program)
+    return 1;
+  std::optional<uint64_t> random;
+  if (randomSeed.getNumOccurrences())
+    random = randomSeed;
+  std::vector<Tensor> tensors;
+  if (!makeInputs(*program, inputs, random, tensors))
+    return 1;
+  bool quiet = false;
+  if (doCheck) {
+    std::optional<double> limit;
+    if (tolerance.getNumOccurrences())
+      limit = tolerance;
+    if (int code = check(request, *program, tensors, limit))
+      return code;
+    quiet = true;
+  }
+  if (timeSteps.getNumOccurrences()) {
+    if (int code = time(request, tensors, timeSteps))
+      return code;
+    quiet = true;
+  }
+  if (reportFormat != "none") {
+    if (int code = report(request, tensors, reportFormat == "json"))
+      return code;
+    quiet = true;
+  }
+  if (quiet && output.empty())
+    return 0;
+  std::vector<Tensor> results;
+  if (!program->run(tensors, seed, step, &results))
+    return 1;
+  if (!output.empty())
+    return writeResults(results);
+  printSummary(results);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "Runs a function of an MLIR file\n");
+  if (int code = checkOptions())
+    return code;
+  mlir::DialectRegistry registry;
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  mlir::sparsedrop::registerSparseDropDialect(registry);
+  mlir::MLIRContext context(registry);
+  std::string message;
+  auto file = mlir::openInputFile(inputFile, &message);
+  if (!file)
+    return fail(message);
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
+  mlir::SourceMgrDiagnosticHandler handler(sources, &context);
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
+  return module ? run(*module) : 1;
+}
