@@ -11,6 +11,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/SymbolTable.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_EMITENTRYPOINTS
@@ -32,6 +33,27 @@ static LogicalResult checkLowered(ModuleOp module) {
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
+}
+
+/// What the dialect says of functions and arguments has served its purpose, and
+/// nothing translates it to LLVM IR.
+static void dropAttributes(ModuleOp module) {
+  auto drop = [](Operation *op) {
+    SmallVector<StringAttr> names;
+    for (NamedAttribute attribute : op->getDiscardableAttrs())
+      if (attribute.getName().getValue().starts_with("sparsedrop."))
+        names.push_back(attribute.getName());
+    for (StringAttr name : names)
+      op->removeDiscardableAttr(name);
+  };
+  module->walk(drop);
+  for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+    for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
+      for (NamedAttribute attribute :
+           llvm::to_vector(function_interface_impl::getArgAttrs(
+               cast<FunctionOpInterface>(function.getOperation()), i)))
+        if (attribute.getName().getValue().starts_with("sparsedrop."))
+          function.removeArgAttr(i, attribute.getName());
 }
 
 /// The names that finalize-memref-to-llvm gives, and the runtime's.
@@ -133,6 +155,7 @@ struct EmitEntryPoints
     ModuleOp module = getOperation();
     if (failed(checkLowered(module)))
       return signalPassFailure();
+    dropAttributes(module);
     renameAllocations(module);
     SymbolTable symbols(module);
     SmallVector<LLVM::LLVMFuncOp> interfaces;

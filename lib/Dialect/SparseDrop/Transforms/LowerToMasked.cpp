@@ -89,19 +89,38 @@ static std::array<Value, 4> emitPhilox(const BitMath &math, Value seed,
   return x;
 }
 
+/// The hash of the site, continued over the sample's index if it has one:
+/// FNV-1a over 8 little-endian bytes.
+static Value emitHash(OpBuilder &builder, Location loc, SampleOp sample) {
+  BitMath math(builder, loc);
+  Value hash = math.i64(
+      sampling::siteHash(sample.getSite().data(), sample.getSite().size()));
+  if (!sample.getIndex())
+    return hash;
+  Value index = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
+                                           sample.getIndex());
+  for (unsigned byte = 0; byte < 8; ++byte) {
+    Value shifted = arith::ShRUIOp::create(builder, loc, index,
+                                           math.i64(8 * byte));
+    Value bits =
+        arith::AndIOp::create(builder, loc, shifted, math.i64(0xff));
+    hash = arith::MulIOp::create(builder, loc, math.exclusiveOr(hash, bits),
+                                 math.i64(0x100000001b3u));
+  }
+  return hash;
+}
+
 /// Whether the element at linear index `element` is kept: word i mod 4 of
 /// Philox at counter h = hash + 1 + i div 4 is at least rate * 2^32.
 static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
-                           Value element) {
+                           Value hash, Value element) {
   BitMath math(builder, loc);
   Value i = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
                                        element);
-  uint64_t hash = sampling::siteHash(sample.getSite().data(),
-                                     sample.getSite().size());
   Value block = arith::ShRUIOp::create(builder, loc, i, math.i64(2));
   std::array<Value, 4> words =
       emitPhilox(math, sample.getSeed(), sample.getStep(),
-                 math.add(block, math.i64(hash + 1)));
+                 math.add(math.add(block, hash), math.i64(1)));
   Value word = words[0];
   Value lane = arith::AndIOp::create(builder, loc, i, math.i64(3));
   for (unsigned k = 1; k < 4; ++k) {
@@ -218,6 +237,7 @@ static FailureOr<Value> maskByBernoulli(RewriterBase &rewriter, DropoutOp op) {
     scale = arith::ConstantFloatOp::create(
         rewriter, loc, rewriter.getF32Type(),
         APFloat(static_cast<float>(1 / (1 - sample.getRate().convertToDouble()))));
+  Value hash = emitHash(rewriter, loc, sample);
   SmallVector<Value> sizes;
   for (OpFoldResult size :
        tensor::getMixedSizes(rewriter, loc, op.getSource()))
@@ -226,7 +246,8 @@ static FailureOr<Value> maskByBernoulli(RewriterBase &rewriter, DropoutOp op) {
       rewriter, op, /*mask=*/Value(),
       [&](OpBuilder &b, Location l, ValueRange arguments) {
         Value keep =
-            emitBernoulli(b, l, sample, emitElementIndex(b, l, op, sizes));
+            emitBernoulli(b, l, sample, hash,
+                          emitElementIndex(b, l, op, sizes));
         return emitSelect(b, l, keep, arguments[0], scale);
       });
 }

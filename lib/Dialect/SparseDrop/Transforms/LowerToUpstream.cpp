@@ -67,8 +67,9 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
                                                offsets, sizes, strides);
   bool isInnermost = op.getDim() == op.getType().getRank() - 1;
-  if (isInnermost && op.getType().getRank() > 1 && !op->hasOneUse() &&
-      !op->use_empty()) {
+  auto readers = llvm::count_if(op->getUsers(),
+                                llvm::IsaPred<linalg::LinalgOp>);
+  if (isInnermost && op.getType().getRank() > 1 && readers > 1) {
     Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
                                           op.getType().getElementType());
     slice = linalg::CopyOp::create(rewriter, loc, slice, empty).getResult(0);
