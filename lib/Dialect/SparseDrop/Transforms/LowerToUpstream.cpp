@@ -164,6 +164,9 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
   if (isa<CompactOp, ExpandOp, InsertOp>(op) && pattern.keptList)
     return op->emitOpError() << "on a pattern of kind 'channel' is not "
                                 "supported; mode 'masked' computes it";
+  if (isa<CompactOp>(op) && pattern.type.getGranularity() != 1)
+    return op->emitOpError() << "of granules is read by an op that cannot "
+                                "split its loops";
   rewriter.setInsertionPoint(op);
   Location loc = op->getLoc();
   Value result =

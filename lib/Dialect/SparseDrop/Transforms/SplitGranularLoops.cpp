@@ -217,17 +217,23 @@ private:
   }
 
   /// The view in place of that compact; `isMain` selects the whole granules.
+  /// Compacts of other dimensions, which commute with it, go on top, where the
+  /// next split finds them.
   Value createView(Value value, int64_t dim, bool isMain) {
-    auto compact = value.getDefiningOp<CompactOp>();
-    if (compact.getDim() == dim)
-      return isMain ? sliceKeptGranules(rewriter, loc, compact.getSource(), dim,
-                                        lowered, split)
-                    : sliceKeptTail(rewriter, loc, compact.getSource(), dim,
-                                    lowered, split);
-    Value source = createView(compact.getSource(), dim, isMain);
-    int64_t moved = compact.getDim() + (isMain && compact.getDim() > dim);
-    return CompactOp::create(rewriter, loc, source, compact.getPattern(),
-                             moved);
+    SmallVector<CompactOp> others;
+    while (auto compact = value.getDefiningOp<CompactOp>()) {
+      if (compact.getDim() != dim)
+        others.push_back(compact);
+      value = compact.getSource();
+    }
+    Value view =
+        isMain ? sliceKeptGranules(rewriter, loc, value, dim, lowered, split)
+               : sliceKeptTail(rewriter, loc, value, dim, lowered, split);
+    for (CompactOp other : llvm::reverse(others)) {
+      int64_t moved = other.getDim() + (isMain && other.getDim() > dim);
+      view = CompactOp::create(rewriter, loc, view, other.getPattern(), moved);
+    }
+    return view;
   }
 
   SmallVector<Value> runMain();
@@ -384,12 +390,55 @@ static bool isGranular(CompactOp op) {
   return type.getKind() == PatternKind::Row && type.getGranularity() > 1;
 }
 
-/// Whether only structured ops read `op`, at most through further compacts.
+/// Sizes of compacts are asked of their patterns and sources, so that a compact
+/// that is split away is not kept for its size.
+static void replaceDims(RewriterBase &rewriter, Operation *root) {
+  SmallVector<tensor::DimOp> dims;
+  root->walk([&](tensor::DimOp op) { dims.push_back(op); });
+  // Sources come before what is made of them: innermost last.
+  for (tensor::DimOp op : llvm::reverse(dims)) {
+    Value value = op.getSource();
+    std::optional<int64_t> dim = op.getConstantIndex();
+    auto compact = value.getDefiningOp<CompactOp>();
+    if (!compact || !dim)
+      continue;
+    while (compact && compact.getDim() != *dim) {
+      value = compact.getSource();
+      compact = value.getDefiningOp<CompactOp>();
+    }
+    rewriter.setInsertionPoint(op);
+    if (compact)
+      rewriter.replaceOpWithNewOp<KeptCountOp>(op, compact.getPattern());
+    else
+      rewriter.replaceOp(op, rewriter.createOrFold<tensor::DimOp>(
+                                 op.getLoc(), value, *dim));
+  }
+}
+
+/// Compacts that were split away are gone; other dead ops may be values that the
+/// lowering of patterns still holds.
+static void eraseDeadCompacts(RewriterBase &rewriter, Operation *root) {
+  SmallVector<CompactOp> ops;
+  root->walk([&](CompactOp op) { ops.push_back(op); });
+  for (CompactOp op : llvm::reverse(ops))
+    if (op->use_empty())
+      rewriter.eraseOp(op);
+}
+
+/// Whether a use is one that splitting makes a view: an input of a structured
+/// op. What is written to, an init, is needed whole.
+static bool isViewable(OpOperand &use) {
+  auto op = dyn_cast<LinalgOp>(use.getOwner());
+  return (op && op.isDpsInput(&use)) || isa<tensor::DimOp>(use.getOwner());
+}
+
+/// Whether only inputs of structured ops read `op`, at most through further
+/// compacts.
 static bool feedsLinalgOnly(CompactOp op) {
-  return llvm::all_of(op->getUsers(), [](Operation *user) {
-    if (auto compact = dyn_cast<CompactOp>(user))
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    if (auto compact = dyn_cast<CompactOp>(use.getOwner()))
       return feedsLinalgOnly(compact);
-    return isa<LinalgOp, tensor::DimOp>(user);
+    return isViewable(use);
   });
 }
 
@@ -407,7 +456,7 @@ static void pack(RewriterBase &rewriter, CompactOp op) {
   if (packed.getType() != op.getType())
     packed = tensor::CastOp::create(rewriter, loc, op.getType(), packed);
   rewriter.replaceUsesWithIf(op.getResult(), packed, [&](OpOperand &use) {
-    return !isa<LinalgOp, tensor::DimOp>(use.getOwner());
+    return use.getOwner() != copy && !isViewable(use);
   });
 }
 
@@ -429,6 +478,7 @@ static std::optional<std::pair<unsigned, Value>> findLoop(LinalgOp op) {
 LogicalResult
 mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter, Operation *root,
                                      PatternLowering &lowering) {
+  replaceDims(rewriter, root);
   SmallVector<CompactOp> compacts;
   root->walk([&](CompactOp op) {
     if (isGranular(op))
@@ -461,5 +511,7 @@ mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter, Operation *root,
     }
     rewriter.eraseOp(op);
   }
+  replaceDims(rewriter, root);
+  eraseDeadCompacts(rewriter, root);
   return success();
 }
