@@ -57,6 +57,7 @@ llvm_config.add_tool_substitutions(
         ToolSubst("sparsedrop-run"),
         ToolSubst("sparsedrop-search"),
         ToolSubst("sparsedrop-lsp-server"),
+        ToolSubst("split-file", unresolved="fatal"),
         ToolSubst("mlir-opt", unresolved="fatal"),
         ToolSubst("mlir-runner", unresolved="fatal"),
     ],

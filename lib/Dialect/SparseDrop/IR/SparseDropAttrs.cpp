@@ -16,6 +16,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <cmath>
@@ -79,14 +80,24 @@ static ParseResult parseList(AsmParser &parser, SmallVectorImpl<T> &values,
       [&] { return parseElement(values.emplace_back()); });
 }
 
-/// Numbers of annotations: 0.5, 1 and 5e-1 alike.
+/// Numbers of annotations: 0.5 and 1 alike; a hexadecimal integer is the bits of
+/// a value that has no decimal form, as in MLIR's own float attributes.
 static ParseResult parseNumber(AsmParser &parser, double &value) {
-  int64_t integer;
+  bool negative = succeeded(parser.parseOptionalMinus());
+  uint64_t integer;
   OptionalParseResult result = parser.parseOptionalInteger(integer);
-  if (!result.has_value())
-    return parser.parseFloat(value);
-  value = static_cast<double>(integer);
-  return *result;
+  if (!result.has_value()) {
+    if (parser.parseFloat(value))
+      return failure();
+  } else {
+    if (failed(*result))
+      return failure();
+    // No number of an annotation is as large in decimal.
+    value = integer >> 53 ? llvm::bit_cast<double>(integer)
+                          : static_cast<double>(integer);
+  }
+  value = negative ? -value : value;
+  return success();
 }
 
 static ParseResult parseValue(AsmParser &parser, StringRef key, SMLoc keyLoc,

@@ -1,0 +1,24 @@
+// RUN: sparsedrop-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(sparsedrop-compact)'
+
+func.func @unmaterialized(%x: tensor<4x8xf32>, %w: tensor<8x4xf32>, %c: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // expected-error @below {{carries a dropout annotation that has not been materialized; run sparsedrop-materialize first}}
+  %q = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
+    ins(%x, %w : tensor<4x8xf32>, tensor<8x4xf32>) outs(%c : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %q : tensor<4x4xf32>
+}
+
+// -----
+
+func.func @tile(%w: tensor<64x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<64x64xf32> {
+  // expected-error @below {{compaction of patterns of kind 'tile' is not supported; mode 'masked' computes them}}
+  %0 = sparsedrop.dropout %w, %p dim(0, 1) : tensor<64x64xf32>, !sparsedrop.pattern<tile>
+  return %0 : tensor<64x64xf32>
+}
+
+// -----
+
+func.func @channel(%w: tensor<4x64xf32>, %p: !sparsedrop.pattern<channel>) -> tensor<4x64xf32> {
+  // expected-error @below {{compaction of patterns of kind 'channel' is not supported; mode 'masked' computes them}}
+  %0 = sparsedrop.dropout %w, %p dim(1) : tensor<4x64xf32>, !sparsedrop.pattern<channel>
+  return %0 : tensor<4x64xf32>
+}
