@@ -50,6 +50,7 @@ if driver != "tool":
     # The rest does not go through the driver.
     config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property"]
 
+llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
     [
@@ -65,6 +66,7 @@ llvm_config.add_tool_substitutions(
 )
 config.substitutions.append(("%python", config.python_executable))
 config.substitutions.append(("%plugin", plugin))
+config.substitutions.append(("%mlir_lib_dir", os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")))
 config.substitutions.append(("%runtime", runtime))
 config.substitutions.append(("%examples", os.path.join(config.sparsedrop_source_dir, "docs", "examples")))
 config.substitutions.append(("%root", config.sparsedrop_source_dir))

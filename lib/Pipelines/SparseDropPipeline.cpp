@@ -24,14 +24,15 @@ static void addMasks(OpPassManager &pm, MaskSource source) {
 
 void mlir::sparsedrop::buildSparseDropPipeline(
     OpPassManager &pm, const SparseDropPipelineOptions &options) {
-  // A site means one pattern per function after inlining, and patterns do not
-  // cross calls.
-  pm.addPass(createInlinerPass());
   SearchDistributionOptions search;
   search.method = options.method;
   pm.addPass(createSearchDistribution(search));
   // In every mode, so that the signature does not depend on it.
   pm.addPass(createMaterialize());
+  // Patterns do not cross calls. Each function has its seed and step by now, so
+  // inlining cannot mix them up; equal draws of one site then become one.
+  pm.addPass(createInlinerPass());
+  pm.addPass(createCSEPass());
   if (options.mode == DropoutMode::Compact)
     pm.addPass(createCompact());
   // Sizes say which pattern they come from until the lowerings.

@@ -28,13 +28,14 @@ struct Request {
 bool makeInputs(const Program &program, llvm::ArrayRef<std::string> files,
                 std::optional<uint64_t> random, std::vector<Tensor> &inputs);
 
-/// Runs compact against masked, on inputs of their own, and prints for each
-/// result the largest error and what is tolerated: `tolerance`, or 4 u
-/// sqrt(L) depth with u the unit roundoff of the widest-rounding type, L the
-/// longest dense contraction and depth the most contractions on a path.
+/// Runs compact against masked for `steps` steps, on inputs of their own, and
+/// prints for each result the largest error and what is tolerated: `tolerance`,
+/// or 4 u sqrt(L) depth with u the unit roundoff of the widest-rounding type, L
+/// the longest dense contraction and depth the most contractions on a path.
 /// Returns the exit code.
 int check(const Request &request, Program &program,
-          llvm::ArrayRef<Tensor> inputs, std::optional<double> tolerance);
+          llvm::ArrayRef<Tensor> inputs, std::optional<double> tolerance,
+          int64_t steps);
 
 /// Times `count` steps in all modes, interleaved, on the same patterns.
 /// Returns the exit code.

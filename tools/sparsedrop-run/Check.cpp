@@ -102,46 +102,66 @@ static Comparison compare(const Tensor &compact, const Tensor &masked) {
   return result;
 }
 
+/// The larger error of two steps.
+static void accumulate(Comparison &worst, const Comparison &next) {
+  worst.sameFiniteness &= next.sameFiniteness;
+  if (next.getError() >= worst.getError()) {
+    worst.difference = next.difference;
+    worst.magnitude = next.magnitude;
+  }
+}
+
+static bool printVerdict(size_t index, const Tensor &result,
+                         const Comparison &worst, double limit) {
+  bool within = worst.sameFiniteness && worst.getError() <= limit;
+  llvm::outs() << "result " << index << " ("
+               << describe(result.elementType, result.shape) << "): error ";
+  if (worst.sameFiniteness)
+    llvm::outs() << llvm::format("%.3e", worst.getError());
+  else
+    llvm::outs() << "in shape or non-finite values";
+  llvm::outs() << ", tolerated " << llvm::format("%.3e", limit)
+               << (within ? "" : "  <-- too large") << "\n";
+  return within;
+}
+
 int mlir::sparsedrop::run::check(const Request &request, Program &program,
-                           ArrayRef<Tensor> inputs,
-                           std::optional<double> tolerance) {
+                                 ArrayRef<Tensor> inputs,
+                                 std::optional<double> tolerance,
+                                 int64_t steps) {
   std::unique_ptr<Program> others[2];
-  Program *programs[2] = {nullptr, nullptr};
-  std::vector<Tensor> results[2];
+  Program *programs[2] = {&program, &program};
+  std::vector<Tensor> results[2], copies[2];
   DropoutMode modes[2] = {DropoutMode::Compact, DropoutMode::Masked};
   for (int i = 0; i < 2; ++i) {
-    programs[i] = &program;
-    if (request.mode != modes[i]) {
-      others[i] =
-          Program::compile(request.module, request.entry, modes[i], false);
-      programs[i] = others[i].get();
-    }
-    std::vector<Tensor> copies(inputs.begin(), inputs.end());
-    if (!programs[i] ||
-        !programs[i]->run(copies, request.seed, request.step, &results[i]))
+    copies[i].assign(inputs.begin(), inputs.end());
+    if (request.mode == modes[i])
+      continue;
+    others[i] =
+        Program::compile(request.module, request.entry, modes[i], false);
+    programs[i] = others[i].get();
+    if (!programs[i])
       return 1;
+  }
+  std::vector<Comparison> worst(program.getResults().size());
+  for (int64_t step = request.step; step < request.step + steps; ++step) {
+    for (int i = 0; i < 2; ++i)
+      if (!programs[i]->run(copies[i], request.seed, step, &results[i]))
+        return 1;
+    for (size_t r = 0; r < worst.size(); ++r)
+      accumulate(worst[r], compare(results[0][r], results[1][r]));
   }
   ErrorModel model = analyze(programs[1]->getUpstream(), inputs);
   double limit = tolerance.value_or(4 * model.roundoff *
                                     std::sqrt(model.length) *
                                     static_cast<double>(model.depth));
   bool passed = true;
-  for (size_t i = 0; i < results[0].size(); ++i) {
-    Comparison comparison = compare(results[0][i], results[1][i]);
-    bool within =
-        comparison.sameFiniteness && comparison.getError() <= limit;
-    passed &= within;
-    llvm::outs() << "result " << i << " ("
-                 << describe(results[1][i].elementType, results[1][i].shape)
-                 << "): error ";
-    if (comparison.sameFiniteness)
-      llvm::outs() << llvm::format("%.3e", comparison.getError());
-    else
-      llvm::outs() << "in shape or non-finite values";
-    llvm::outs() << ", tolerated " << llvm::format("%.3e", limit)
-                 << (within ? "" : "  <-- too large") << "\n";
-  }
+  for (size_t r = 0; r < worst.size(); ++r)
+    passed &= printVerdict(r, results[1][r], worst[r], limit);
   llvm::outs() << "check: " << (passed ? "ok" : "FAILED") << " (seed "
-               << request.seed << ", step " << request.step << ")\n";
+               << request.seed << ", step " << request.step;
+  if (steps > 1)
+    llvm::outs() << " to " << request.step + steps - 1;
+  llvm::outs() << ")\n";
   return passed ? 0 : 1;
 }

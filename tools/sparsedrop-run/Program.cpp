@@ -13,6 +13,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 
 #include <chrono>
 #include <cstring>
@@ -116,7 +117,13 @@ std::unique_ptr<Program> Program::compile(ModuleOp module, StringRef entry,
     return nullptr;
   OwningOpRef<ModuleOp> lowered =
       cast<ModuleOp>(program->upstream.get()->clone());
+  // What the entry does not call needs no compiling, and may call what is not
+  // here.
+  for (func::FuncOp function : getFunctions(*lowered))
+    if (function.getName() != program->name)
+      function.setPrivate();
   PassManager second(context);
+  second.addPass(createSymbolDCEPass());
   mlir::sparsedrop::buildToCPUPipeline(second);
   if (failed(second.run(*lowered)))
     return nullptr;

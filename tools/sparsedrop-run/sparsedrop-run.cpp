@@ -63,6 +63,9 @@ static cl::opt<std::string>
            cl::value_desc("prefix"), cl::cat(category));
 static cl::opt<bool> doCheck("check", cl::desc("Compact against masked"),
                              cl::cat(category));
+static cl::opt<int64_t> checkSteps("steps",
+                                   cl::desc("Steps that --check goes through"),
+                                   cl::init(1), cl::cat(category));
 static cl::opt<double>
     tolerance("tolerance",
               cl::desc("Largest relative error that --check accepts"),
@@ -113,6 +116,9 @@ static int checkOptions() {
   if (timeSteps.getNumOccurrences() && timeSteps < 1)
     return fail("expected at least one step in --time, but got " +
                 llvm::Twine(timeSteps));
+  if (checkSteps < 1)
+    return fail("expected at least one step in --steps, but got " +
+                llvm::Twine(checkSteps));
   if (tolerance.getNumOccurrences() && !(tolerance >= 0))
     return fail("expected a tolerance of at least 0");
   if (reportFormat != "none" && !reportFormat.empty() &&
@@ -139,7 +145,7 @@ static int run(mlir::ModuleOp module) {
     std::optional<double> limit;
     if (tolerance.getNumOccurrences())
       limit = tolerance;
-    if (int code = check(request, *program, tensors, limit))
+    if (int code = check(request, *program, tensors, limit, checkSteps))
       return code;
     quiet = true;
   }
