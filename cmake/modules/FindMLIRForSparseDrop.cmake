@@ -25,6 +25,14 @@ if(CMAKE_SOURCE_DIR STREQUAL PROJECT_SOURCE_DIR)
   include(HandleLLVMOptions)
 endif()
 
+if(SPARSEDROP_SANITIZE)
+  # The sanitizer's runtime is in the executable; shared libraries look it up
+  # there.
+  foreach(_flags CMAKE_SHARED_LINKER_FLAGS CMAKE_MODULE_LINKER_FLAGS)
+    string(REPLACE "-Wl,-z,defs" "" ${_flags} "${${_flags}}")
+  endforeach()
+endif()
+
 include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 separate_arguments(_sparsedrop_definitions NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 add_definitions(${_sparsedrop_definitions})
