@@ -15,7 +15,9 @@
 #include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -24,6 +26,9 @@ using namespace mlir::sparsedrop;
 
 /// Tensors become buffers that are freed after their last use.
 static void addBufferization(OpPassManager &pm) {
+  // Buffer deallocation refuses loops of branches and mishandles branches that
+  // pass tensors.
+  pm.addPass(createLiftControlFlowToSCFPass());
   pm.addPass(createPrepareForCPU());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -38,14 +43,17 @@ static void addBufferization(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   bufferization::BufferDeallocationPipelineOptions deallocation;
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
+  // The pipeline frees at the end of blocks; temporaries should die earlier.
+  pm.addNestedPass<func::FuncOp>(
+      bufferization::createOptimizeAllocationLivenessPass());
   pm.addPass(createConvertBufferizationToMemRefPass());
 }
 
 /// Products go to BLAS, the rest becomes loops on all threads.
 static void addLoops(OpPassManager &pm) {
   pm.addPass(createContractionsToRuntime());
-  pm.addNestedPass<func::FuncOp>(createCopiesToLinalg());
-  pm.addNestedPass<func::FuncOp>(createConvertLinalgToParallelLoopsPass());
+  pm.addPass(createLinalgToLoops());
+  pm.addNestedPass<func::FuncOp>(createForallToParallelLoopPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createParallelLoopsToRuntime());
 }
@@ -59,8 +67,13 @@ static void addLLVM(OpPassManager &pm) {
   arith::ArithExpandOpsPassOptions expand;
   expand.includeBf16 = true;
   pm.addPass(arith::createArithExpandOpsPass(expand));
-  pm.addPass(createConvertMathToLLVMPass());
+  // What neither libm nor LLVM has.
+  math::MathExpandOpsPassOptions expanded;
+  expanded.opMnemonics = {"clampf", "fpowi", "ipowi", "rsqrt"};
+  pm.addPass(math::createMathExpandOpsPass(expanded));
+  // libm first: LLVM's exp(x) - 1 and log(1 + x) lose what is near 0.
   pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertMathToLLVMPass());
   // Math on 16-bit types has become conversions around f32.
   pm.addPass(arith::createArithExpandOpsPass(expand));
   FinalizeMemRefToLLVMConversionPassOptions memory;

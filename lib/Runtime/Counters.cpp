@@ -42,8 +42,8 @@ void sparsedrop_product_counts_of(int64_t id,
   Counters &counters = getCounters();
   std::lock_guard<std::mutex> lock(counters.mutex);
   auto it = counters.products.find(id);
-  *counts = it == counters.products.end() ? sparsedrop_product_counts{}
-                                          : it->second;
+  *counts =
+      it == counters.products.end() ? sparsedrop_product_counts{} : it->second;
 }
 
 void sparsedrop_reset_counts() {

@@ -18,6 +18,22 @@ namespace sparsedrop::runtime {
 /// status of functions that have one. Never exits.
 int32_t fail(const std::string &message);
 
+/// Failures of one thread's share of a parallel region. They belong to the
+/// thread that opened the region, which may be inside a guarded section that
+/// the other threads know nothing of.
+struct Capture {
+  bool failed = false;
+  bool fatal = false; ///< through sparsedrop_fail
+  std::string message;
+};
+
+/// While `capture` is set, failures of the calling thread outside of its own
+/// guarded sections go there. Returns the capture set before; null ends it.
+Capture *setCapture(Capture *capture);
+
+/// Reports what another thread captured as a failure of this one.
+void reportCapture(const Capture &capture);
+
 } // namespace sparsedrop::runtime
 
 #endif // SPARSEDROP_LIB_RUNTIME_ERROR_H

@@ -12,14 +12,23 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
+using namespace sparsedrop::runtime;
+
 namespace {
+/// An open guarded section: its first failure, the cause of the others.
+struct Section {
+  bool failed = false;
+  std::string message;
+};
+
 /// What a thread knows of its failures.
 struct ErrorState {
   std::string message;
-  /// For each open guarded section, whether something failed in it.
-  std::vector<bool> sections;
+  std::vector<Section> sections;
+  Capture *capture = nullptr;
 };
 } // namespace
 
@@ -28,36 +37,69 @@ static ErrorState &getState() {
   return state;
 }
 
-int32_t sparsedrop::runtime::fail(const std::string &message) {
+/// Records a failure where the calling thread keeps them; false when nothing
+/// but the process's end can tell of it.
+static bool record(const std::string &message, bool fatal) {
   ErrorState &state = getState();
-  // The first failure of a section is the cause of the others.
-  if (state.sections.empty() || !state.sections.back())
-    state.message = message;
-  if (!state.sections.empty())
-    state.sections.back() = true;
+  if (!state.sections.empty()) {
+    Section &section = state.sections.back();
+    if (!section.failed)
+      section = {true, message};
+    state.message = section.message;
+    return true;
+  }
+  state.message = message;
+  if (!state.capture)
+    return false;
+  // A fatal failure outranks one whose status the caller saw.
+  if (!state.capture->failed || (fatal && !state.capture->fatal))
+    *state.capture = {true, fatal, message};
+  return true;
+}
+
+int32_t sparsedrop::runtime::fail(const std::string &message) {
+  record(message, /*fatal=*/false);
   return 1;
+}
+
+Capture *sparsedrop::runtime::setCapture(Capture *capture) {
+  return std::exchange(getState().capture, capture);
+}
+
+void sparsedrop::runtime::reportCapture(const Capture &capture) {
+  if (capture.fatal)
+    sparsedrop_fail(capture.message.c_str());
+  else if (capture.failed)
+    fail(capture.message);
 }
 
 const char *sparsedrop_last_error() { return getState().message.c_str(); }
 
 void sparsedrop_fail(const char *message) {
-  bool guarded = !getState().sections.empty();
-  sparsedrop::runtime::fail(message);
-  if (guarded)
+  if (!message)
+    message = "unknown failure";
+  if (record(message, /*fatal=*/true))
     return;
   std::fprintf(stderr, "error: %s\n", message);
   std::exit(1);
 }
 
-void sparsedrop_enter() { getState().sections.push_back(false); }
+void sparsedrop_enter() { getState().sections.emplace_back(); }
 
 int32_t sparsedrop_leave() {
-  std::vector<bool> &sections = getState().sections;
-  if (sections.empty())
+  ErrorState &state = getState();
+  if (state.sections.empty()) {
+    // A region's capture is the thread's outermost section: code that closes
+    // them all before sparsedrop_fail counts on that call not to return.
+    Capture *capture = std::exchange(state.capture, nullptr);
+    return capture && capture->failed;
+  }
+  Section section = std::move(state.sections.back());
+  state.sections.pop_back();
+  if (!section.failed)
     return 0;
-  bool failed = sections.back();
-  sections.pop_back();
-  if (failed && !sections.empty())
-    sections.back() = true;
-  return failed;
+  state.message = section.message;
+  if (!state.sections.empty() && !state.sections.back().failed)
+    state.sections.back() = std::move(section);
+  return 1;
 }

@@ -9,6 +9,7 @@
 #include "LoopNest.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 using namespace sparsedrop::runtime;
 
@@ -20,20 +21,19 @@ int64_t LoopGroup::extent() const {
 }
 
 void LoopGroup::sortBy(Operand operand) {
-  std::sort(loops.begin(), loops.end(),
-            [&](const Loop &a, const Loop &b) {
-              return a.strides[operand] > b.strides[operand];
-            });
+  std::sort(loops.begin(), loops.end(), [&](const Loop &a, const Loop &b) {
+    return std::abs(a.strides[operand]) > std::abs(b.strides[operand]);
+  });
 }
 
 void LoopGroup::merge(std::initializer_list<Operand> operands) {
   std::vector<Loop> merged;
   for (const Loop &loop : loops) {
-    bool joins = !merged.empty() &&
-                 std::all_of(operands.begin(), operands.end(), [&](Operand o) {
-                   return merged.back().strides[o] ==
-                          loop.strides[o] * loop.extent;
-                 });
+    bool joins =
+        !merged.empty() &&
+        std::all_of(operands.begin(), operands.end(), [&](Operand o) {
+          return merged.back().strides[o] == loop.strides[o] * loop.extent;
+        });
     if (!joins) {
       merged.push_back(loop);
       continue;
@@ -61,6 +61,28 @@ int64_t LoopGroup::getOffset(Operand operand, int64_t index) const {
     index /= it->extent;
   }
   return offset;
+}
+
+LoopGroup::Cursor::Cursor(const LoopGroup &group, int64_t index)
+    : group(group), inner(0), index(index) {
+  Loop loop = group.getInner();
+  inner = loop.extent - index % loop.extent;
+  for (Operand operand : {A, B, C})
+    offsets[operand] = group.getOffset(operand, index);
+}
+
+void LoopGroup::Cursor::next() {
+  ++index;
+  if (--inner > 0) {
+    for (Operand operand : {A, B, C})
+      offsets[operand] += group.loops.back().strides[operand];
+    return;
+  }
+  // Past the innermost loop; past the last iteration it starts over.
+  Loop loop = group.getInner();
+  inner = loop.extent;
+  for (Operand operand : {A, B, C})
+    offsets[operand] = group.getOffset(operand, index);
 }
 
 Loop LoopGroup::getInner() const {

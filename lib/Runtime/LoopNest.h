@@ -32,7 +32,7 @@ public:
 
   int64_t extent() const;
 
-  /// Orders by the strides of `operand`, largest first.
+  /// Orders by the absolute strides of `operand`, largest first.
   void sortBy(Operand operand);
 
   /// Joins neighbours that are one loop for all of `operands`.
@@ -44,6 +44,21 @@ public:
 
   /// Offset of `operand` at iteration `index` of the group.
   int64_t getOffset(Operand operand, int64_t index) const;
+
+  /// Steps through the iterations without divisions.
+  class Cursor {
+  public:
+    /// At iteration `index` of the group, which has to outlive the cursor.
+    Cursor(const LoopGroup &group, int64_t index);
+    void next();
+    int64_t get(Operand operand) const { return offsets[operand]; }
+
+  private:
+    const LoopGroup &group;
+    int64_t inner; ///< iterations left in the innermost loop
+    int64_t index; ///< of the group
+    std::array<int64_t, 3> offsets;
+  };
 
   /// Extent and stride of the innermost loop (1 and 1 without loops).
   Loop getInner() const;

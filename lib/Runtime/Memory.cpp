@@ -45,6 +45,8 @@ public:
 
 private:
   void *take(uint64_t alignment, uint64_t classBytes);
+  void *map(uint64_t alignment, uint64_t classBytes);
+  void dropCached();
 
   using Key = std::pair<uint64_t, uint64_t>; // class, alignment
   std::map<Key, std::vector<void *>> blocks;
@@ -85,6 +87,17 @@ void *BlockCache::take(uint64_t alignment, uint64_t classBytes) {
   return pointer;
 }
 
+/// A new block. Room for the header in front keeps it aligned.
+void *BlockCache::map(uint64_t alignment, uint64_t classBytes) {
+  void *base = nullptr;
+  if (classBytes > UINT64_MAX - alignment ||
+      posix_memalign(&base, alignment, classBytes + alignment) != 0)
+    return nullptr;
+  void *pointer = static_cast<char *>(base) + alignment;
+  *getHeader(pointer) = {base, classBytes, alignment, 0};
+  return pointer;
+}
+
 void *BlockCache::allocate(uint64_t alignment, uint64_t bytes) {
   alignment = std::max(alignment, kMinAlignment);
   uint64_t classBytes = getClassBytes(bytes);
@@ -92,14 +105,15 @@ void *BlockCache::allocate(uint64_t alignment, uint64_t bytes) {
     return nullptr;
   std::lock_guard<std::mutex> lock(mutex);
   void *pointer = take(alignment, classBytes);
-  if (!pointer) {
-    // Room for the header in front keeps the block aligned.
-    void *base = nullptr;
-    if (posix_memalign(&base, alignment, classBytes + alignment) != 0)
-      return nullptr;
-    pointer = static_cast<char *>(base) + alignment;
-    *getHeader(pointer) = {base, classBytes, alignment, 0};
+  if (!pointer)
+    pointer = map(alignment, classBytes);
+  if (!pointer && cached > 0) {
+    // What the cache holds may be what is missing.
+    dropCached();
+    pointer = map(alignment, classBytes);
   }
+  if (!pointer)
+    return nullptr;
   getHeader(pointer)->bytes = bytes;
   inUse += static_cast<int64_t>(bytes);
   peak = std::max(peak, inUse);
@@ -110,11 +124,13 @@ void BlockCache::release(void *pointer) {
   std::lock_guard<std::mutex> lock(mutex);
   Header *header = getHeader(pointer);
   inUse -= static_cast<int64_t>(header->bytes);
+  // In use and cached together stay below twice the most that was in use.
+  uint64_t held = cached + static_cast<uint64_t>(inUse);
   uint64_t limit = std::max(kMinCache, 2 * static_cast<uint64_t>(peak));
 #ifdef SPARSEDROP_NO_CACHE
   limit = 0;
 #endif
-  if (cached + header->classBytes > limit) {
+  if (held + header->classBytes > limit) {
     std::free(header->base);
     return;
   }
@@ -124,6 +140,10 @@ void BlockCache::release(void *pointer) {
 
 void BlockCache::trim() {
   std::lock_guard<std::mutex> lock(mutex);
+  dropCached();
+}
+
+void BlockCache::dropCached() {
   for (auto &[key, pointers] : blocks)
     for (void *pointer : pointers)
       std::free(getHeader(pointer)->base);
@@ -140,9 +160,9 @@ static BlockCache &getCache() {
 void *sparsedrop_alloc(uint64_t alignment, uint64_t bytes) {
   void *pointer = getCache().allocate(alignment, bytes);
   if (!pointer)
-    sparsedrop_fail(("out of memory: " + std::to_string(bytes) +
-                     " bytes were asked for")
-                        .c_str());
+    sparsedrop_fail(
+        ("out of memory: " + std::to_string(bytes) + " bytes were asked for")
+            .c_str());
   return pointer;
 }
 

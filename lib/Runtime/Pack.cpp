@@ -8,76 +8,12 @@
 
 #include "Pack.h"
 
+#include "Half.h"
+
 #include <algorithm>
-#include <cstring>
+#include <vector>
 
 using namespace sparsedrop::runtime;
-
-//===----------------------------------------------------------------------===//
-// Half precision: conversions by bits, the same on every processor
-//===----------------------------------------------------------------------===//
-
-static float fromBits(uint32_t bits) {
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-static uint32_t toBits(float value) {
-  uint32_t bits;
-  std::memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
-
-static float fromBf16(uint16_t half) {
-  return fromBits(static_cast<uint32_t>(half) << 16);
-}
-
-static uint16_t toBf16(float value) {
-  uint32_t bits = toBits(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u)
-    return static_cast<uint16_t>(bits >> 16 | 0x40); // quiet NaN
-  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-}
-
-static float fromF16(uint16_t half) {
-  uint32_t sign = static_cast<uint32_t>(half & 0x8000u) << 16;
-  uint32_t exponent = half >> 10 & 0x1f, fraction = half & 0x3ffu;
-  if (exponent == 0) // zero and subnormals: fraction * 2^-24, exactly
-    return fromBits(toBits(static_cast<float>(fraction) * 0x1p-24f) | sign);
-  if (exponent == 31)
-    return fromBits(sign | 0x7f800000u | fraction << 13);
-  return fromBits(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
-static uint16_t toF16(float value) {
-  uint32_t bits = toBits(value);
-  uint32_t sign = bits >> 16 & 0x8000u, magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u)
-    return static_cast<uint16_t>(sign | 0x7e00u | (magnitude >> 13 & 0x3ffu));
-  if (magnitude >= 0x477ff000u) // 65520 and above round to infinity
-    return static_cast<uint16_t>(sign | 0x7c00u);
-  if (magnitude < 0x38800000u) {
-    // Subnormal: adding 0.5 lets the adder round to multiples of 2^-24.
-    float shifted = fromBits(magnitude) + 0.5f;
-    return static_cast<uint16_t>(sign | (toBits(shifted) - 0x3f000000u));
-  }
-  uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1);
-  return static_cast<uint16_t>(sign | ((rounded - 0x38000000u) >> 13));
-}
-
-int64_t sparsedrop::runtime::getElementBytes(sparsedrop_type type) {
-  switch (type) {
-  case SPARSEDROP_F64:
-    return 8;
-  case SPARSEDROP_F32:
-    return 4;
-  case SPARSEDROP_BF16:
-  case SPARSEDROP_F16:
-    return 2;
-  }
-  return 0;
-}
 
 template <typename T>
 T sparsedrop::runtime::load(const void *data, sparsedrop_type type,
@@ -88,9 +24,9 @@ T sparsedrop::runtime::load(const void *data, sparsedrop_type type,
   case SPARSEDROP_F32:
     return static_cast<T>(static_cast<const float *>(data)[offset]);
   case SPARSEDROP_BF16:
-    return fromBf16(static_cast<const uint16_t *>(data)[offset]);
+    return widen(static_cast<const Bf16 *>(data)[offset]);
   case SPARSEDROP_F16:
-    return fromF16(static_cast<const uint16_t *>(data)[offset]);
+    return widen(static_cast<const F16 *>(data)[offset]);
   }
   return 0;
 }
@@ -100,17 +36,13 @@ void sparsedrop::runtime::storeElement(void *data, sparsedrop_type type,
                                        int64_t offset, T value) {
   switch (type) {
   case SPARSEDROP_F64:
-    static_cast<double *>(data)[offset] = static_cast<double>(value);
-    return;
+    return narrow(value, static_cast<double *>(data)[offset]);
   case SPARSEDROP_F32:
-    static_cast<float *>(data)[offset] = static_cast<float>(value);
-    return;
+    return narrow(value, static_cast<float *>(data)[offset]);
   case SPARSEDROP_BF16:
-    static_cast<uint16_t *>(data)[offset] = toBf16(static_cast<float>(value));
-    return;
+    return narrow(static_cast<float>(value), static_cast<Bf16 *>(data)[offset]);
   case SPARSEDROP_F16:
-    static_cast<uint16_t *>(data)[offset] = toF16(static_cast<float>(value));
-    return;
+    return narrow(static_cast<float>(value), static_cast<F16 *>(data)[offset]);
   }
 }
 
@@ -118,133 +50,171 @@ void sparsedrop::runtime::storeElement(void *data, sparsedrop_type type,
 // Lines: the innermost loop
 //===----------------------------------------------------------------------===//
 
-// Strided copies gain from gathers where the processor has them. Sanitizers
-// cannot run the resolvers of cloned functions.
+// Strided copies and conversions gain from what the processor has (gathers,
+// permutes). Sanitizers cannot run the resolvers of cloned functions.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SPARSEDROP_NO_CLONES 1
+#endif
+#endif
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) &&                   \
-    !(defined(__has_feature) && (__has_feature(address_sanitizer) ||          \
-                                 __has_feature(thread_sanitizer)))
+    !defined(__SANITIZE_THREAD__) && !defined(SPARSEDROP_NO_CLONES)
 #define SPARSEDROP_CLONES                                                      \
   __attribute__((target_clones("default", "avx2", "avx512f")))
 #else
 #define SPARSEDROP_CLONES
 #endif
 
-SPARSEDROP_CLONES
-static void copyStrided32(const float *source, int64_t stride, int64_t count,
-                          float *target) {
-  if (stride == 2) {
-    for (int64_t i = 0; i < count; ++i)
-      target[i] = source[2 * i];
-    return;
-  }
-  if (stride == 3) {
-    for (int64_t i = 0; i < count; ++i)
-      target[i] = source[3 * i];
-    return;
-  }
-  if (stride == 4) {
-    for (int64_t i = 0; i < count; ++i)
-      target[i] = source[4 * i];
-    return;
-  }
+#define SPARSEDROP_INLINE inline __attribute__((always_inline))
+
+/// target[i] = source[i * stride]; the stride is known where that pays.
+template <typename S, typename T>
+static SPARSEDROP_INLINE void copyStep(const S *source, int64_t stride,
+                                       int64_t count, T *target) {
   for (int64_t i = 0; i < count; ++i)
-    target[i] = source[stride * i];
+    target[i] = static_cast<T>(widen(source[i * stride]));
 }
 
-SPARSEDROP_CLONES
-static void copyStrided64(const double *source, int64_t stride, int64_t count,
-                          double *target) {
-  for (int64_t i = 0; i < count; ++i)
-    target[i] = source[stride * i];
+template <typename S, typename T>
+static SPARSEDROP_INLINE void copyAny(const S *source, int64_t stride,
+                                      int64_t count, T *target) {
+  switch (stride) {
+  case 1:
+    return copyStep(source, 1, count, target);
+  case 2:
+    return copyStep(source, 2, count, target);
+  case 3:
+    return copyStep(source, 3, count, target);
+  case 4:
+    return copyStep(source, 4, count, target);
+  default:
+    return copyStep(source, stride, count, target);
+  }
 }
 
-static void copyLine(const void *data, sparsedrop_type type, int64_t offset,
-                     int64_t stride, int64_t count, float *target) {
-  if (type == SPARSEDROP_F32) {
-    const float *source = static_cast<const float *>(data) + offset;
-    if (stride == 1)
-      std::memcpy(target, source, static_cast<size_t>(count) * sizeof(float));
-    else
-      copyStrided32(source, stride, count, target);
+/// target[i * stride] = (accumulate ? target[i * stride] : 0) + sums[i].
+template <typename S, typename T>
+static SPARSEDROP_INLINE void storeStep(const T *sums, int64_t count, S *target,
+                                        int64_t stride, bool accumulate) {
+  using Narrow = decltype(widen(S()));
+  if (!accumulate) {
+    for (int64_t i = 0; i < count; ++i)
+      narrow(static_cast<Narrow>(sums[i]), target[i * stride]);
     return;
   }
   for (int64_t i = 0; i < count; ++i)
-    target[i] = load<float>(data, type, offset + i * stride);
+    narrow(static_cast<Narrow>(static_cast<T>(widen(target[i * stride])) +
+                               sums[i]),
+           target[i * stride]);
 }
 
-static void copyLine(const void *data, sparsedrop_type type, int64_t offset,
-                     int64_t stride, int64_t count, double *target) {
-  if (type == SPARSEDROP_F64) {
-    const double *source = static_cast<const double *>(data) + offset;
-    if (stride == 1)
-      std::memcpy(target, source, static_cast<size_t>(count) * sizeof(double));
-    else
-      copyStrided64(source, stride, count, target);
-    return;
+template <typename S, typename T>
+static SPARSEDROP_INLINE void storeAny(const T *sums, int64_t count, S *target,
+                                       int64_t stride, bool accumulate) {
+  if (stride == 1)
+    storeStep(sums, count, target, 1, accumulate);
+  else
+    storeStep(sums, count, target, stride, accumulate);
+}
+
+// Templates cannot be cloned, so each pair of types is a function.
+#define SPARSEDROP_LINES(S, T)                                                 \
+  SPARSEDROP_CLONES                                                            \
+  static void copyLine(const S *source, int64_t stride, int64_t count,         \
+                       T *target) {                                            \
+    copyAny(source, stride, count, target);                                    \
+  }                                                                            \
+  SPARSEDROP_CLONES                                                            \
+  static void storeLine(const T *sums, int64_t count, S *target,               \
+                        int64_t stride, bool accumulate) {                     \
+    storeAny(sums, count, target, stride, accumulate);                         \
   }
-  for (int64_t i = 0; i < count; ++i)
-    target[i] = load<double>(data, type, offset + i * stride);
+SPARSEDROP_LINES(float, float)
+SPARSEDROP_LINES(double, float)
+SPARSEDROP_LINES(Bf16, float)
+SPARSEDROP_LINES(F16, float)
+SPARSEDROP_LINES(float, double)
+SPARSEDROP_LINES(double, double)
+SPARSEDROP_LINES(Bf16, double)
+SPARSEDROP_LINES(F16, double)
+#undef SPARSEDROP_LINES
+
+/// Calls visit with `data` as a pointer of its element type.
+template <typename Visit>
+static void withType(const void *data, sparsedrop_type type, Visit visit) {
+  switch (type) {
+  case SPARSEDROP_F64:
+    return visit(static_cast<const double *>(data));
+  case SPARSEDROP_F32:
+    return visit(static_cast<const float *>(data));
+  case SPARSEDROP_BF16:
+    return visit(static_cast<const Bf16 *>(data));
+  case SPARSEDROP_F16:
+    return visit(static_cast<const F16 *>(data));
+  }
 }
 
 //===----------------------------------------------------------------------===//
 // Panels
 //===----------------------------------------------------------------------===//
 
-/// Calls visit(position, offset, stride, length) for the runs of columns
-/// [first, first + count) along the innermost loop of the group.
-template <typename Visit>
-static void forEachRun(const LoopGroup &group, Operand operand, int64_t first,
-                       int64_t count, Visit visit) {
+namespace {
+/// A stretch of columns along the innermost loop of their group.
+struct Run {
+  int64_t position, offset, stride, length;
+};
+} // namespace
+
+/// The runs that make up `range`: worked out once for all rows.
+static std::vector<Run> getRuns(const LoopGroup &group, Operand operand,
+                                Range range) {
   Loop inner = group.getInner();
-  int64_t position = 0;
-  while (position < count) {
-    int64_t index = first + position;
+  std::vector<Run> runs;
+  for (int64_t position = 0; position < range.count;) {
+    int64_t index = range.begin + position;
     int64_t length =
-        std::min(inner.extent - index % inner.extent, count - position);
-    visit(position, group.getOffset(operand, index), inner.strides[operand],
-          length);
+        std::min(inner.extent - index % inner.extent, range.count - position);
+    runs.push_back({position, group.getOffset(operand, index),
+                    inner.strides[operand], length});
     position += length;
   }
+  return runs;
 }
 
 template <typename T>
 void sparsedrop::runtime::pack(const View &view, const LoopGroup &rowLoops,
-                               const LoopGroup &columnLoops, int64_t firstRow,
-                               int64_t rows, int64_t firstColumn,
-                               int64_t columns, T *packed) {
-  for (int64_t row = 0; row < rows; ++row) {
-    int64_t base =
-        view.offset + rowLoops.getOffset(view.operand, firstRow + row);
-    T *target = packed + row * columns;
-    forEachRun(columnLoops, view.operand, firstColumn, columns,
-               [&](int64_t position, int64_t offset, int64_t stride,
-                   int64_t length) {
-                 copyLine(view.data, view.type, base + offset, stride, length,
-                          target + position);
-               });
-  }
+                               const LoopGroup &columnLoops, Range rows,
+                               Range columns, T *packed) {
+  std::vector<Run> runs = getRuns(columnLoops, view.operand, columns);
+  withType(view.data, view.type, [&](auto *data) {
+    for (int64_t row = 0; row < rows.count; ++row) {
+      auto *source = data + view.offset +
+                     rowLoops.getOffset(view.operand, rows.begin + row);
+      T *target = packed + row * columns.count;
+      for (const Run &run : runs)
+        copyLine(source + run.offset, run.stride, run.length,
+                 target + run.position);
+    }
+  });
 }
 
 template <typename T>
-void sparsedrop::runtime::store(void *c, sparsedrop_type type, int64_t offset,
-                                const LoopGroup &m, const LoopGroup &n,
-                                int64_t firstRow, int64_t rows, int64_t columns,
+void sparsedrop::runtime::store(const View &c, const LoopGroup &m,
+                                const LoopGroup &n, Range rows, Range columns,
                                 const T *sums, int64_t ld, bool accumulate) {
-  for (int64_t row = 0; row < rows; ++row) {
-    int64_t base = offset + m.getOffset(C, firstRow + row);
-    const T *line = sums + row * ld;
-    forEachRun(n, C, 0, columns,
-               [&](int64_t position, int64_t start, int64_t stride,
-                   int64_t length) {
-                 for (int64_t i = 0; i < length; ++i) {
-                   int64_t at = base + start + i * stride;
-                   T sum = line[position + i];
-                   if (accumulate)
-                     sum += load<T>(c, type, at);
-                   storeElement<T>(c, type, at, sum);
-                 }
-               });
-  }
+  std::vector<Run> runs = getRuns(n, C, columns);
+  std::vector<T> zeros(sums ? 0 : static_cast<size_t>(columns.count), T(0));
+  withType(c.data, c.type, [&](auto *data) {
+    using S = std::remove_const_t<std::remove_pointer_t<decltype(data)>>;
+    for (int64_t row = 0; row < rows.count; ++row) {
+      S *target =
+          const_cast<S *>(data) + c.offset + m.getOffset(C, rows.begin + row);
+      const T *line = sums ? sums + row * ld : zeros.data();
+      for (const Run &run : runs)
+        storeLine(line + run.position, run.length, target + run.offset,
+                  run.stride, accumulate);
+    }
+  });
 }
 
 #define INSTANTIATE(T)                                                         \
@@ -253,11 +223,10 @@ void sparsedrop::runtime::store(void *c, sparsedrop_type type, int64_t offset,
   template void sparsedrop::runtime::storeElement<T>(void *, sparsedrop_type,  \
                                                      int64_t, T);              \
   template void sparsedrop::runtime::pack<T>(                                  \
-      const View &, const LoopGroup &, const LoopGroup &, int64_t, int64_t,    \
-      int64_t, int64_t, T *);                                                  \
-  template void sparsedrop::runtime::store<T>(                                 \
-      void *, sparsedrop_type, int64_t, const LoopGroup &, const LoopGroup &,  \
-      int64_t, int64_t, int64_t, const T *, int64_t, bool);
+      const View &, const LoopGroup &, const LoopGroup &, Range, Range, T *);  \
+  template void sparsedrop::runtime::store<T>(const View &, const LoopGroup &, \
+                                              const LoopGroup &, Range, Range, \
+                                              const T *, int64_t, bool);
 INSTANTIATE(float)
 INSTANTIATE(double)
 #undef INSTANTIATE

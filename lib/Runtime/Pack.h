@@ -23,23 +23,23 @@ struct View {
   int64_t offset; ///< of the batch, in elements
 };
 
-/// Bytes of an element.
-int64_t getElementBytes(sparsedrop_type type);
+/// Iterations [begin, begin + count) of a group.
+struct Range {
+  int64_t begin, count;
+};
 
-/// Copies rows [firstRow, firstRow + rows) and columns [firstColumn,
-/// firstColumn + columns) of `view` to `packed`, row-major and contiguous, as T
-/// (float or double). Rows and columns are indices of the two groups.
+/// Copies (rows, columns) of `view`, indices of the two groups, to `packed`,
+/// row-major and contiguous, as T (float or double).
 template <typename T>
 void pack(const View &view, const LoopGroup &rowLoops,
-          const LoopGroup &columnLoops, int64_t firstRow, int64_t rows,
-          int64_t firstColumn, int64_t columns, T *packed);
+          const LoopGroup &columnLoops, Range rows, Range columns, T *packed);
 
-/// C = (accumulate ? C : 0) + sum, rounded once to C's type, for the same
-/// rows and columns of a row-major `sums` with leading dimension `ld`.
+/// C = (accumulate ? C : 0) + sum, rounded once to C's type, for (rows,
+/// columns) of C. `sums` is row-major with leading dimension `ld`; null sums
+/// are zero.
 template <typename T>
-void store(void *c, sparsedrop_type type, int64_t offset, const LoopGroup &m,
-           const LoopGroup &n, int64_t firstRow, int64_t rows,
-           int64_t columns, const T *sums, int64_t ld, bool accumulate);
+void store(const View &c, const LoopGroup &m, const LoopGroup &n, Range rows,
+           Range columns, const T *sums, int64_t ld, bool accumulate);
 
 /// One element as T, and back with rounding to nearest even.
 template <typename T>

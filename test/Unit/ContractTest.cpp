@@ -10,10 +10,15 @@
 
 #include "gtest/gtest.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -26,12 +31,32 @@ double fromHalf(uint16_t bits, bool brain) {
   int bias = (1 << (exponentBits - 1)) - 1;
   int exponent = bits >> fractionBits & ((1 << exponentBits) - 1);
   int fraction = bits & ((1 << fractionBits) - 1);
-  double magnitude =
-      exponent == 0
-          ? std::ldexp(fraction, 1 - bias - fractionBits)
-          : std::ldexp(fraction + (1 << fractionBits),
-                       exponent - bias - fractionBits);
+  if (exponent == (1 << exponentBits) - 1) {
+    double special = fraction ? std::numeric_limits<double>::quiet_NaN()
+                              : std::numeric_limits<double>::infinity();
+    return bits & 0x8000 ? -special : special;
+  }
+  double magnitude = exponent == 0
+                         ? std::ldexp(fraction, 1 - bias - fractionBits)
+                         : std::ldexp(fraction + (1 << fractionBits),
+                                      exponent - bias - fractionBits);
   return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+/// The 16 bits of a multiple of 1/8 in [-2, 2], by search.
+uint16_t findHalf(double value, bool brain) {
+  static const auto table = [] {
+    std::array<std::array<uint16_t, 33>, 2> found{};
+    for (int kind = 0; kind < 2; ++kind)
+      for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+        double eighths = 8 * fromHalf(static_cast<uint16_t>(bits), kind);
+        if (std::abs(eighths) <= 16 && eighths == std::floor(eighths))
+          found[kind][static_cast<size_t>(eighths + 16)] =
+              static_cast<uint16_t>(bits);
+      }
+    return found;
+  }();
+  return table[brain][static_cast<size_t>(8 * value + 16)];
 }
 
 /// One operand: raw storage of some type with guard values around it.
@@ -64,7 +89,14 @@ struct Tensor {
     std::memcpy(&value, at, 2);
     return fromHalf(value, type == SPARSEDROP_BF16);
   }
-  /// Small multiples of 1/8 in [-2, 2], exact in all types.
+  std::vector<double> values() const {
+    std::vector<double> result;
+    for (int64_t i = 0; i < size(); ++i)
+      result.push_back(get(i));
+    return result;
+  }
+  /// Stores multiples of 1/8 in [-2, 2], exact in all types, or any value in
+  /// the two wide ones.
   void set(int64_t i, double value) {
     uint8_t *at = bytes.data() + i * width(type);
     auto narrow = static_cast<float>(value);
@@ -73,12 +105,7 @@ struct Tensor {
     } else if (type == SPARSEDROP_F32) {
       std::memcpy(at, &narrow, 4);
     } else {
-      uint16_t half = 0;
-      for (uint32_t bits = 0; bits < 0x10000; ++bits)
-        if (fromHalf(static_cast<uint16_t>(bits), type == SPARSEDROP_BF16) ==
-                value &&
-            (bits & 0x7fff) < 0x7c00u)
-          half = static_cast<uint16_t>(bits);
+      uint16_t half = findHalf(value, type == SPARSEDROP_BF16);
       std::memcpy(at, &half, 2);
     }
   }
@@ -99,93 +126,120 @@ struct Case {
           typeC = SPARSEDROP_F32;
   bool accumulate = false;
 
-  static int64_t span(const std::vector<sparsedrop_loop> &loops,
-                      int64_t sparsedrop_loop::*stride) {
-    int64_t last = 0;
-    for (const sparsedrop_loop &loop : loops)
-      last += std::max<int64_t>(loop.extent - 1, 0) * (loop.*stride);
-    return last + 1;
+  using Stride = int64_t sparsedrop_loop::*;
+
+  /// Elements before and after the first one that the loops reach.
+  std::pair<int64_t, int64_t> reach(Stride stride) const {
+    std::pair<int64_t, int64_t> result{0, 0};
+    for (const sparsedrop_loop &loop : loops) {
+      int64_t way = std::max<int64_t>(loop.extent - 1, 0) * (loop.*stride);
+      (way < 0 ? result.first : result.second) += std::abs(way);
+    }
+    return result;
   }
 
-  void check(std::mt19937 &random) const {
-    constexpr int64_t kGuard = 5;
-    Tensor a(typeA, span(loops, &sparsedrop_loop::strideA));
-    Tensor b(typeB, span(loops, &sparsedrop_loop::strideB));
-    Tensor c(typeC, span(loops, &sparsedrop_loop::strideC) + 2 * kGuard);
-    auto draw = [&] { return (static_cast<int>(random() % 33) - 16) / 8.0; };
-    std::vector<double> halves;
-    for (Tensor *t : {&a, &b})
-      for (int64_t i = 0; i < t->size(); ++i)
-        t->set(i, draw());
-    // Where C is not read it is poisoned: the bytes 0xFF are NaN in all types.
-    if (accumulate)
-      for (int64_t i = 0; i < c.size(); ++i)
-        c.set(i, draw());
-    Tensor before = c;
-    std::vector<long double> sums(static_cast<size_t>(c.size()), 0),
-        magnitudes(static_cast<size_t>(c.size()), 0);
-    std::vector<bool> written(static_cast<size_t>(c.size()), false);
-    int64_t depth = 1, total = 1, outputs = 1;
-    for (const sparsedrop_loop &loop : loops) {
-      total *= loop.extent;
-      if (loop.operands == (kA | kB))
-        depth *= loop.extent;
-      else
-        outputs *= loop.extent;
-    }
-    for (int64_t i = 0; i < total; ++i) {
-      int64_t rest = i, atA = 0, atB = 0, atC = kGuard;
-      for (const sparsedrop_loop &loop : loops) {
-        int64_t index = rest % loop.extent;
-        rest /= loop.extent;
-        atA += index * loop.strideA;
-        atB += index * loop.strideB;
-        atC += index * loop.strideC;
-      }
-      long double term =
-          static_cast<long double>(a.get(atA)) * b.get(atB);
-      sums[atC] += term;
-      magnitudes[atC] += std::abs(term);
-      written[atC] = true;
-    }
-    // Elements whose sum has no terms are written as well.
-    if (depth == 0)
-      for (int64_t i = 0; i < outputs; ++i) {
-        int64_t rest = i, atC = kGuard;
-        for (const sparsedrop_loop &loop : loops) {
-          if (loop.operands == (kA | kB))
-            continue;
-          atC += rest % loop.extent * loop.strideC;
-          rest /= loop.extent;
-        }
-        written[atC] = true;
-      }
-    sparsedrop_contract(loops.data(), static_cast<int64_t>(loops.size()), typeA,
-                        typeB, typeC, a.bytes.data(), b.bytes.data(),
-                        c.bytes.data() + kGuard * Tensor::width(typeC),
-                        accumulate);
-    double unit = typeC == SPARSEDROP_F64 ? 0x1p-53 : 0x1p-24;
-    for (int64_t i = 0; i < c.size(); ++i) {
-      if (!written[i]) {
-        int64_t width = Tensor::width(typeC);
-        ASSERT_EQ(0, std::memcmp(c.bytes.data() + i * width,
-                                 before.bytes.data() + i * width, width))
-            << "element " << i << " is not part of C but was written";
-        continue;
-      }
-      long double start = accumulate ? before.get(i) : 0;
-      long double expected = start + sums[i];
-      // Summing depth terms in any order errs by at most (depth + 1) u times
-      // the sum of magnitudes (Higham, Accuracy and Stability, section 4.2),
-      // storing by half a unit of C's type.
-      double bound = static_cast<double>(
-          (depth + 2) * unit * (magnitudes[i] + std::abs(start)) +
-          getRoundoff(typeC) * std::abs(expected) + 1e-30);
-      ASSERT_NEAR(static_cast<double>(expected), c.get(i), bound)
-          << "element " << i;
-    }
+  /// An operand with `guard` elements around it and where it begins.
+  Tensor make(int32_t type, Stride stride, int64_t guard,
+              int64_t &start) const {
+    std::pair<int64_t, int64_t> ways = reach(stride);
+    start = ways.first + guard;
+    return {type, ways.first + ways.second + 1 + 2 * guard};
   }
+
+  int64_t count(bool contracted) const {
+    int64_t result = 1;
+    for (const sparsedrop_loop &loop : loops)
+      if ((loop.operands == (kA | kB)) == contracted)
+        result *= loop.extent;
+    return result;
+  }
+
+  /// Calls visit(atA, atB, atC) for all iterations, each loop on its own.
+  template <typename Visit>
+  void walk(size_t level, int64_t a, int64_t b, int64_t c,
+            const Visit &visit) const {
+    if (level == loops.size())
+      return visit(a, b, c);
+    const sparsedrop_loop &loop = loops[level];
+    for (int64_t i = 0; i < loop.extent; ++i)
+      walk(level + 1, a + i * loop.strideA, b + i * loop.strideB,
+           c + i * loop.strideC, visit);
+  }
+
+  void check(std::mt19937 &random) const;
 };
+
+/// Runs the product and compares each element of C, and those around it, with
+/// sums in long double.
+void Case::check(std::mt19937 &random) const {
+  int64_t startA, startB, startC;
+  Tensor a = make(typeA, &sparsedrop_loop::strideA, 0, startA);
+  Tensor b = make(typeB, &sparsedrop_loop::strideB, 0, startB);
+  Tensor c = make(typeC, &sparsedrop_loop::strideC, 5, startC);
+  std::uniform_real_distribution<double> real(-2, 2);
+  auto fill = [&](Tensor &t) {
+    bool wide = t.type == SPARSEDROP_F32 || t.type == SPARSEDROP_F64;
+    for (int64_t i = 0; i < t.size(); ++i)
+      t.set(i,
+            wide ? real(random) : (static_cast<int>(random() % 33) - 16) / 8.0);
+  };
+  fill(a);
+  fill(b);
+  // Where C is not read it is poisoned: the bytes 0xFF are NaN in all types.
+  if (accumulate)
+    fill(c);
+  Tensor before = c;
+  auto size = static_cast<size_t>(c.size());
+  std::vector<double> valuesA = a.values(), valuesB = b.values();
+  std::vector<long double> sums(size, 0), magnitudes(size, 0);
+  std::vector<bool> written(size, false);
+  auto addTerm = [&](int64_t atA, int64_t atB, int64_t atC) {
+    long double term = static_cast<long double>(valuesA[atA]) * valuesB[atB];
+    sums[static_cast<size_t>(atC)] += term;
+    magnitudes[static_cast<size_t>(atC)] += std::abs(term);
+  };
+  walk(0, startA, startB, startC, addTerm);
+  // Elements whose sum has no terms are written as well.
+  Case outputs = *this;
+  for (sparsedrop_loop &loop : outputs.loops)
+    if (loop.operands == (kA | kB))
+      loop.extent = 1;
+  auto mark = [&](int64_t, int64_t, int64_t atC) {
+    written[static_cast<size_t>(atC)] = true;
+  };
+  outputs.walk(0, 0, 0, startC, mark);
+  auto pointer = [](Tensor &t, int64_t at) {
+    return t.bytes.data() + at * Tensor::width(t.type);
+  };
+  sparsedrop_contract(loops.data(), static_cast<int64_t>(loops.size()), typeA,
+                      typeB, typeC, pointer(a, startA), pointer(b, startB),
+                      pointer(c, startC), accumulate);
+  double unit = typeC == SPARSEDROP_F64 ? 0x1p-53 : 0x1p-24;
+  auto depth = static_cast<double>(count(/*contracted=*/true));
+  for (int64_t i = 0; i < c.size(); ++i) {
+    auto at = static_cast<size_t>(i);
+    if (!written[at]) {
+      ASSERT_EQ(0, std::memcmp(pointer(c, i), pointer(before, i),
+                               static_cast<size_t>(Tensor::width(typeC))))
+          << "element " << i << " is not part of C but was written";
+      continue;
+    }
+    long double start = accumulate ? before.get(i) : 0;
+    long double expected = start + sums[at];
+    // Rounding both factors to the type of the sum and summing depth terms
+    // and C in any order err by at most (depth + 3) u times the sum of
+    // magnitudes (Higham, Accuracy and Stability, section 4.2), storing by
+    // half a unit of C's type.
+    double summing = static_cast<double>((depth + 3) * unit *
+                                         (magnitudes[at] + std::abs(start)));
+    // Below 2^-14 numbers of f16 are 2^-24 apart, however small they are.
+    double least = typeC == SPARSEDROP_F16 ? 0x1p-25 : 0;
+    double stored = static_cast<double>(std::abs(expected)) + summing;
+    double bound = summing + std::max(getRoundoff(typeC) * stored, least);
+    ASSERT_NEAR(static_cast<double>(expected), c.get(i), bound)
+        << "element " << i;
+  }
+}
 
 sparsedrop_loop loop(int64_t extent, int64_t operands, int64_t a, int64_t b,
                      int64_t c) {
@@ -196,10 +250,9 @@ sparsedrop_loop loop(int64_t extent, int64_t operands, int64_t a, int64_t b,
 Case matmul(int64_t m, int64_t n, int64_t k, bool transA, bool transB,
             bool transC) {
   Case result;
-  result.loops = {
-      loop(m, kA | kC, transA ? 1 : k, 0, transC ? 1 : n),
-      loop(n, kB | kC, 0, transB ? k : 1, transC ? m : 1),
-      loop(k, kA | kB, transA ? m : 1, transB ? 1 : n, 0)};
+  result.loops = {loop(m, kA | kC, transA ? 1 : k, 0, transC ? 1 : n),
+                  loop(n, kB | kC, 0, transB ? k : 1, transC ? m : 1),
+                  loop(k, kA | kB, transA ? m : 1, transB ? 1 : n, 0)};
   return result;
 }
 
@@ -295,28 +348,39 @@ TEST(Contract, ZeroExtents) {
 TEST(Contract, RandomLoopNests) {
   std::mt19937 random(7);
   constexpr int64_t kKinds[] = {kA | kB | kC, kA | kC, kB | kC, kA | kB};
-  for (int trial = 0; trial < 400; ++trial) {
+  for (int trial = 0; trial < 800; ++trial) {
     Case c;
     int64_t strides[3] = {1, 1, 1};
-    size_t count = 1 + random() % 6;
+    size_t count = 1 + random() % 8;
+    int64_t total = 1;
     for (size_t i = 0; i < count; ++i) {
       int64_t extents[] = {1, 2, 3, 5, 8, 13};
       sparsedrop_loop next{extents[random() % 6], kKinds[random() % 4], 0, 0,
                            0};
+      total *= next.extent;
+      if (total > 100000) // the reference takes its time
+        break;
       int64_t *targets[] = {&next.strideA, &next.strideB, &next.strideC};
       for (int o = 0; o < 3; ++o) {
         if (!(next.operands >> o & 1))
           continue;
         strides[o] *= random() % 3 == 0 ? 1 + random() % 3 : 1;
-        *targets[o] = strides[o];
+        *targets[o] = random() % 8 ? strides[o] : -strides[o];
         strides[o] *= next.extent;
+        // Reads may overlap and repeat; writes may not.
+        if (o < 2 && random() % 8 == 0)
+          *targets[o] = static_cast<int64_t>(random() % 3);
       }
       c.loops.push_back(next);
     }
     std::shuffle(c.loops.begin(), c.loops.end(), random);
     c.accumulate = random() % 2;
-    c.typeA = c.typeB = c.typeC = random() % 2 ? SPARSEDROP_F64
-                                               : SPARSEDROP_F32;
+    c.typeA = c.typeB = c.typeC = trial % 2;
+    if (trial % 4 == 0) {
+      c.typeA = static_cast<int32_t>(random() % 4);
+      c.typeB = static_cast<int32_t>(random() % 4);
+      c.typeC = static_cast<int32_t>(random() % 4);
+    }
     ASSERT_NO_FATAL_FAILURE(c.check(random)) << "trial " << trial;
   }
 }
@@ -328,12 +392,283 @@ TEST(Contract, Threads) {
   for (int32_t count : {1, 2, 3}) {
     sparsedrop_set_threads(count);
     Case c;
-    c.loops = {loop(130, kA | kC, 2 * 210, 0, 150),
-               loop(150, kB | kC, 0, 3, 1),
+    c.loops = {loop(130, kA | kC, 2 * 210, 0, 150), loop(150, kB | kC, 0, 3, 1),
                loop(210, kA | kB, 2, 450, 0)};
     ASSERT_NO_FATAL_FAILURE(c.check(random));
   }
   sparsedrop_set_threads(threads);
+}
+
+/// Sizes beyond every block and panel, so that products are cut in all ways.
+TEST(Contract, PanelsOfEveryKind) {
+  std::mt19937 random(9);
+  constexpr int32_t kWide = SPARSEDROP_F32, kBrain = SPARSEDROP_BF16;
+  struct Size {
+    const char *what;
+    int64_t m, n, k;
+    int32_t a, b, c;
+  };
+  constexpr Size kSizes[] = {
+      {"A by blocks, sums kept over panels", 600, 3, 4200, kBrain, kWide,
+       kBrain},
+      {"A by blocks, C stored by block", 300, 1100, 40, kBrain, kWide, kBrain},
+      {"A shared, C direct", 20, 700, 300, kBrain, kWide, kWide},
+      {"B in panels of depth", 2, 40000, 300, kWide, kBrain, kWide},
+      {"both packed, depth split", 40, 30, 9000, kBrain, kBrain, kBrain},
+      {"depth split, nothing packed", 7, 5, 9001, kWide, kWide, kWide},
+      {"one long sum", 1, 1, 50000, kWide, kWide, kWide},
+      {"few sums of packed operands", 1, 9, 20000, kBrain, kWide, kWide},
+      {"few sums, one column", 9, 1, 20000, kWide, kBrain, kWide},
+      {"one column, cut", 700, 1, 900, kWide, kWide, kWide},
+      {"one row, cut", 1, 700, 900, kWide, kWide, kWide}};
+  int32_t threads = sparsedrop_threads();
+  constexpr std::pair<int32_t, int> kThreadsAndLayouts[] = {
+      {1, 0}, {2, 3}, {5, 5}};
+  for (auto [count, bits] : kThreadsAndLayouts) {
+    sparsedrop_set_threads(count);
+    for (const Size &size : kSizes) {
+      Case c = matmul(size.m, size.n, size.k, bits & 1, bits & 2, bits & 4);
+      c.typeA = size.a;
+      c.typeB = size.b;
+      c.typeC = size.c;
+      c.accumulate = bits & 1;
+      ASSERT_NO_FATAL_FAILURE(c.check(random))
+          << size.what << ", layout " << bits << ", threads " << count;
+    }
+  }
+  sparsedrop_set_threads(threads);
+}
+
+/// More unrounded sums than are kept at a time. Factors do not depend on the
+/// depth, so that each element is depth times a product of powers of two, exact
+/// in bf16: 600 has seven significant bits.
+TEST(Contract, BandsOfRows) {
+  constexpr int64_t kRows = 4200, kColumns = 2100, kDepth = 600;
+  std::vector<float> a(kRows), b(kColumns);
+  for (size_t i = 0; i < a.size(); ++i)
+    a[i] = static_cast<float>(1 << i % 7);
+  for (size_t j = 0; j < b.size(); ++j)
+    b[j] = static_cast<float>(1 << j % 5);
+  std::vector<uint16_t> c(kRows * kColumns, 0xFFFF);
+  sparsedrop_loop loops[] = {loop(kRows, kA | kC, 1, 0, kColumns),
+                             loop(kColumns, kB | kC, 0, 1, 1),
+                             loop(kDepth, kA | kB, 0, 0, 0)};
+  sparsedrop_contract(loops, 3, SPARSEDROP_F32, SPARSEDROP_F32, SPARSEDROP_BF16,
+                      a.data(), b.data(), c.data(), 0);
+  for (int64_t i = 0; i < kRows; ++i)
+    for (int64_t j = 0; j < kColumns; ++j)
+      ASSERT_EQ(600.0 * (1 << i % 7) * (1 << j % 5),
+                fromHalf(c[static_cast<size_t>(i * kColumns + j)], true))
+          << i << " " << j;
+}
+
+/// Images outermost in C: too large for one temporary, so one product each.
+TEST(Contract, OuterLoopsOfC) {
+  std::mt19937 random(10);
+  constexpr int64_t kSide = 20, kPadded = kSide + 2, kIn = 24, kOut = 64;
+  Case c;
+  c.loops = {loop(2, kA | kC, kIn * kPadded * kPadded, 0, kOut * kSide * kSide),
+             loop(kSide, kA | kC, kPadded, 0, kSide),
+             loop(kSide, kA | kC, 1, 0, 1),
+             loop(kOut, kB | kC, 0, kIn * 9, kSide * kSide),
+             loop(kIn, kA | kB, kPadded * kPadded, 9, 0),
+             loop(3, kA | kB, kPadded, 3, 0),
+             loop(3, kA | kB, 1, 1, 0)};
+  for (bool accumulate : {false, true}) {
+    c.accumulate = accumulate;
+    ASSERT_NO_FATAL_FAILURE(c.check(random));
+  }
+}
+
+/// Convolutions of any stride and dilation, their weight gradients too.
+TEST(Contract, RandomConvolutions) {
+  std::mt19937 random(11);
+  auto draw = [&](int64_t lo, int64_t hi) {
+    return lo +
+           static_cast<int64_t>(random() % static_cast<uint64_t>(hi - lo + 1));
+  };
+  for (int trial = 0; trial < 120; ++trial) {
+    int64_t out = draw(1, 9), taps = draw(1, 4), step = draw(1, 3),
+            gap = draw(1, 3), in = draw(1, 12), filters = draw(1, 40);
+    int64_t side = (out - 1) * step + (taps - 1) * gap + 1;
+    bool channelsLast = trial % 2, gradient = trial % 3 == 0;
+    int64_t pixel = channelsLast ? in : 1, line = pixel * side;
+    int64_t channel = channelsLast ? 1 : side * side;
+    int64_t result = channelsLast ? filters : 1;
+    int64_t plane = channelsLast ? 1 : out * out;
+    // Operands in the roles (image, filter, result).
+    auto add = [&](Case &c, int64_t extent, int64_t image, int64_t filter,
+                   int64_t target) {
+      sparsedrop_loop next{extent, 0, image, gradient ? target : filter,
+                           gradient ? filter : target};
+      next.operands =
+          (image ? kA : 0) | (next.strideB ? kB : 0) | (next.strideC ? kC : 0);
+      c.loops.push_back(next);
+    };
+    Case c;
+    add(c, out, step * line, 0, result * out);
+    add(c, out, step * pixel, 0, result);
+    add(c, filters, 0, channelsLast ? 1 : in * taps * taps, plane);
+    add(c, in, channel, channelsLast ? filters : taps * taps, 0);
+    add(c, taps, gap * line, channelsLast ? in * filters * taps : taps, 0);
+    add(c, taps, gap * pixel, channelsLast ? in * filters : 1, 0);
+    std::shuffle(c.loops.begin(), c.loops.end(), random);
+    c.typeA = c.typeB = c.typeC =
+        trial % 5 == 0 ? SPARSEDROP_F16 : SPARSEDROP_F32;
+    c.accumulate = random() % 2;
+    ASSERT_NO_FATAL_FAILURE(c.check(random)) << "trial " << trial;
+  }
+}
+
+/// Windows that overlap in memory, which BLAS refuses as a matrix, on either
+/// side and above the size of plain loops; repeated reads as well.
+TEST(Contract, OverlappingWindows) {
+  std::mt19937 random(13);
+  for (int64_t step : {0, 1, 2, 6, 7})
+    for (bool swap : {false, true}) {
+      Case c;
+      c.loops = {loop(50, kA | kC, step, 0, 40), loop(40, kB | kC, 0, 1, 1),
+                 loop(7, kA | kB, 1, 40, 0)};
+      if (swap)
+        c.loops = {loop(50, kB | kC, 0, step, 1), loop(40, kA | kC, 1, 0, 50),
+                   loop(7, kA | kB, 40, 1, 0)};
+      ASSERT_NO_FATAL_FAILURE(c.check(random)) << step << swap;
+    }
+}
+
+TEST(Contract, ManyItems) {
+  std::mt19937 random(12);
+  for (int64_t size : {1, 3, 12, 40}) {
+    Case c = matmul(size, size + 1, size + 2, false, true, false);
+    c.loops.insert(c.loops.begin() + 1,
+                   loop(67, kA | kB | kC, size * (size + 2),
+                        (size + 1) * (size + 2), size * (size + 1)));
+    ASSERT_NO_FATAL_FAILURE(c.check(random)) << size;
+    // Heads between rows and features, as in attention; 16-bit C.
+    c.loops = {loop(5, kA | kB | kC, size, size, size),
+               loop(9, kA | kC, 5 * size, 0, 5 * size),
+               loop(size, kB | kC, 0, 1, 1),
+               loop(size, kA | kB, 1, 5 * size, 0)};
+    c.typeC = SPARSEDROP_F16;
+    ASSERT_NO_FATAL_FAILURE(c.check(random)) << size;
+  }
+}
+
+TEST(Contract, SeveralCallersAtOnce) {
+  std::vector<std::thread> callers;
+  for (unsigned i = 0; i < 4; ++i)
+    callers.emplace_back([i] {
+      std::mt19937 random(20 + i);
+      for (int repeat = 0; repeat < 4; ++repeat) {
+        Case c = matmul(120, 130, 140, repeat & 1, repeat & 2, false);
+        c.typeB = repeat ? SPARSEDROP_F32 : SPARSEDROP_BF16;
+        c.check(random);
+      }
+    });
+  for (std::thread &caller : callers)
+    caller.join();
+}
+
+/// Every 16-bit number through a product with 1 and back, and to f32.
+TEST(Contract, EveryHalf) {
+  constexpr int64_t kCount = 0x10000;
+  std::vector<uint16_t> in(kCount), out(kCount);
+  std::vector<float> wide(kCount);
+  for (int64_t i = 0; i < kCount; ++i)
+    in[static_cast<size_t>(i)] = static_cast<uint16_t>(i);
+  float one = 1;
+  // One contracted iteration of extent 1 makes it an outer product.
+  std::vector<sparsedrop_loop> loops = {loop(kCount, kA | kC, 1, 0, 1)};
+  for (int32_t type : {SPARSEDROP_BF16, SPARSEDROP_F16}) {
+    sparsedrop_contract(loops.data(), 1, type, SPARSEDROP_F32, type, in.data(),
+                        &one, out.data(), 0);
+    sparsedrop_contract(loops.data(), 1, type, SPARSEDROP_F32, SPARSEDROP_F32,
+                        in.data(), &one, wide.data(), 0);
+    for (size_t i = 0; i < kCount; ++i) {
+      double value = fromHalf(in[i], type == SPARSEDROP_BF16);
+      double back = fromHalf(out[i], type == SPARSEDROP_BF16);
+      if (std::isnan(value)) {
+        ASSERT_TRUE(std::isnan(back) && std::isnan(wide[i])) << i;
+        continue;
+      }
+      // Adding the product to a sum of zero may lose the sign of a zero.
+      ASSERT_TRUE(value == 0 ? back == 0 : in[i] == out[i]) << i;
+      ASSERT_EQ(value, static_cast<double>(wide[i])) << i;
+    }
+  }
+}
+
+/// Halfway between two neighbours, and a step to either side of it.
+TEST(Contract, RoundsToNearestEven) {
+  sparsedrop_loop loops[] = {loop(3, kA | kC, 1, 0, 1)};
+  float one = 1;
+  for (int32_t type : {SPARSEDROP_BF16, SPARSEDROP_F16}) {
+    bool brain = type == SPARSEDROP_BF16;
+    uint16_t last = brain ? 0x7f7f : 0x7bff;
+    for (uint16_t bits = 0; bits < last; ++bits) {
+      double low = fromHalf(bits, brain);
+      double high = fromHalf(static_cast<uint16_t>(bits + 1), brain);
+      // Halfway between subnormals of bf16 is exact in f32 as well.
+      auto middle = static_cast<float>((low + high) / 2);
+      float sums[3] = {std::nextafter(middle, 0.0f), middle,
+                       std::nextafter(middle, INFINITY)};
+      uint16_t out[3];
+      sparsedrop_contract(loops, 1, SPARSEDROP_F32, SPARSEDROP_F32, type, sums,
+                          &one, out, 0);
+      ASSERT_EQ(bits, out[0]) << bits;
+      ASSERT_EQ(bits + (bits & 1), out[1]) << bits;
+      ASSERT_EQ(bits + 1, out[2]) << bits;
+    }
+  }
+  // The same for what lies beyond the largest f16.
+  float large[3] = {65519.996f, 65520.0f, 1e30f};
+  uint16_t out[3];
+  sparsedrop_contract(loops, 1, 0, 0, SPARSEDROP_F16, large, &one, out, 0);
+  EXPECT_EQ(0x7bff, out[0]);
+  EXPECT_EQ(0x7c00, out[1]);
+  EXPECT_EQ(0x7c00, out[2]);
+}
+
+/// 256 + (1 + 2^-9) is 258 in bf16; rounding the sum first would give 256.
+TEST(Contract, AccumulatesWithOneRounding) {
+  float a[2] = {1, 0x1p-9f}, b[2] = {1, 1};
+  sparsedrop_loop loops[] = {loop(2, kA | kB, 1, 1, 0)};
+  uint16_t c = 0x4380; // 256
+  sparsedrop_contract(loops, 1, 0, 0, SPARSEDROP_BF16, a, b, &c, 1);
+  EXPECT_EQ(0x4381, c); // 258
+}
+
+/// What is kept propagates NaN and infinity, also times zero.
+TEST(Contract, PropagatesNaN) {
+  for (int64_t m : {1, 5, 40})
+    for (int64_t n : {1, 40}) {
+      constexpr int64_t kDepth = 64;
+      std::vector<float> a(static_cast<size_t>(m * kDepth), 0),
+          b(static_cast<size_t>(kDepth * n), 1), c(static_cast<size_t>(m * n));
+      b[static_cast<size_t>(7 * n)] = INFINITY; // B[7, 0]
+      Case product = matmul(m, n, kDepth, false, false, false);
+      sparsedrop_contract(product.loops.data(), 3, 0, 0, 0, a.data(), b.data(),
+                          c.data(), 0);
+      for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j)
+          EXPECT_EQ(j == 0, std::isnan(c[static_cast<size_t>(i * n + j)]))
+              << m << "x" << n << " at " << i << " " << j;
+    }
+}
+
+/// A panel that no machine has memory for.
+TEST(Contract, OutOfMemoryLeavesC) {
+  sparsedrop_loop loops[] = {loop(int64_t{1} << 44, kB | kC, 0, 0, 1),
+                             loop(3, kA | kB, 1, 1, 0)};
+  uint16_t b[3] = {0, 0, 0};
+  float a[3] = {1, 1, 1}, c = 7;
+  sparsedrop_enter();
+  sparsedrop_contract(loops, 2, SPARSEDROP_F32, SPARSEDROP_BF16, SPARSEDROP_F32,
+                      a, b, &c, 0);
+  EXPECT_EQ(1, sparsedrop_leave());
+  EXPECT_NE(std::string(sparsedrop_last_error()).find("out of memory"),
+            std::string::npos);
+  EXPECT_EQ(7, c);
 }
 
 TEST(Contract, RefusesOtherLoops) {
@@ -348,6 +683,16 @@ TEST(Contract, RefusesOtherLoops) {
   bad.operands = kA | kC;
   sparsedrop_enter();
   sparsedrop_contract(&bad, 1, 0, 9, 0, a, &b, &c, 0);
+  EXPECT_EQ(1, sparsedrop_leave());
+  EXPECT_EQ(7, c);
+  bad.extent = -2;
+  sparsedrop_loop huge[] = {loop(INT64_MAX, kA | kC, 0, 0, 1),
+                            loop(3, kB | kC, 0, 0, 1)};
+  sparsedrop_enter();
+  sparsedrop_contract(&bad, 1, 0, 0, 0, a, &b, &c, 0);
+  EXPECT_EQ(1, sparsedrop_leave());
+  sparsedrop_enter();
+  sparsedrop_contract(huge, 2, 0, 0, 0, a, &b, &c, 0);
   EXPECT_EQ(1, sparsedrop_leave());
   EXPECT_EQ(7, c);
 }

@@ -45,33 +45,6 @@ def ContractionsToRuntime
                            "::mlir::memref::MemRefDialect"];
 }
 
-def CopiesToLinalg : Pass<"sparsedrop-copies-to-linalg", "::mlir::func::FuncOp"> {
-  let summary = "Copies of strided buffers become structured ops";
-  let description = [{
-    So that they run on all threads and need no library call. Copies between
-    contiguous buffers stay: they become a memcpy.
-
-    Before:
-
-    ```mlir
-    func.func @copy(%a: memref<8x8xf32, strided<[32, 2]>>, %b: memref<8x8xf32>) {
-      memref.copy %a, %b : memref<8x8xf32, strided<[32, 2]>> to memref<8x8xf32>
-      return
-    }
-    ```
-
-    After:
-
-    ```mlir
-    func.func @copy(%a: memref<8x8xf32, strided<[32, 2]>>, %b: memref<8x8xf32>) {
-      linalg.copy ins(%a : memref<8x8xf32, strided<[32, 2]>>) outs(%b : memref<8x8xf32>)
-      return
-    }
-    ```
-  }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
-}
-
 def EmitEntryPoints
     : Pass<"sparsedrop-emit-entry-points", "::mlir::ModuleOp"> {
   let summary = "Adds guarded entry points with one signature";
@@ -89,6 +62,57 @@ def EmitEntryPoints
     error that names it.
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {
+  let summary = "Linalg on buffers as parallel loops that vectorize";
+  let description = [{
+    Parallel loops become one `scf.parallel`, reductions `scf.for` inside of it
+    that carry the partial results in registers. Where a reduction would walk
+    memory with large strides because a parallel loop is the contiguous one (a
+    column sum), blocks of that loop are parallel and it is innermost. Sums get
+    the `reassoc` flag, without which LLVM cannot vectorize them: their result
+    depends on the vector width, not on the number of threads. Copies between
+    buffers become loops too.
+
+    Before:
+
+    ```mlir
+    func.func @sum(%x: memref<4x8xf32>, %y: memref<4xf32>) {
+      linalg.reduce ins(%x : memref<4x8xf32>) outs(%y : memref<4xf32>) dimensions = [1]
+        (%a: f32, %s: f32) {
+          %0 = arith.addf %a, %s : f32
+          linalg.yield %0 : f32
+        }
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @sum(%x: memref<4x8xf32>, %y: memref<4xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %c4 = arith.constant 4 : index
+      %c8 = arith.constant 8 : index
+      scf.parallel (%i) = (%c0) to (%c4) step (%c1) {
+        %0 = memref.load %y[%i] : memref<4xf32>
+        %1 = scf.for %j = %c0 to %c8 step %c1 iter_args(%s = %0) -> (f32) {
+          %2 = memref.load %x[%i, %j] : memref<4x8xf32>
+          %3 = arith.addf %2, %s fastmath<reassoc> : f32
+          scf.yield %3 : f32
+        }
+        memref.store %1, %y[%i] : memref<4xf32>
+        scf.reduce
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
 def ParallelLoopsToRuntime
