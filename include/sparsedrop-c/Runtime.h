@@ -166,9 +166,11 @@ SPARSEDROP_API void sparsedrop_tile_mask(int64_t rows, int64_t cols,
 
 /// Writes the kept tiles as indices r * C + c in ascending order (C tile
 /// columns); returns their number. `tiles` may be null.
-SPARSEDROP_API int64_t sparsedrop_tile_kept_tiles(
-    int64_t rows, int64_t cols, int64_t tileRows, int64_t tileCols,
-    int32_t order, int64_t period, int64_t bias, int64_t *tiles);
+SPARSEDROP_API int64_t sparsedrop_tile_kept_tiles(int64_t rows, int64_t cols,
+                                                  int64_t tileRows,
+                                                  int64_t tileCols,
+                                                  int32_t order, int64_t period,
+                                                  int64_t bias, int64_t *tiles);
 
 //===----------------------------------------------------------------------===//
 // Pattern distributions

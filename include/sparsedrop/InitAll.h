@@ -1,4 +1,5 @@
-//===- InitAll.h - Registration of dialects, passes, pipelines ---*- C++ -*-===//
+//===- InitAll.h - Registration of dialects, passes, pipelines ---*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

@@ -1,4 +1,5 @@
-//===- ContractionsToRuntime.cpp - Contractions to runtime calls -----------===//
+//===- ContractionsToRuntime.cpp - Contractions to runtime calls
+//-----------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,8 +7,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop-c/Runtime.h"
+#include "sparsedrop/Conversion/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -146,9 +147,8 @@ static FailureOr<Accesses> matchProduct(RewriterBase &rewriter, LinalgOp op) {
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
     int users = 0;
     for (auto &operand : accesses)
-      users += llvm::any_of(operand, [&](ArrayRef<int64_t> dim) {
-        return dim[loop] != 0;
-      });
+      users += llvm::any_of(
+          operand, [&](ArrayRef<int64_t> dim) { return dim[loop] != 0; });
     if (users < 2)
       return refuse("a loop indexes a single operand");
   }
@@ -177,8 +177,8 @@ private:
   }
   Value toI64(OpFoldResult index) {
     Value value = getValueOrCreateConstantIndexOp(rewriter, loc, index);
-    return rewriter.createOrFold<arith::IndexCastOp>(
-        loc, rewriter.getI64Type(), value);
+    return rewriter.createOrFold<arith::IndexCastOp>(loc, rewriter.getI64Type(),
+                                                     value);
   }
   Value allocateLoops(int64_t count);
   Value getPointer(memref::ExtractStridedMetadataOp metadata, Value buffer);
@@ -213,8 +213,8 @@ Value ContractEmitter::getPointer(memref::ExtractStridedMetadataOp metadata,
       memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc, buffer);
   Value bytes = arith::ConstantIndexOp::create(
       rewriter, loc, type.getElementTypeBitWidth() / 8);
-  Value offset = rewriter.createOrFold<arith::MulIOp>(
-      loc, metadata.getOffset(), bytes);
+  Value offset =
+      rewriter.createOrFold<arith::MulIOp>(loc, metadata.getOffset(), bytes);
   return toI64(rewriter.createOrFold<arith::AddIOp>(loc, address, offset));
 }
 
@@ -291,8 +291,8 @@ static linalg::FillOp findZeroFill(LinalgOp op) {
       return matchPattern(fill.getInputs()[0], m_AnyZeroFloat())
                  ? fill
                  : linalg::FillOp();
-    bool touchesBuffers =
-        llvm::any_of(previous->getOperandTypes(), llvm::IsaPred<BaseMemRefType>);
+    bool touchesBuffers = llvm::any_of(previous->getOperandTypes(),
+                                       llvm::IsaPred<BaseMemRefType>);
     if (previous->getNumRegions() != 0 ||
         (touchesBuffers && !isMemoryEffectFree(previous)))
       return {};

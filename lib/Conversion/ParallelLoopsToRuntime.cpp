@@ -1,4 +1,5 @@
-//===- ParallelLoopsToRuntime.cpp - Parallel loops on the threads of the runtime -===//
+//===- ParallelLoopsToRuntime.cpp - Parallel loops on the threads of the runtime
+//-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -50,17 +51,15 @@ static std::optional<int64_t> getExtent(Value lower, Value upper, Value step) {
 static int64_t estimateWork(Block &block) {
   int64_t work = 0;
   for (Operation &op : block) {
-    int64_t inner = op.getDialect() &&
-                            op.getDialect()->getNamespace() == "math"
-                        ? 10
-                        : 1;
+    int64_t inner =
+        op.getDialect() && op.getDialect()->getNamespace() == "math" ? 10 : 1;
     for (Region &region : op.getRegions())
       for (Block &nested : region)
         inner += estimateWork(nested);
     if (auto loop = dyn_cast<scf::ForOp>(op))
-      inner *= getExtent(loop.getLowerBound(), loop.getUpperBound(),
-                         loop.getStep())
-                   .value_or(kUnknownExtent);
+      inner *=
+          getExtent(loop.getLowerBound(), loop.getUpperBound(), loop.getStep())
+              .value_or(kUnknownExtent);
     work += inner;
   }
   return work;
@@ -136,9 +135,9 @@ private:
                                       integer);
   }
   Value getField(Value structure, int64_t index) {
-    return LLVM::GEPOp::create(builder, loc, pointerType, structType, structure,
-                               ArrayRef<LLVM::GEPArg>{
-                                   0, static_cast<int32_t>(index)});
+    return LLVM::GEPOp::create(
+        builder, loc, pointerType, structType, structure,
+        ArrayRef<LLVM::GEPArg>{0, static_cast<int32_t>(index)});
   }
 
   scf::ParallelOp op;
@@ -230,8 +229,8 @@ void Outliner::run(StringRef name) {
   // The struct lives on the stack of the function, not of a loop around.
   builder.setInsertionPointToStart(
       &op->getParentOfType<func::FuncOp>().front());
-  Value structure = LLVM::AllocaOp::create(builder, loc, pointerType,
-                                           structType, i64(1), 8);
+  Value structure =
+      LLVM::AllocaOp::create(builder, loc, pointerType, structType, i64(1), 8);
   builder.setInsertionPoint(op);
   for (auto [i, value] : llvm::enumerate(captures)) {
     Type type = structType.getBody()[i];
@@ -239,16 +238,16 @@ void Outliner::run(StringRef name) {
     LLVM::StoreOp::create(builder, loc, field,
                           getField(structure, static_cast<int64_t>(i)));
   }
-  Value lower = op.getLowerBound()[cut.dim], upper = op.getUpperBound()[cut.dim],
-        step = op.getStep()[cut.dim];
+  Value lower = op.getLowerBound()[cut.dim],
+        upper = op.getUpperBound()[cut.dim], step = op.getStep()[cut.dim];
   Value span = arith::SubIOp::create(builder, loc, upper, lower);
   Value count = arith::CeilDivSIOp::create(builder, loc, span, step);
   Value address = cast(
       func::ConstantOp::create(builder, loc, function.getFunctionType(), name),
       pointerType);
-  func::CallOp::create(builder, loc, kCallee, TypeRange(),
-                       ValueRange{i64(0), toI64(count), i64(cut.grain), address,
-                                  structure});
+  func::CallOp::create(
+      builder, loc, kCallee, TypeRange(),
+      ValueRange{i64(0), toI64(count), i64(cut.grain), address, structure});
   op.erase();
 }
 

@@ -104,8 +104,7 @@ std::unique_ptr<JIT> JIT::create(ModuleOp module) {
 }
 
 JIT::Entry JIT::lookup(Location loc, StringRef name) {
-  auto address =
-      state->engine->lookup(("sparsedrop_invoke_" + name).str());
+  auto address = state->engine->lookup(("sparsedrop_invoke_" + name).str());
   if (address)
     return address->toPtr<Entry>();
   emitError(loc) << "cannot find the entry point of '" << name

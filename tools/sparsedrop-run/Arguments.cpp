@@ -69,9 +69,9 @@ static bool drawInputs(llvm::ArrayRef<const Slot *> slots, uint64_t seed,
 }
 
 bool mlir::sparsedrop::run::makeInputs(const Program &program,
-                                 llvm::ArrayRef<std::string> files,
-                                 std::optional<uint64_t> random,
-                                 std::vector<Tensor> &inputs) {
+                                       llvm::ArrayRef<std::string> files,
+                                       std::optional<uint64_t> random,
+                                       std::vector<Tensor> &inputs) {
   llvm::SmallVector<const Slot *> slots;
   for (const Slot &slot : program.getArguments())
     if (!slot.isSeed && !slot.isStep)

@@ -31,19 +31,18 @@ struct ErrorModel {
 static double getLength(linalg::LinalgOp op, int64_t largest) {
   double length = 1;
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
-  for (auto [range, iterator] :
-       llvm::zip(ranges, op.getIteratorTypesArray()))
+  for (auto [range, iterator] : llvm::zip(ranges, op.getIteratorTypesArray()))
     if (iterator == utils::IteratorType::reduction)
-      length *= static_cast<double>(
-          ShapedType::isDynamic(range) ? largest : range);
+      length *=
+          static_cast<double>(ShapedType::isDynamic(range) ? largest : range);
   return length;
 }
 
 static void noteType(Type type, ErrorModel &model) {
   if (auto floating = dyn_cast<FloatType>(getElementTypeOrSelf(type)))
-    model.roundoff =
-        std::max(model.roundoff,
-                 std::ldexp(1.0, -static_cast<int>(floating.getFPMantissaWidth())));
+    model.roundoff = std::max(
+        model.roundoff,
+        std::ldexp(1.0, -static_cast<int>(floating.getFPMantissaWidth())));
 }
 
 /// Reads the model off the dense program.
@@ -89,8 +88,7 @@ struct Comparison {
 static Comparison compare(const Tensor &compact, const Tensor &masked) {
   Comparison result;
   result.sameFiniteness = compact.shape == masked.shape;
-  for (int64_t i = 0, e = masked.size();
-       i < e && result.sameFiniteness; ++i) {
+  for (int64_t i = 0, e = masked.size(); i < e && result.sameFiniteness; ++i) {
     double c = compact.get(i), m = masked.get(i);
     if (!std::isfinite(c) || !std::isfinite(m)) {
       result.sameFiniteness = c == m || (std::isnan(c) && std::isnan(m));
@@ -152,9 +150,9 @@ int mlir::sparsedrop::run::check(const Request &request, Program &program,
       accumulate(worst[r], compare(results[0][r], results[1][r]));
   }
   ErrorModel model = analyze(programs[1]->getUpstream(), inputs);
-  double limit = tolerance.value_or(4 * model.roundoff *
-                                    std::sqrt(model.length) *
-                                    static_cast<double>(model.depth));
+  double limit =
+      tolerance.value_or(4 * model.roundoff * std::sqrt(model.length) *
+                         static_cast<double>(model.depth));
   bool passed = true;
   for (size_t r = 0; r < worst.size(); ++r)
     passed &= printVerdict(r, results[1][r], worst[r], limit);

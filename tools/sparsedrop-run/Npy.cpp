@@ -175,7 +175,7 @@ static llvm::Expected<Tensor> readElements(StringRef path, const Header &header,
 
 llvm::Expected<Tensor>
 mlir::sparsedrop::run::readNpy(StringRef path, mlir::Type elementType,
-                         llvm::ArrayRef<int64_t> shape) {
+                               llvm::ArrayRef<int64_t> shape) {
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)
@@ -231,7 +231,8 @@ static void writeElements(llvm::raw_ostream &stream, const Tensor &tensor) {
   }
 }
 
-llvm::Error mlir::sparsedrop::run::writeNpy(StringRef path, const Tensor &tensor) {
+llvm::Error mlir::sparsedrop::run::writeNpy(StringRef path,
+                                            const Tensor &tensor) {
   auto file = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp");
   if (!file)
     return makeError(path, llvm::toString(file.takeError()));

@@ -58,8 +58,7 @@ public:
 
 private:
   bool findEntry(llvm::StringRef entry);
-  bool addSlots(mlir::Operation *function,
-                llvm::ArrayRef<mlir::Type> types,
+  bool addSlots(mlir::Operation *function, llvm::ArrayRef<mlir::Type> types,
                 llvm::SmallVectorImpl<Slot> &slots, llvm::StringRef what);
   void readResults(const std::vector<uint64_t> &storage,
                    std::vector<Tensor> *outputs);

@@ -102,9 +102,9 @@ static void printLine(StringRef name, StringRef site, StringRef shape,
                       const sparsedrop_product_counts &counts,
                       StringRef reason) {
   llvm::outs() << llvm::format(
-      "%-28s %-20s %-18s %14.0f %14.0f %14.0f %6.3f  %s\n",
-      name.str().c_str(), site.str().c_str(), shape.str().c_str(),
-      counts.denseFlops, counts.actualFlops, counts.expectedFlops,
+      "%-28s %-20s %-18s %14.0f %14.0f %14.0f %6.3f  %s\n", name.str().c_str(),
+      site.str().c_str(), shape.str().c_str(), counts.denseFlops,
+      counts.actualFlops, counts.expectedFlops,
       counts.denseFlops > 0 ? counts.actualFlops / counts.denseFlops : 1.0,
       reason.str().c_str());
 }
@@ -129,8 +129,8 @@ static void printTable(const Request &request, const Program &program,
                << " bytes\n";
 }
 
-int mlir::sparsedrop::run::report(const Request &request, ArrayRef<Tensor> inputs,
-                            bool json) {
+int mlir::sparsedrop::run::report(const Request &request,
+                                  ArrayRef<Tensor> inputs, bool json) {
   std::unique_ptr<Program> program =
       Program::compile(request.module, request.entry, request.mode, true);
   if (!program)

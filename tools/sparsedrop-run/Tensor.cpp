@@ -63,8 +63,8 @@ void Tensor::set(int64_t i, double value) {
   if (auto type = mlir::dyn_cast<mlir::FloatType>(elementType)) {
     llvm::APFloat number(value);
     bool lossy;
-    number.convert(type.getFloatSemantics(),
-                   llvm::APFloat::rmNearestTiesToEven, &lossy);
+    number.convert(type.getFloatSemantics(), llvm::APFloat::rmNearestTiesToEven,
+                   &lossy);
     bits = number.bitcastToAPInt().getZExtValue();
   } else {
     bits = static_cast<uint64_t>(static_cast<int64_t>(value));
@@ -73,7 +73,7 @@ void Tensor::set(int64_t i, double value) {
 }
 
 std::string mlir::sparsedrop::run::describe(mlir::Type elementType,
-                                      llvm::ArrayRef<int64_t> shape) {
+                                            llvm::ArrayRef<int64_t> shape) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   for (int64_t extent : shape) {

@@ -76,8 +76,8 @@ static void printTable(const std::array<Series, 4> &series,
                                "operations/step", "total ms", "median ms",
                                "temporaries, B");
   for (const Series &s : series) {
-    double work = s.mode == DropoutMode::Compact ? operations.actual
-                                                 : operations.dense;
+    double work =
+        s.mode == DropoutMode::Compact ? operations.actual : operations.dense;
     llvm::outs() << llvm::format("%-10s %16.0f %12.2f %12.3f %16lld\n",
                                  getName(s.mode).str().c_str(), work / n,
                                  1e3 * s.getSum(), 1e3 * s.getMedian(),
@@ -91,16 +91,16 @@ static void printTable(const std::array<Series, 4> &series,
       llvm::outs() << "none\n";
   };
   llvm::outs() << "\n";
-  printRatio("time, masked / compact (summed):          ",
-             series[1].getSum(), series[0].getSum());
-  printRatio("operations, masked / compact (same draws): ",
-             operations.dense, operations.actual);
-  printRatio("operations, expected over all draws:       ",
-             operations.dense, operations.expected);
+  printRatio("time, masked / compact (summed):          ", series[1].getSum(),
+             series[0].getSum());
+  printRatio("operations, masked / compact (same draws): ", operations.dense,
+             operations.actual);
+  printRatio("operations, expected over all draws:       ", operations.dense,
+             operations.expected);
 }
 
 int mlir::sparsedrop::run::time(const Request &request, ArrayRef<Tensor> inputs,
-                          int64_t count) {
+                                int64_t count) {
   std::array<Series, 4> series;
   DropoutMode modes[] = {DropoutMode::Compact, DropoutMode::Masked,
                          DropoutMode::Dense, DropoutMode::Bernoulli};
@@ -109,8 +109,8 @@ int mlir::sparsedrop::run::time(const Request &request, ArrayRef<Tensor> inputs,
     series[i].program =
         Program::compile(request.module, request.entry, modes[i], false);
     // Once to warm up: pages, threads, the cache of blocks.
-    if (!series[i].program || !series[i].program->run(inputs, request.seed,
-                                                      request.step, nullptr))
+    if (!series[i].program ||
+        !series[i].program->run(inputs, request.seed, request.step, nullptr))
       return 1;
   }
   for (int64_t i = 0; i < count; ++i)

@@ -35,19 +35,18 @@ static cl::opt<std::string>
               cl::cat(category));
 static cl::opt<std::string> target("target", cl::desc("cpu (default)"),
                                    cl::init("cpu"), cl::cat(category));
-static cl::opt<std::string> device("device",
-                                   cl::desc("Device of the target nvptx"),
-                                   cl::cat(category));
+static cl::opt<std::string>
+    device("device", cl::desc("Device of the target nvptx"), cl::cat(category));
 static cl::opt<DropoutMode> modeName(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
-    cl::values(
-        clEnumValN(DropoutMode::Compact, "compact", "remove dropped work"),
-        clEnumValN(DropoutMode::Masked, "masked",
-                   "dense compute with masks of the same patterns"),
-        clEnumValN(DropoutMode::Bernoulli, "bernoulli",
-                   "ordinary dropout, a draw per element"),
-        clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
+    cl::values(clEnumValN(DropoutMode::Compact, "compact",
+                          "remove dropped work"),
+               clEnumValN(DropoutMode::Masked, "masked",
+                          "dense compute with masks of the same patterns"),
+               clEnumValN(DropoutMode::Bernoulli, "bernoulli",
+                          "ordinary dropout, a draw per element"),
+               clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
 static cl::opt<int64_t> seed("seed", cl::desc("Key of the draws"), cl::init(0),
                              cl::cat(category));
 static cl::opt<int64_t> step("step", cl::desc("Counter of the draws"),
@@ -173,8 +172,7 @@ static int run(mlir::ModuleOp module) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   cl::HideUnrelatedOptions(category);
-  cl::ParseCommandLineOptions(argc, argv,
-                              "Runs a function of an MLIR file\n");
+  cl::ParseCommandLineOptions(argc, argv, "Runs a function of an MLIR file\n");
   if (int code = checkOptions())
     return code;
   mlir::DialectRegistry registry;

@@ -1,4 +1,5 @@
-//===- Pipelines.h - The pipelines of SparseDrop -----------------*- C++ -*-===//
+//===- Pipelines.h - The pipelines of SparseDrop -----------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

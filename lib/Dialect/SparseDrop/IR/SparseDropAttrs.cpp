@@ -16,8 +16,8 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/ADT/bit.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/ADT/bit.h"
 
 #include <cmath>
 
@@ -51,17 +51,17 @@ struct Parameters {
 
 /// Parses a keyword of an enumeration, or says which ones there are.
 template <typename Enum>
-static ParseResult
-parseEnum(AsmParser &parser, std::optional<Enum> &value,
-          std::optional<Enum> (*symbolize)(StringRef), StringRef expected) {
+static ParseResult parseEnum(AsmParser &parser, std::optional<Enum> &value,
+                             std::optional<Enum> (*symbolize)(StringRef),
+                             StringRef expected) {
   SMLoc loc = parser.getCurrentLocation();
   std::string keyword;
   if (parser.parseKeywordOrString(&keyword))
     return failure();
   value = symbolize(keyword);
   if (!value)
-    return parser.emitError(loc) << "expected " << expected << ", but got '"
-                                 << keyword << "'";
+    return parser.emitError(loc)
+           << "expected " << expected << ", but got '" << keyword << "'";
   return success();
 }
 
@@ -75,13 +75,13 @@ static ParseResult parseInteger(AsmParser &parser,
 template <typename T, typename ParseElement>
 static ParseResult parseList(AsmParser &parser, SmallVectorImpl<T> &values,
                              ParseElement parseElement) {
-  return parser.parseCommaSeparatedList(
-      AsmParser::Delimiter::Square,
-      [&] { return parseElement(values.emplace_back()); });
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, [&] {
+    return parseElement(values.emplace_back());
+  });
 }
 
-/// Numbers of annotations: 0.5 and 1 alike; a hexadecimal integer is the bits of
-/// a value that has no decimal form, as in MLIR's own float attributes.
+/// Numbers of annotations: 0.5 and 1 alike; a hexadecimal integer is the bits
+/// of a value that has no decimal form, as in MLIR's own float attributes.
 static ParseResult parseNumber(AsmParser &parser, double &value) {
   bool negative = succeeded(parser.parseOptionalMinus());
   uint64_t integer;
@@ -188,7 +188,8 @@ Attribute DropoutAttr::parse(AsmParser &parser, Type) {
         {"rate", parameters.rate.has_value()},
         {"site", parameters.site.has_value()}})
     if (!present)
-      return emitError() << "a dropout annotation needs '" << name << "'", nullptr;
+      return emitError() << "a dropout annotation needs '" << name << "'",
+             nullptr;
   if (StringRef name = findForeignParameter(parameters); !name.empty())
     return emitError() << "'" << name << "' is not a parameter of kind '"
                        << stringifyPatternKind(parameters.kind) << "'",
@@ -275,13 +276,13 @@ verifyDistribution(function_ref<InFlightDiagnostic()> emitError,
   return success();
 }
 
-LogicalResult
-DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                    PatternKind kind, int64_t operand, APFloat rate,
-                    StringRef site, int64_t dim, int64_t granularity,
-                    int64_t maxPeriod, ArrayRef<int64_t> tile, TileOrder order,
-                    ScaleMode scale, int64_t multiple,
-                    DenseF64ArrayAttr distribution) {
+LogicalResult DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  PatternKind kind, int64_t operand,
+                                  APFloat rate, StringRef site, int64_t dim,
+                                  int64_t granularity, int64_t maxPeriod,
+                                  ArrayRef<int64_t> tile, TileOrder order,
+                                  ScaleMode scale, int64_t multiple,
+                                  DenseF64ArrayAttr distribution) {
   double rateValue = rate.convertToDouble();
   // Written so that NaN fails.
   if (!(rateValue >= 0 && rateValue < 1))
@@ -302,8 +303,9 @@ DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << maxPeriod;
   bool isTile = kind == PatternKind::Tile;
   if (isTile && (tile.size() != 2 || tile[0] < 1 || tile[1] < 1))
-    return emitError() << "expected a tile of two sizes of at least 1, but got ["
-                       << tile << "]";
+    return emitError()
+           << "expected a tile of two sizes of at least 1, but got [" << tile
+           << "]";
   bool channelScale = scale == ScaleMode::None || scale == ScaleMode::Inverse ||
                       scale == ScaleMode::Energy;
   if (channelScale != (kind == PatternKind::Channel))
@@ -323,7 +325,8 @@ int64_t DropoutAttr::getEffectiveMaxPeriod() const {
                         : sampling::defaultMaxPeriod(getRateAsDouble());
 }
 
-DropoutAttr DropoutAttr::withDistribution(ArrayRef<double> probabilities) const {
+DropoutAttr
+DropoutAttr::withDistribution(ArrayRef<double> probabilities) const {
   return get(getContext(), getKind(), getOperand(), getRate(), getSite(),
              getDim(), getGranularity(), getMaxPeriod(), getTile(), getOrder(),
              getScale(), getMultiple(),

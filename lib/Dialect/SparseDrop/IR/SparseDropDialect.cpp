@@ -78,8 +78,7 @@ static LogicalResult verifyAnnotation(linalg::LinalgOp op,
   if (!type)
     return op->emitOpError() << "expects a dropped operand that is a tensor, "
                                 "but operand "
-                             << index << " is "
-                             << operand->get().getType();
+                             << index << " is " << operand->get().getType();
   if (!isa<FloatType>(type.getElementType()))
     return op->emitOpError()
            << "expects a dropped operand of floating-point elements, but got "
@@ -101,9 +100,9 @@ static LogicalResult verifyDropout(Operation *op, Attribute value) {
   SmallVector<DropoutAttr> annotations;
   if (auto list = dyn_cast<ArrayAttr>(value)) {
     if (!llvm::all_of(list, llvm::IsaPred<DropoutAttr>))
-      return op->emitOpError() << "expects '" << kDropoutAttrName
-                               << "' to hold #sparsedrop.dropout only, but got "
-                               << value;
+      return op->emitOpError()
+             << "expects '" << kDropoutAttrName
+             << "' to hold #sparsedrop.dropout only, but got " << value;
   } else if (!isa<DropoutAttr>(value)) {
     return op->emitOpError() << "expects '" << kDropoutAttrName
                              << "' to be #sparsedrop.dropout or an array of it"
@@ -146,21 +145,22 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
   return op->emitOpError() << "carries an unknown attribute '" << name << "'";
 }
 
-LogicalResult SparseDropDialect::verifyRegionArgAttribute(
-    Operation *op, unsigned regionIndex, unsigned argIndex,
-    NamedAttribute attribute) {
+LogicalResult
+SparseDropDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
+                                            unsigned argIndex,
+                                            NamedAttribute attribute) {
   StringRef name = attribute.getName();
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function)
-    return op->emitOpError() << "expects '" << name
-                             << "' on an argument of a function";
+    return op->emitOpError()
+           << "expects '" << name << "' on an argument of a function";
   // After lowering an argument may be another type: only tensors and integers
   // are what the attributes speak about.
   Type type = function.getArgumentTypes()[argIndex];
   if (name == kSeedAttrName || name == kStepAttrName) {
     if (!type.isInteger(64))
-      return op->emitOpError() << "expects '" << name
-                               << "' on an i64 argument, but got " << type;
+      return op->emitOpError()
+             << "expects '" << name << "' on an i64 argument, but got " << type;
     return success();
   }
   if (name == kSensitivityAttrName) {
@@ -172,9 +172,9 @@ LogicalResult SparseDropDialect::verifyRegionArgAttribute(
   }
   if (name == kDonateAttrName) {
     if (!isa<IntegerAttr>(attribute.getValue()))
-      return op->emitOpError()
-             << "expects '" << name << "' to be the number of a result, but got "
-             << attribute.getValue();
+      return op->emitOpError() << "expects '" << name
+                               << "' to be the number of a result, but got "
+                               << attribute.getValue();
     return success();
   }
   return op->emitOpError() << "carries an unknown argument attribute '" << name

@@ -22,9 +22,8 @@ using namespace mlir::sparsedrop;
 
 static ParseResult parseDims(OpAsmParser &parser, DenseI64ArrayAttr &dims) {
   SmallVector<int64_t> values;
-  if (parser.parseCommaSeparatedList([&] {
-        return parser.parseInteger(values.emplace_back());
-      }))
+  if (parser.parseCommaSeparatedList(
+          [&] { return parser.parseInteger(values.emplace_back()); }))
     return failure();
   dims = parser.getBuilder().getDenseI64ArrayAttr(values);
   return success();
@@ -51,8 +50,8 @@ static LogicalResult verifyDims(Operation *op, PatternType pattern,
            << ", but got " << dims.size();
   for (int64_t dim : dims)
     if (dim < 0 || dim >= type.getRank())
-      return op->emitOpError() << "expects dimensions in [0, "
-                               << type.getRank() << "), but got " << dim;
+      return op->emitOpError() << "expects dimensions in [0, " << type.getRank()
+                               << "), but got " << dim;
   if (dims.size() == 2 && dims[0] == dims[1])
     return op->emitOpError() << "expects two different dimensions, but got "
                              << dims[0] << " twice";
@@ -97,13 +96,12 @@ static LogicalResult verifyPair(Operation *op, RankedTensorType full,
     int64_t a = full.getDimSize(i), b = compact.getDimSize(i);
     bool dynamic = ShapedType::isDynamic(a) || ShapedType::isDynamic(b);
     if (i != dim && a != b && !dynamic)
-      return op->emitOpError() << "expects equal sizes but along dimension "
-                               << dim << ", but got " << a << " and " << b
-                               << " along " << i;
-    if (i == dim && !dynamic && b > a)
       return op->emitOpError()
-             << "expects no more kept units than the extent " << a
-             << ", but got " << b;
+             << "expects equal sizes but along dimension " << dim
+             << ", but got " << a << " and " << b << " along " << i;
+    if (i == dim && !dynamic && b > a)
+      return op->emitOpError() << "expects no more kept units than the extent "
+                               << a << ", but got " << b;
   }
   return success();
 }
@@ -112,8 +110,7 @@ static LogicalResult verifyPair(Operation *op, RankedTensorType full,
 static SmallVector<OpFoldResult> reifyLike(OpBuilder &builder, Location loc,
                                            Value source, int64_t dim,
                                            OpFoldResult size) {
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(builder, loc, source);
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, source);
   if (size)
     sizes[dim] = size;
   return sizes;

@@ -99,8 +99,8 @@ LogicalResult SampleOp::verify() {
   SmallVector<int32_t> millionths(getDistribution()->size());
   std::string message;
   if (!sampling::roundToMillionths(getDistribution()->data(),
-                                   getDistribution()->size(),
-                                   millionths.data(), message))
+                                   getDistribution()->size(), millionths.data(),
+                                   message))
     return emitOpError() << "has a bad distribution: " << message;
   return verifyPeriods(*this, *getDistribution());
 }
@@ -134,24 +134,23 @@ struct FoldConstantSample : public OpRewritePattern<SampleOp> {
         sampling::siteHash(op.getSite().data(), op.getSite().size());
     if (op.getIndex())
       hash = sampling::siteHashIndex(hash, (*drawn)[2]);
-    sampling::RowPattern pattern =
-        sampling::draw((*drawn)[0], (*drawn)[1], hash, millionths.data(),
-                       millionths.size());
+    sampling::RowPattern pattern = sampling::draw(
+        (*drawn)[0], (*drawn)[1], hash, millionths.data(), millionths.size());
     double factor = pattern.period;
     if (op.getScale() == ScaleMode::Target)
-      factor = 1 / (1 - sampling::meanRate(millionths.data(),
-                                           millionths.size()));
+      factor =
+          1 / (1 - sampling::meanRate(millionths.data(), millionths.size()));
 
     Location loc = op.getLoc();
     auto index = [&](int64_t value) -> Value {
       return arith::ConstantIndexOp::create(rewriter, loc, value);
     };
-    Value scale = arith::ConstantFloatOp::create(
-        rewriter, loc, rewriter.getF32Type(),
-        APFloat(static_cast<float>(factor)));
-    rewriter.replaceOpWithNewOp<MakePatternOp>(
-        op, type, index(pattern.period), index(pattern.bias), Value(),
-        op.getExtents(), scale);
+    Value scale =
+        arith::ConstantFloatOp::create(rewriter, loc, rewriter.getF32Type(),
+                                       APFloat(static_cast<float>(factor)));
+    rewriter.replaceOpWithNewOp<MakePatternOp>(op, type, index(pattern.period),
+                                               index(pattern.bias), Value(),
+                                               op.getExtents(), scale);
     return success();
   }
 };
@@ -176,8 +175,8 @@ static LogicalResult verifyPeriodAndBias(MakePatternOp op) {
   if (matchPattern(op.getBias(), m_ConstantInt(&constant)))
     bias = constant.getSExtValue();
   if (period && *period < 1)
-    return op.emitOpError() << "expects a period of at least 1, but got "
-                            << *period;
+    return op.emitOpError()
+           << "expects a period of at least 1, but got " << *period;
   if (bias && (*bias < 0 || (period && *bias >= *period)))
     return op.emitOpError() << "expects a bias of at least 0 and less than the "
                                "period, but got "
@@ -251,9 +250,8 @@ OpFoldResult KeptCountOp::fold(FoldAdaptor) {
     auto type = cast<RankedTensorType>(kept.getType());
     return type.isDynamicDim(0) ? OpFoldResult() : index(type.getDimSize(0));
   }
-  std::optional<SmallVector<int64_t>> values =
-      getConstants({pattern.getPeriod(), pattern.getBias(),
-                    pattern.getExtents().front()});
+  std::optional<SmallVector<int64_t>> values = getConstants(
+      {pattern.getPeriod(), pattern.getBias(), pattern.getExtents().front()});
   if (!values || (*values)[0] < 1)
     return {};
   return index(sampling::keptCount((*values)[2],

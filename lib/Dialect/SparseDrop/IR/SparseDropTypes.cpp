@@ -42,7 +42,8 @@ static ParseResult parseKind(AsmParser &parser, PatternKind &kind) {
   std::optional<PatternKind> parsed = symbolizePatternKind(keyword);
   if (!parsed)
     return parser.emitError(loc)
-           << "expected 'row', 'tile' or 'channel', but got '" << keyword << "'";
+           << "expected 'row', 'tile' or 'channel', but got '" << keyword
+           << "'";
   kind = *parsed;
   return success();
 }
@@ -77,8 +78,8 @@ Type PatternType::parse(AsmParser &parser) {
         return {};
       std::optional<TileOrder> parsed = symbolizeTileOrder(keyword);
       if (!parsed) {
-        parser.emitError(keyLoc) << "expected 'skewed' or 'linear', but got '"
-                                 << keyword << "'";
+        parser.emitError(keyLoc)
+            << "expected 'skewed' or 'linear', but got '" << keyword << "'";
         return {};
       }
       order = *parsed;
@@ -108,17 +109,17 @@ void PatternType::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
-LogicalResult
-PatternType::verify(function_ref<InFlightDiagnostic()> emitError,
-                    PatternKind kind, int64_t granularity,
-                    ArrayRef<int64_t> tile, TileOrder order) {
+LogicalResult PatternType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                  PatternKind kind, int64_t granularity,
+                                  ArrayRef<int64_t> tile, TileOrder order) {
   if (granularity < 1)
     return emitError() << "expected a granularity of at least 1, but got "
                        << granularity;
   if (kind != PatternKind::Tile)
     return success();
   if (tile.size() != 2 || tile[0] < 1 || tile[1] < 1)
-    return emitError() << "expected a tile of two sizes of at least 1, but got ["
-                       << tile << "]";
+    return emitError()
+           << "expected a tile of two sizes of at least 1, but got [" << tile
+           << "]";
   return success();
 }

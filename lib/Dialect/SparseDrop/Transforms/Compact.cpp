@@ -95,7 +95,8 @@ static void hoist(Operation *op, llvm::SmallPtrSetImpl<Operation *> &visited) {
 static void hoistPatterns(Operation *root) {
   SmallVector<Operation *> makers;
   root->walk([&](Operation *op) {
-    if (op->getNumResults() == 1 && isa<PatternType>(op->getResult(0).getType()))
+    if (op->getNumResults() == 1 &&
+        isa<PatternType>(op->getResult(0).getType()))
       makers.push_back(op);
   });
   llvm::SmallPtrSet<Operation *, 16> visited;
@@ -140,9 +141,9 @@ static void splitDropouts(RewriterBase &rewriter, Operation *root) {
     Value compact = CompactOp::create(rewriter, loc, op.getSource(),
                                       op.getPattern(), op.getDims().front());
     if (!op.getUnscaled())
-      compact = createScaled(rewriter, loc, compact,
-                             rewriter.createOrFold<ScaleOp>(
-                                 loc, op.getPattern()));
+      compact =
+          createScaled(rewriter, loc, compact,
+                       rewriter.createOrFold<ScaleOp>(loc, op.getPattern()));
     rewriter.replaceOpWithNewOp<ExpandOp>(op, op.getType(), compact,
                                           op.getPattern(), op.getDimsAttr());
   });

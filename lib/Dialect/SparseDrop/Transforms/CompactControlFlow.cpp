@@ -47,7 +47,8 @@ static void replaceCarried(CompactionContext &context, Value old, Value result,
 
 /// `op` whose result `carried` is compact: its regions yield `values`.
 static Operation *replaceIf(CompactionContext &context, scf::IfOp op,
-                      const CarriedLine &carried, ArrayRef<Value> values) {
+                            const CarriedLine &carried,
+                            ArrayRef<Value> values) {
   RewriterBase &rewriter = context.rewriter;
   SmallVector<Type> types(op.getResultTypes());
   types[carried.index] = values[0].getType();
@@ -145,7 +146,7 @@ static Operation *pullThroughIf(CompactionContext &context, scf::IfOp op) {
 /// `op` whose carried values are compact. In its body every use of such an
 /// argument is a compact and what is yielded for it an expand.
 static Operation *replaceFor(CompactionContext &context, scf::ForOp op,
-                       ArrayRef<CarriedLine> carried) {
+                             ArrayRef<CarriedLine> carried) {
   RewriterBase &rewriter = context.rewriter;
   Operation *yield = op.getBody()->getTerminator();
   SmallVector<Value> inits(op.getInitArgs());
@@ -164,8 +165,7 @@ static Operation *replaceFor(CompactionContext &context, scf::ForOp op,
             : tensor::CastOp::create(rewriter, op.getLoc(), common, init);
     rewriter.setInsertionPoint(yield);
     if (yielded.getType() != common)
-      yielded =
-          tensor::CastOp::create(rewriter, op.getLoc(), common, yielded);
+      yielded = tensor::CastOp::create(rewriter, op.getLoc(), common, yielded);
     rewriter.modifyOpInPlace(yield,
                              [&] { yield->setOperand(c.index, yielded); });
   }
@@ -198,10 +198,10 @@ static Operation *replaceFor(CompactionContext &context, scf::ForOp op,
 /// Rewrites a copy of `op` under the assumption that `carried` are compact:
 /// `assume` writes it into the copy. Lines for which it does not hold are
 /// dropped and the rest tried again. Returns the op that replaced `op`, if any.
-static Operation *speculate(CompactionContext &context, scf::ForOp op,
-                      SmallVector<CarriedLine> carried,
-                      function_ref<void(Block &)> sweep,
-                      function_ref<void(scf::ForOp, const CarriedLine &)> assume) {
+static Operation *
+speculate(CompactionContext &context, scf::ForOp op,
+          SmallVector<CarriedLine> carried, function_ref<void(Block &)> sweep,
+          function_ref<void(scf::ForOp, const CarriedLine &)> assume) {
   if (carried.empty())
     return nullptr;
   RewriterBase &rewriter = context.rewriter;
@@ -234,7 +234,7 @@ static Operation *speculate(CompactionContext &context, scf::ForOp op,
 }
 
 static Operation *pushThroughFor(CompactionContext &context, scf::ForOp op,
-                           function_ref<void(Block &)> sweep) {
+                                 function_ref<void(Block &)> sweep) {
   SmallVector<CarriedLine> carried;
   for (auto [i, init] : llvm::enumerate(op.getInitArgs())) {
     SmallVector<Line> lines = CompactionContext::getExpandLines(init);
@@ -254,7 +254,7 @@ static Operation *pushThroughFor(CompactionContext &context, scf::ForOp op,
 }
 
 static Operation *pullThroughFor(CompactionContext &context, scf::ForOp op,
-                           function_ref<void(Block &)> sweep) {
+                                 function_ref<void(Block &)> sweep) {
   SmallVector<CarriedLine> carried;
   for (OpResult result : op.getResults())
     for (Line line : CompactionContext::getCompactLines(result))

@@ -153,8 +153,8 @@ static llvm::BitVector getZeroInputs(LinalgOp op, const Candidate &candidate) {
   for (OpOperand *input : op.getDpsInputOperands()) {
     std::optional<int64_t> dim =
         getDim(op.getMatchingIndexingMap(input), candidate.loop);
-    if (dim && CompactionContext::isExpand(input->get(),
-                                           {candidate.pattern, *dim}))
+    if (dim &&
+        CompactionContext::isExpand(input->get(), {candidate.pattern, *dim}))
       zero.set(input->getOperandNumber());
   }
   return zero;
@@ -202,8 +202,8 @@ planParallel(CompactionContext &context, LinalgOp op,
       context.noteReason(op, "a result is not indexed by the parallel loop");
       return std::nullopt;
     }
-    if (isZeroFill(init.get()) || CompactionContext::isExpand(
-                                      init.get(), {candidate.pattern, *dim}))
+    if (isZeroFill(init.get()) ||
+        CompactionContext::isExpand(init.get(), {candidate.pattern, *dim}))
       zero.set(init.getOperandNumber());
     plans.push_back({ResultPlan::Expand, *dim, {}});
   }
@@ -240,9 +240,9 @@ static void replaceWithPlan(CompactionContext &context, LinalgOp op,
     if (plan.kind == ResultPlan::Expand)
       result = context.createExpand(type, result, {pattern, plan.dim});
     if (plan.kind == ResultPlan::Insert)
-      result = InsertOp::create(rewriter, op.getLoc(), result, plan.dest,
-                                pattern,
-                                rewriter.getDenseI64ArrayAttr(plan.dim));
+      result =
+          InsertOp::create(rewriter, op.getLoc(), result, plan.dest, pattern,
+                           rewriter.getDenseI64ArrayAttr(plan.dim));
     replacements.push_back(result);
   }
   rewriter.replaceOp(op, replacements);
@@ -255,7 +255,8 @@ static void noteConflicts(CompactionContext &context, LinalgOp op,
     if (other.loop == candidate.loop && other.pattern != candidate.pattern)
       context.noteReason(
           smaller, "two different patterns act on one dimension; that of site "
-                   "\"" + getSite(candidate.pattern) + "\" was compacted");
+                   "\"" +
+                       getSite(candidate.pattern) + "\" was compacted");
 }
 
 bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
@@ -301,8 +302,7 @@ static std::optional<SmallVector<int64_t>> getResultDims(LinalgOp op,
                                                          unsigned loop) {
   SmallVector<int64_t> dims;
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    std::optional<int64_t> dim =
-        getDim(op.getMatchingIndexingMap(&init), loop);
+    std::optional<int64_t> dim = getDim(op.getMatchingIndexingMap(&init), loop);
     if (!dim)
       return std::nullopt;
     dims.push_back(*dim);
@@ -310,8 +310,8 @@ static std::optional<SmallVector<int64_t>> getResultDims(LinalgOp op,
   return dims;
 }
 
-static bool pullLine(CompactionContext &context, LinalgOp op,
-                     OpResult result, Line line) {
+static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
+                     Line line) {
   OpOperand *init = op.getDpsInitOperand(result.getResultNumber());
   std::optional<unsigned> loop =
       getLoop(op.getMatchingIndexingMap(init), line.dim);
@@ -335,9 +335,9 @@ static bool pullLine(CompactionContext &context, LinalgOp op,
   LinalgOp smaller = compactAlongLoop(context, op, *loop, line.pattern);
   context.reportCompacted(smaller, "C2", line);
   for (OpResult other : op->getResults())
-    context.replaceCompacts(
-        other, {line.pattern, (*dims)[other.getResultNumber()]},
-        smaller->getResult(other.getResultNumber()));
+    context.replaceCompacts(other,
+                            {line.pattern, (*dims)[other.getResultNumber()]},
+                            smaller->getResult(other.getResultNumber()));
   return true;
 }
 

@@ -108,7 +108,8 @@ enum class SliceKind { Full, Part, Other };
 static SliceKind classifySlice(tensor::ExtractSliceOp op, int64_t dim) {
   if (!isOneInteger(op.getMixedStrides()[dim]))
     return SliceKind::Other;
-  std::optional<int64_t> offset = getConstantIntValue(op.getMixedOffsets()[dim]);
+  std::optional<int64_t> offset =
+      getConstantIntValue(op.getMixedOffsets()[dim]);
   std::optional<int64_t> size = getConstantIntValue(op.getMixedSizes()[dim]);
   if (!offset)
     return SliceKind::Other;
@@ -174,10 +175,9 @@ static Value pushThroughPart(CompactionContext &context,
                                     context.rewriter.getIndexAttr(*offset));
   Value inside =
       createSlicePattern(context, loc, expand.getPattern(), *offset, size);
-  Value slice =
-      createSlice(context, op, expand.getSource(), dim, resultDim,
-                  context.getKeptCount({before, dim}),
-                  context.getKeptCount({inside, dim}));
+  Value slice = createSlice(context, op, expand.getSource(), dim, resultDim,
+                            context.getKeptCount({before, dim}),
+                            context.getKeptCount({inside, dim}));
   return context.createExpand(op.getType(), slice, {inside, resultDim});
 }
 
@@ -196,10 +196,9 @@ static Value pushThroughSlice(CompactionContext &context,
   }
   if (kind == SliceKind::Part)
     return pushThroughPart(context, op, expand, *resultDim);
-  Value slice = createSlice(
-      context, op, expand.getSource(), dim, *resultDim,
-      context.rewriter.getIndexAttr(0),
-      context.getKeptCount({expand.getPattern(), dim}));
+  Value slice = createSlice(context, op, expand.getSource(), dim, *resultDim,
+                            context.rewriter.getIndexAttr(0),
+                            context.getKeptCount({expand.getPattern(), dim}));
   return context.createExpand(op.getType(), slice,
                               {expand.getPattern(), *resultDim});
 }
@@ -222,11 +221,10 @@ static Value pushThroughCollapse(CompactionContext &context,
 }
 
 static Value pushThroughExpandShape(CompactionContext &context,
-                                    tensor::ExpandShapeOp op,
-                                    ExpandOp expand) {
+                                    tensor::ExpandShapeOp op, ExpandOp expand) {
   SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
-  std::optional<ReshapeLine> line = getReshapeLineOfCollapsed(
-      groups, op.getResultType(), expand.getDim());
+  std::optional<ReshapeLine> line =
+      getReshapeLineOfCollapsed(groups, op.getResultType(), expand.getDim());
   Value pattern =
       line ? context.unstretch(expand.getPattern(), line->inner) : Value();
   if (!pattern) {
@@ -294,8 +292,8 @@ static Value pushThroughCompact(CompactionContext &context, CompactOp op) {
     return {};
   Value source = context.stripExpand(op.getSource(), line);
   if (source.getType() != op.getType())
-    source = tensor::CastOp::create(context.rewriter, op.getLoc(),
-                                    op.getType(), source);
+    source = tensor::CastOp::create(context.rewriter, op.getLoc(), op.getType(),
+                                    source);
   return source;
 }
 
@@ -311,9 +309,8 @@ bool mlir::sparsedrop::pushExpandsThroughTensorOp(CompactionContext &context,
   Value result =
       llvm::TypeSwitch<Operation *, Value>(op)
           .Case([&](tensor::CastOp cast) {
-            return context.createExpand(
-                cast.getType(), expand.getSource(),
-                {expand.getPattern(), expand.getDim()});
+            return context.createExpand(cast.getType(), expand.getSource(),
+                                        {expand.getPattern(), expand.getDim()});
           })
           .Case([&](tensor::ExtractSliceOp slice) {
             return pushThroughSlice(context, slice, expand);
@@ -501,8 +498,7 @@ static Value pullThroughCollapse(CompactionContext &context,
                            "the reshaped dimension");
     return {};
   }
-  Value source =
-      context.getCompact(op.getSrc(), {pattern, reshape->expanded});
+  Value source = context.getCompact(op.getSrc(), {pattern, reshape->expanded});
   return createCollapse(context, op.getLoc(), source, groups);
 }
 
@@ -523,11 +519,13 @@ static Value pullThroughExpandShape(CompactionContext &context,
 
 static Value pullLine(CompactionContext &context, Operation *op, Line line) {
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](tensor::EmptyOp o) { return pullThroughEmpty(context, o, line); })
+      .Case(
+          [&](tensor::EmptyOp o) { return pullThroughEmpty(context, o, line); })
       .Case([&](arith::ConstantOp o) {
         return pullThroughConstant(context, o, line);
       })
-      .Case([&](tensor::SplatOp o) { return pullThroughSplat(context, o, line); })
+      .Case(
+          [&](tensor::SplatOp o) { return pullThroughSplat(context, o, line); })
       .Case([&](tensor::CastOp o) { return pullThroughCast(context, o, line); })
       .Case([&](ExpandOp o) { return pullThroughExpand(context, o, line); })
       .Case([&](InsertOp o) { return pullThroughInsert(context, o, line); })

@@ -185,9 +185,8 @@ static Value refinePattern(RewriterBase &rewriter, Operation *maker,
       loc, refined->getOperand(extent), divisor);
   rewriter.modifyOpInPlace(refined, [&] {
     refined->setOperand(extent, quotient);
-    refined->getResult(0).setType(
-        PatternType::get(type.getContext(), PatternKind::Row,
-                         type.getGranularity() / factor));
+    refined->getResult(0).setType(PatternType::get(
+        type.getContext(), PatternKind::Row, type.getGranularity() / factor));
   });
   return refined->getResult(0);
 }
@@ -206,8 +205,7 @@ Value CompactionContext::unstretch(Value pattern, int64_t factor) {
   }
   auto type = cast<PatternType>(pattern.getType());
   if (!isa_and_present<SampleOp, MakePatternOp>(maker) ||
-      type.getKind() != PatternKind::Row ||
-      type.getGranularity() % factor != 0)
+      type.getKind() != PatternKind::Row || type.getGranularity() % factor != 0)
     return {};
   result = refinePattern(rewriter, maker, factor);
   stretched[{result, factor}] = pattern;
@@ -229,7 +227,8 @@ StringRef mlir::sparsedrop::getSite(Value pattern) {
   return "";
 }
 
-static remark::RemarkOpts getRemarkOptions(StringRef name, Operation *function) {
+static remark::RemarkOpts getRemarkOptions(StringRef name,
+                                           Operation *function) {
   StringRef functionName;
   if (auto interface = dyn_cast<FunctionOpInterface>(function))
     functionName = interface.getName();
@@ -243,8 +242,8 @@ void CompactionContext::reportCompacted(Operation *op, StringRef rule,
   if (speculating)
     return;
   auto sample = line.pattern.getDefiningOp<SampleOp>();
-  auto inFlight = remark::passed(op->getLoc(),
-                                 getRemarkOptions("Compacted", function));
+  auto inFlight =
+      remark::passed(op->getLoc(), getRemarkOptions("Compacted", function));
   inFlight << remark::add("{0} compacted by rule {1} at site \"{2}\"",
                           op->getName().getStringRef(), rule,
                           getSite(line.pattern));

@@ -1,4 +1,5 @@
-//===- CompactionContext.h - State of the compaction algebra -------*- C++ -*-===//
+//===- CompactionContext.h - State of the compaction algebra -------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -143,9 +144,9 @@ bool pullCompactsThroughTensorOp(CompactionContext &context, Operation *op);
 
 /// C6 on scf.if and scf.for. `sweep` pulls compacts through a block. Returns
 /// the op that replaced `op`, if one did.
-Operation *
-pullCompactsThroughControlFlow(CompactionContext &context, Operation *op,
-                               function_ref<void(Block &)> sweep);
+Operation *pullCompactsThroughControlFlow(CompactionContext &context,
+                                          Operation *op,
+                                          function_ref<void(Block &)> sweep);
 
 } // namespace mlir::sparsedrop
 

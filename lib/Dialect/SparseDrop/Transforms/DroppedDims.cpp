@@ -52,10 +52,10 @@ static FailureOr<int64_t> inferContractionDim(LinalgOp op, OpOperand *operand,
            << annotation.getOperand() << ", but got " << annotation.getDim();
   }
   if (dims.empty())
-    return op->emitOpError() << "expects a dropout of a contraction operand, "
-                                "but operand "
-                             << annotation.getOperand()
-                             << " has no contraction dimension";
+    return op->emitOpError()
+           << "expects a dropout of a contraction operand, "
+              "but operand "
+           << annotation.getOperand() << " has no contraction dimension";
   if (dims.size() > 1)
     return op->emitOpError()
            << "expects dim, since operand " << annotation.getOperand()
@@ -76,14 +76,13 @@ FailureOr<SmallVector<int64_t>>
 mlir::sparsedrop::inferDroppedDims(LinalgOp op, DropoutAttr annotation) {
   OpOperand *operand = op.getDpsInputOperand(annotation.getOperand());
   auto type = cast<RankedTensorType>(operand->get().getType());
-  FailureOr<int64_t> contraction =
-      inferContractionDim(op, operand, annotation);
+  FailureOr<int64_t> contraction = inferContractionDim(op, operand, annotation);
   if (failed(contraction))
     return failure();
   int64_t extent = type.getDimSize(*contraction);
   if (annotation.getKind() != PatternKind::Tile) {
-    if (failed(verifySize(op, "granularity", annotation.getGranularity(),
-                          extent)))
+    if (failed(
+            verifySize(op, "granularity", annotation.getGranularity(), extent)))
       return failure();
     return SmallVector<int64_t>{*contraction};
   }

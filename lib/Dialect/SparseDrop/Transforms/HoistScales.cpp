@@ -53,8 +53,8 @@ static Value createZeros(RewriterBase &rewriter, Location loc, Value like,
                          FloatType element) {
   Value empty = tensor::EmptyOp::create(
       rewriter, loc, tensor::getMixedSizes(rewriter, loc, like), element);
-  Value zero = arith::ConstantOp::create(rewriter, loc,
-                                         rewriter.getZeroAttr(element));
+  Value zero =
+      arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
   return linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
 }
 
@@ -90,8 +90,8 @@ static Value createWideSum(RewriterBase &rewriter, LinalgOp op, FloatType wide,
     return clone(rewriter, op.getOperation(), type, operands)->getResult(0);
 
   Block *old = op.getBlock();
-  auto add = cast<arith::AddFOp>(
-      old->getTerminator()->getOperand(0).getDefiningOp());
+  auto add =
+      cast<arith::AddFOp>(old->getTerminator()->getOperand(0).getDefiningOp());
   Value oldInit = old->getArguments().back();
   Value term = add.getLhs() == oldInit ? add.getRhs() : add.getLhs();
   auto sum = linalg::GenericOp::create(
@@ -103,7 +103,8 @@ static Value createWideSum(RewriterBase &rewriter, LinalgOp op, FloatType wide,
         Value wideTerm = widenTerm(b, l, term, wide, mapping);
         linalg::YieldOp::create(
             b, l,
-            arith::AddFOp::create(b, l, arguments.back(), wideTerm).getResult());
+            arith::AddFOp::create(b, l, arguments.back(), wideTerm)
+                .getResult());
       });
   sum->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   return sum.getResult(0);
@@ -167,7 +168,8 @@ static bool hoistScales(RewriterBase &rewriter, LinalgOp op) {
         rewriter, dropout.getLoc(), dropout.getType(), dropout.getSource(),
         dropout.getPattern(), dropout.getDims(), /*unscaled=*/true);
     Value factor = rewriter.createOrFold<ScaleOp>(loc, dropout.getPattern());
-    scale = scale ? arith::MulFOp::create(rewriter, loc, scale, factor) : factor;
+    scale =
+        scale ? arith::MulFOp::create(rewriter, loc, scale, factor) : factor;
   }
   Value init = op.getDpsInits()[0];
   FloatType wide = getWideType(cast<RankedTensorType>(init.getType()));

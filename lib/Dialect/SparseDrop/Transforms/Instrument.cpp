@@ -115,8 +115,8 @@ Size ProductCounter::getSize(Value value, int64_t dim) {
   size.dense = size.actual;
   size.pattern = findPattern(value, dim);
   if (size.pattern)
-    size.dense = getAsOpFoldResult(
-        builder.createOrFold<ExtentOp>(loc, size.pattern, 0));
+    size.dense =
+        getAsOpFoldResult(builder.createOrFold<ExtentOp>(loc, size.pattern, 0));
   return size;
 }
 
@@ -143,8 +143,8 @@ Value ProductCounter::constant(double value) {
 Value ProductCounter::toF64(OpFoldResult size) {
   if (std::optional<int64_t> known = getConstantIntValue(size))
     return constant(static_cast<double>(*known));
-  Value integer = arith::IndexCastOp::create(
-      builder, loc, builder.getI64Type(), cast<Value>(size));
+  Value integer = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
+                                             cast<Value>(size));
   return arith::SIToFPOp::create(builder, loc, builder.getF64Type(), integer);
 }
 
@@ -189,9 +189,9 @@ Value ProductCounter::expectedFlops(ArrayRef<Size> loops, Value dense) {
     SampleOp sample = findSample(pattern);
     int64_t granularity = cast<PatternType>(pattern.getType()).getGranularity();
     if (sample)
-      expected = multiply(expected,
-                          constant(meanKeptShare(sample, entry.second,
-                                                 granularity, entry.first)));
+      expected =
+          multiply(expected, constant(meanKeptShare(sample, entry.second,
+                                                    granularity, entry.first)));
   }
   return expected;
 }
@@ -201,8 +201,7 @@ std::pair<Value, Value> ProductCounter::countBytes() {
   Value dense = constant(0), actual = constant(0);
   for (Value operand : op->getOperands()) {
     auto type = cast<RankedTensorType>(operand.getType());
-    Value bytes =
-        constant(type.getElementType().getIntOrFloatBitWidth() / 8.0);
+    Value bytes = constant(type.getElementType().getIntOrFloatBitWidth() / 8.0);
     Value denseBytes = bytes, actualBytes = bytes;
     for (int64_t dim = 0, e = type.getRank(); dim < e; ++dim) {
       Size size = getSize(operand, dim);
@@ -283,8 +282,8 @@ void ProductCounter::run(ModuleOp module, int64_t id, NamedAttrList &entry) {
 
   StringRef callee = "sparsedrop_record_product";
   Value idValue = arith::ConstantIntOp::create(builder, loc, id, 64);
-  SmallVector<Value> operands{idValue,     dense,       denseBytes, actual,
-                              actualBytes, expected};
+  SmallVector<Value> operands{idValue, dense,       denseBytes,
+                              actual,  actualBytes, expected};
   if (!module.lookupSymbol(callee)) {
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(module.getBody());
@@ -314,8 +313,7 @@ LogicalResult mlir::sparsedrop::instrumentProducts(ModuleOp module) {
 }
 
 namespace {
-struct Instrument
-    : public mlir::sparsedrop::impl::InstrumentBase<Instrument> {
+struct Instrument : public mlir::sparsedrop::impl::InstrumentBase<Instrument> {
   void runOnOperation() override {
     if (failed(instrumentProducts(getOperation())))
       signalPassFailure();

@@ -55,8 +55,7 @@ public:
   }
 
 private:
-  template <typename OpTy>
-  Value make(Value a, Value b) const {
+  template <typename OpTy> Value make(Value a, Value b) const {
     return builder.createOrFold<OpTy>(loc, a, b);
   }
 
@@ -82,12 +81,11 @@ Value PatternLowering::countUnits(Location loc, PatternType type,
   IndexMath math(rewriter, loc);
   if (type.getKind() != PatternKind::Tile)
     return math.ceilDiv(extents[0], math.constant(type.getGranularity()));
-  Value columns =
-      math.ceilDiv(extents[1], math.constant(type.getTile()[1]));
+  Value columns = math.ceilDiv(extents[1], math.constant(type.getTile()[1]));
   if (type.getOrder() == TileOrder::Skewed)
     return columns;
-  return math.mul(
-      columns, math.ceilDiv(extents[0], math.constant(type.getTile()[0])));
+  return math.mul(columns,
+                  math.ceilDiv(extents[0], math.constant(type.getTile()[0])));
 }
 
 //===----------------------------------------------------------------------===//
@@ -216,13 +214,14 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
   LoweredPattern pattern;
   pattern.type = op.getPattern().getType();
   pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
-  auto listType = MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType());
+  auto listType =
+      MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType());
   pattern.keptList =
       memref::AllocOp::create(rewriter, loc, listType, op.getExtents());
   auto address = [&](Value buffer) -> Value {
-    return toI64(rewriter, loc,
-                 memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc,
-                                                                buffer));
+    return toI64(
+        rewriter, loc,
+        memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc, buffer));
   };
   Value sensitivity = constantI64(rewriter, loc, 0);
   if (Value tensor = op.getSensitivity()) {
@@ -237,18 +236,17 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
   Value count = call(
       loc, "sparsedrop_sample_channels", rewriter.getI64Type(),
       {op.getSeed(), op.getStep(), hashSite(op), sensitivity,
-       constantI64(rewriter, loc, 1),
-       toI64(rewriter, loc, op.getExtents()[0]),
+       constantI64(rewriter, loc, 1), toI64(rewriter, loc, op.getExtents()[0]),
        constantI64(rewriter, loc, pattern.type.getGranularity()),
        toI64(rewriter, loc, op.getCount()), tau, address(pattern.keptList)});
-  pattern.keptCount = arith::IndexCastOp::create(
-      rewriter, loc, rewriter.getIndexType(), count);
+  pattern.keptCount =
+      arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), count);
   pattern.scale =
       op.getScale() == ScaleMode::None
           ? constantF32(rewriter, loc, 1)
-          : arith::DivFOp::create(
-                rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
-                toF32(rewriter, loc, pattern.keptCount))
+          : arith::DivFOp::create(rewriter, loc,
+                                  toF32(rewriter, loc, op.getExtents()[0]),
+                                  toF32(rewriter, loc, pattern.keptCount))
                 .getResult();
   return pattern;
 }
@@ -274,18 +272,19 @@ LoweredPattern PatternLowering::lowerMakePattern(MakePatternOp op) {
     pattern.keptList = bufferization::ToBufferOp::create(
         rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
         kept, /*read_only=*/true);
-    pattern.keptCount = memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
-    pattern.scale =
-        arith::DivFOp::create(rewriter, loc,
-                              toF32(rewriter, loc, op.getExtents()[0]),
-                              toF32(rewriter, loc, pattern.keptCount));
+    pattern.keptCount =
+        memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
+    pattern.scale = arith::DivFOp::create(
+        rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
+        toF32(rewriter, loc, pattern.keptCount));
   } else {
     pattern.period = op.getPeriod();
     pattern.bias = op.getBias();
     SmallVector<Value> checked{op.getPeriod(), op.getBias()};
     llvm::append_range(checked, op.getExtents());
     // What is constant has been verified.
-    if (!llvm::all_of(checked, [](Value v) { return matchPattern(v, m_Constant()); })) {
+    if (!llvm::all_of(checked,
+                      [](Value v) { return matchPattern(v, m_Constant()); })) {
       Value units = countUnits(loc, pattern.type, op.getExtents());
       setPeriodAndBias(loc, pattern,
                        call(loc, "sparsedrop_check_pattern",
@@ -306,11 +305,11 @@ LoweredPattern PatternLowering::lowerSlice(SlicePatternOp op,
   IndexMath math(rewriter, op.getLoc());
   // Unit j of the slice is unit j + o of the source: kept iff
   // j mod dp = (b - o) mod dp.
-  Value units = math.div(op.getOffset(),
-                         math.constant(source.type.getGranularity()));
+  Value units =
+      math.div(op.getOffset(), math.constant(source.type.getGranularity()));
   Value shift = math.rem(units, source.period);
-  source.bias = math.rem(
-      math.sub(math.add(source.bias, source.period), shift), source.period);
+  source.bias = math.rem(math.sub(math.add(source.bias, source.period), shift),
+                         source.period);
   source.extents.assign(1, op.getExtent());
   return source;
 }
@@ -319,9 +318,8 @@ LoweredPattern PatternLowering::lowerStretch(StretchPatternOp op,
                                              LoweredPattern source) {
   IndexMath math(rewriter, op.getLoc());
   source.type = op.getPattern().getType();
-  source.extents[0] =
-      math.mul(source.extents[0],
-               math.constant(static_cast<int64_t>(op.getFactor())));
+  source.extents[0] = math.mul(
+      source.extents[0], math.constant(static_cast<int64_t>(op.getFactor())));
   return source;
 }
 
@@ -371,8 +369,7 @@ SplitExtent PatternLowering::getSplitExtent(const LoweredPattern &pattern) {
   split.tail = getAsOpFoldResult(rest);
   if (isZeroInteger(split.tail))
     return split;
-  Value isKept =
-      math.isEqual(math.rem(full, pattern.period), pattern.bias);
+  Value isKept = math.isEqual(math.rem(full, pattern.period), pattern.bias);
   split.tail = getAsOpFoldResult(rewriter.createOrFold<arith::SelectOp>(
       loc, isKept, rest, math.constant(0)));
   return split;
@@ -383,12 +380,11 @@ OpFoldResult PatternLowering::getKeptCount(const LoweredPattern &pattern) {
     return pattern.keptCount;
   IndexMath math(rewriter, pattern.period.getLoc());
   if (pattern.type.getGranularity() == 1)
-    return getAsOpFoldResult(countKept(math, pattern.extents[0],
-                                       pattern.period, pattern.bias));
+    return getAsOpFoldResult(
+        countKept(math, pattern.extents[0], pattern.period, pattern.bias));
   SplitExtent split = getSplitExtent(pattern);
-  Value whole =
-      math.mul(math.value(split.kept),
-               math.constant(pattern.type.getGranularity()));
+  Value whole = math.mul(math.value(split.kept),
+                         math.constant(pattern.type.getGranularity()));
   return getAsOpFoldResult(math.add(whole, math.value(split.tail)));
 }
 
@@ -415,8 +411,8 @@ Value PatternLowering::isKept(OpBuilder &builder, Location loc,
     Value row = math.div(indices[0], math.constant(tile[0]));
     Value column = math.div(indices[1], math.constant(tile[1]));
     if (pattern.type.getOrder() == TileOrder::Linear)
-      row = math.mul(
-          row, math.ceilDiv(pattern.extents[1], math.constant(tile[1])));
+      row = math.mul(row,
+                     math.ceilDiv(pattern.extents[1], math.constant(tile[1])));
     unit = math.add(row, column);
   } else {
     unit = math.div(indices[0], math.constant(pattern.type.getGranularity()));

@@ -1,4 +1,5 @@
-//===- LowerPatterns.h - Patterns as values of upstream types ----*- C++ -*-===//
+//===- LowerPatterns.h - Patterns as values of upstream types ----*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

@@ -100,10 +100,9 @@ static Value emitHash(OpBuilder &builder, Location loc, SampleOp sample) {
   Value index = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
                                            sample.getIndex());
   for (unsigned byte = 0; byte < 8; ++byte) {
-    Value shifted = arith::ShRUIOp::create(builder, loc, index,
-                                           math.i64(8 * byte));
-    Value bits =
-        arith::AndIOp::create(builder, loc, shifted, math.i64(0xff));
+    Value shifted =
+        arith::ShRUIOp::create(builder, loc, index, math.i64(8 * byte));
+    Value bits = arith::AndIOp::create(builder, loc, shifted, math.i64(0xff));
     hash = arith::MulIOp::create(builder, loc, math.exclusiveOr(hash, bits),
                                  math.i64(0x100000001b3u));
   }
@@ -115,8 +114,8 @@ static Value emitHash(OpBuilder &builder, Location loc, SampleOp sample) {
 static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
                            Value hash, Value element) {
   BitMath math(builder, loc);
-  Value i = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
-                                       element);
+  Value i =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), element);
   Value block = arith::ShRUIOp::create(builder, loc, i, math.i64(2));
   std::array<Value, 4> words =
       emitPhilox(math, sample.getSeed(), sample.getStep(),
@@ -124,8 +123,8 @@ static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
   Value word = words[0];
   Value lane = arith::AndIOp::create(builder, loc, i, math.i64(3));
   for (unsigned k = 1; k < 4; ++k) {
-    Value isLane = arith::CmpIOp::create(
-        builder, loc, arith::CmpIPredicate::eq, lane, math.i64(k));
+    Value isLane = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq,
+                                         lane, math.i64(k));
     word = arith::SelectOp::create(builder, loc, isLane, words[k], word);
   }
   double rate = sample.getRate().convertToDouble();
@@ -152,8 +151,8 @@ static Value emitSelect(OpBuilder &b, Location loc, Value keep, Value x,
     if (wide != element)
       x = arith::TruncFOp::create(b, loc, element, x);
   }
-  Value zero =
-      arith::ConstantOp::create(b, loc, cast<TypedAttr>(b.getZeroAttr(element)));
+  Value zero = arith::ConstantOp::create(
+      b, loc, cast<TypedAttr>(b.getZeroAttr(element)));
   return arith::SelectOp::create(b, loc, keep, x, zero);
 }
 
@@ -211,8 +210,8 @@ static Value maskByPattern(RewriterBase &rewriter, DropoutOp op) {
 /// (outermost dimension) and the channel for kind channel.
 static Value emitElementIndex(OpBuilder &b, Location loc, DropoutOp op,
                               ArrayRef<Value> sizes) {
-  SmallVector<int64_t> dims = llvm::to_vector(
-      llvm::seq<int64_t>(0, op.getType().getRank()));
+  SmallVector<int64_t> dims =
+      llvm::to_vector(llvm::seq<int64_t>(0, op.getType().getRank()));
   int64_t channel = op.getDims().front();
   if (op.getPattern().getType().getKind() == PatternKind::Channel)
     dims = channel == 0 ? SmallVector<int64_t>{0}
@@ -236,20 +235,19 @@ static FailureOr<Value> maskByBernoulli(RewriterBase &rewriter, DropoutOp op) {
   if (!op.getUnscaled())
     scale = arith::ConstantFloatOp::create(
         rewriter, loc, rewriter.getF32Type(),
-        APFloat(static_cast<float>(1 / (1 - sample.getRate().convertToDouble()))));
+        APFloat(
+            static_cast<float>(1 / (1 - sample.getRate().convertToDouble()))));
   Value hash = emitHash(rewriter, loc, sample);
   SmallVector<Value> sizes;
-  for (OpFoldResult size :
-       tensor::getMixedSizes(rewriter, loc, op.getSource()))
+  for (OpFoldResult size : tensor::getMixedSizes(rewriter, loc, op.getSource()))
     sizes.push_back(getValueOrCreateConstantIndexOp(rewriter, loc, size));
-  return createElementwise(
-      rewriter, op, /*mask=*/Value(),
-      [&](OpBuilder &b, Location l, ValueRange arguments) {
-        Value keep =
-            emitBernoulli(b, l, sample, hash,
-                          emitElementIndex(b, l, op, sizes));
-        return emitSelect(b, l, keep, arguments[0], scale);
-      });
+  return createElementwise(rewriter, op, /*mask=*/Value(),
+                           [&](OpBuilder &b, Location l, ValueRange arguments) {
+                             Value keep = emitBernoulli(
+                                 b, l, sample, hash,
+                                 emitElementIndex(b, l, op, sizes));
+                             return emitSelect(b, l, keep, arguments[0], scale);
+                           });
 }
 
 /// In mode bernoulli the scale behind a product is that of the rate.

@@ -67,8 +67,8 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
                                                offsets, sizes, strides);
   bool isInnermost = op.getDim() == op.getType().getRank() - 1;
-  auto readers = llvm::count_if(op->getUsers(),
-                                llvm::IsaPred<linalg::LinalgOp>);
+  auto readers =
+      llvm::count_if(op->getUsers(), llvm::IsaPred<linalg::LinalgOp>);
   if (isInnermost && op.getType().getRank() > 1 && readers > 1) {
     Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
                                           op.getType().getElementType());
@@ -92,10 +92,9 @@ Value UpstreamLowering::lowerExpand(ExpandOp op,
     if (!op.getType().isDynamicDim(i))
       sizes[i] = rewriter.getIndexAttr(op.getType().getDimSize(i));
   Value empty = tensor::EmptyOp::create(rewriter, loc, sizes, element);
-  Value zero = arith::ConstantOp::create(rewriter, loc,
-                                         rewriter.getZeroAttr(element));
-  Value zeros =
-      linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
+  Value zero =
+      arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
+  Value zeros = linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
   return insertKept(rewriter, loc, op.getSource(), zeros, op.getDim(), pattern,
                     patterns);
 }
@@ -107,7 +106,8 @@ Value UpstreamLowering::lowerChannelMask(MaskOp op,
   Value no = arith::ConstantIntOp::create(rewriter, loc, 0, 1);
   Value yes = arith::ConstantIntOp::create(rewriter, loc, 1, 1);
   Value empty = tensor::EmptyOp::create(
-      rewriter, loc, ArrayRef<OpFoldResult>{getAsOpFoldResult(pattern.extents[0])},
+      rewriter, loc,
+      ArrayRef<OpFoldResult>{getAsOpFoldResult(pattern.extents[0])},
       rewriter.getI1Type());
   Value mask = linalg::FillOp::create(rewriter, loc, no, empty).getResult(0);
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
@@ -142,8 +142,8 @@ Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
                SmallVector<Value> indices;
                for (int64_t dim = 0; dim < rank; ++dim)
                  indices.push_back(linalg::IndexOp::create(b, l, dim));
-               linalg::YieldOp::create(
-                   b, l, patterns.isKept(b, l, pattern, indices));
+               linalg::YieldOp::create(b, l,
+                                       patterns.isKept(b, l, pattern, indices));
              })
       .getResult(0);
 }
@@ -211,10 +211,10 @@ LogicalResult UpstreamLowering::erasePatterns() {
         llvm::any_of(op->getOperandTypes(), llvm::IsaPred<PatternType>) ||
         llvm::any_of(op->getResultTypes(), llvm::IsaPred<PatternType>);
     if (auto function = dyn_cast<FunctionOpInterface>(op)) {
-      hasPattern |= llvm::any_of(function.getArgumentTypes(),
-                                 llvm::IsaPred<PatternType>);
-      hasPattern |= llvm::any_of(function.getResultTypes(),
-                                 llvm::IsaPred<PatternType>);
+      hasPattern |=
+          llvm::any_of(function.getArgumentTypes(), llvm::IsaPred<PatternType>);
+      hasPattern |=
+          llvm::any_of(function.getResultTypes(), llvm::IsaPred<PatternType>);
     }
     if (!isOurs && !hasPattern)
       return WalkResult::advance();

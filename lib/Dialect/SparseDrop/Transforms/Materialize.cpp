@@ -202,21 +202,21 @@ LogicalResult FunctionMaterializer::checkSite(LinalgOp op,
   }
   bool sameExtents = true;
   for (auto [a, b] : llvm::zip_equal(site.extents, extents))
-    sameExtents &= ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
+    sameExtents &=
+        ShapedType::isDynamic(a) || ShapedType::isDynamic(b) || a == b;
   if (site.annotation.sameSite(annotation) && sameExtents)
     return success();
-  InFlightDiagnostic diagnostic =
-      op->emitOpError() << "uses site \"" << annotation.getSite()
-                        << "\" with other "
-                        << (sameExtents ? "parameters" : "extents")
-                        << " than before: got ";
+  InFlightDiagnostic diagnostic = op->emitOpError()
+                                  << "uses site \"" << annotation.getSite()
+                                  << "\" with other "
+                                  << (sameExtents ? "parameters" : "extents")
+                                  << " than before: got ";
   if (sameExtents)
     diagnostic << annotation;
   else
     diagnostic << extents;
   diagnostic.attachNote(site.op->getLoc())
-      << "first used here"
-      << (sameExtents ? "" : " with another extent");
+      << "first used here" << (sameExtents ? "" : " with another extent");
   return diagnostic;
 }
 
@@ -246,8 +246,8 @@ Value FunctionMaterializer::createChannelCount(Location loc,
   };
   Value multiple =
       arith::ConstantIndexOp::create(builder, loc, annotation.getMultiple());
-  Value integer = arith::IndexCastOp::create(builder, loc, builder.getI64Type(),
-                                             extent);
+  Value integer =
+      arith::IndexCastOp::create(builder, loc, builder.getI64Type(), extent);
   Value groups = arith::MulFOp::create(
       builder, loc, arith::SIToFPOp::create(builder, loc, f64, integer),
       number((1 - annotation.getRateAsDouble()) / annotation.getMultiple()));
@@ -266,8 +266,7 @@ Value FunctionMaterializer::createPattern(LinalgOp op, DropoutAttr annotation,
   Location loc = op.getLoc();
   SmallVector<Value> extents;
   for (int64_t dim : dims)
-    extents.push_back(
-        builder.createOrFold<tensor::DimOp>(loc, operand, dim));
+    extents.push_back(builder.createOrFold<tensor::DimOp>(loc, operand, dim));
   bool isChannel = annotation.getKind() == PatternKind::Channel;
   Value sensitivity, count;
   if (isChannel) {

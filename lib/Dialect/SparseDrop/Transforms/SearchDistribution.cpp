@@ -43,12 +43,11 @@ public:
     if (isNew) {
       result.probabilities.resize(periods);
       double *probabilities = result.probabilities.data();
-      result.reached =
-          method == SearchMethod::SGD
-              ? sampling::searchSgd(rate, periods, probabilities,
-                                    result.message)
-              : sampling::searchMaxent(rate, periods, probabilities,
-                                       result.message);
+      result.reached = method == SearchMethod::SGD
+                           ? sampling::searchSgd(rate, periods, probabilities,
+                                                 result.message)
+                           : sampling::searchMaxent(
+                                 rate, periods, probabilities, result.message);
     }
     if (!result.reached)
       return op->emitOpError() << "has a drop rate that its patterns cannot "
@@ -137,8 +136,8 @@ static LogicalResult fillSample(SampleOp op, Searcher &searcher) {
                 ? ShapedType::kDynamic
                 : units[0] * units[1];
   double rate = op.getRate().convertToDouble();
-  FailureOr<SmallVector<double>> probabilities = searcher.search(
-      op, rate, sampling::defaultMaxPeriod(rate), count);
+  FailureOr<SmallVector<double>> probabilities =
+      searcher.search(op, rate, sampling::defaultMaxPeriod(rate), count);
   if (failed(probabilities))
     return failure();
   op.setDistribution(*probabilities);

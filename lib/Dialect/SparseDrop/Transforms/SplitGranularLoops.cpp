@@ -117,9 +117,10 @@ Value mlir::sparsedrop::sliceKeptTail(OpBuilder &builder, Location loc,
                                       Value full, int64_t dim,
                                       const LoweredPattern &pattern,
                                       const SplitExtent &split) {
-  return slice(builder, loc, full, dim,
-               multiply(builder, loc, split.full, pattern.type.getGranularity()),
-               split.tail);
+  return slice(
+      builder, loc, full, dim,
+      multiply(builder, loc, split.full, pattern.type.getGranularity()),
+      split.tail);
 }
 
 static Value insertSlice(OpBuilder &builder, Location loc, Value source,
@@ -146,9 +147,9 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
     return insertSlice(rewriter, loc, source, dest, dim, bias, period);
   SplitExtent split = lowering.getSplitExtent(pattern);
   OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
-  Value granules = splitDim(
-      rewriter, loc, slice(rewriter, loc, source, dim, zero, whole), dim,
-      split.kept, granularity);
+  Value granules =
+      splitDim(rewriter, loc, slice(rewriter, loc, source, dim, zero, whole),
+               dim, split.kept, granularity);
   Value target = splitFull(rewriter, loc, dest, dim, pattern, split);
   target = insertSlice(rewriter, loc, granules, target, dim, bias, period);
   Value joined = joinDims(rewriter, loc, target, dim);
@@ -260,8 +261,7 @@ AffineMap LoopSplitter::splitMap(AffineMap map) {
   unsigned count = op.getNumLoops();
   SmallVector<AffineExpr> replacements;
   for (unsigned i = 0; i < count; ++i)
-    replacements.push_back(
-        rewriter.getAffineDimExpr(i <= loop ? i : i + 1));
+    replacements.push_back(rewriter.getAffineDimExpr(i <= loop ? i : i + 1));
   SmallVector<AffineExpr> results;
   for (AffineExpr expr : map.getResults()) {
     results.push_back(expr.replaceDims(replacements));
@@ -285,9 +285,9 @@ void LoopSplitter::cloneBody(OpBuilder &b, ValueRange arguments) {
     Value value = linalg::IndexOp::create(b, loc, dim <= loop ? dim : dim + 1);
     if (dim == loop) {
       Value size = arith::ConstantIndexOp::create(b, loc, granularity);
-      value = arith::AddIOp::create(
-          b, loc, arith::MulIOp::create(b, loc, value, size),
-          linalg::IndexOp::create(b, loc, loop + 1));
+      value = arith::AddIOp::create(b, loc,
+                                    arith::MulIOp::create(b, loc, value, size),
+                                    linalg::IndexOp::create(b, loc, loop + 1));
     }
     mapping.map(index.getResult(), value);
   }
@@ -311,14 +311,13 @@ SmallVector<Value> LoopSplitter::runMain() {
   ArrayRef<Value> all(operands);
   ArrayRef<Value> inputs = all.take_front(op.getNumDpsInputs());
   ArrayRef<Value> inits = all.drop_front(op.getNumDpsInputs());
-  SmallVector<AffineMap> maps =
-      llvm::map_to_vector(op.getIndexingMapsArray(),
-                          [&](AffineMap map) { return splitMap(map); });
+  SmallVector<AffineMap> maps = llvm::map_to_vector(
+      op.getIndexingMapsArray(), [&](AffineMap map) { return splitMap(map); });
   SmallVector<utils::IteratorType> iterators = op.getIteratorTypesArray();
   iterators.insert(iterators.begin() + loop, iterators[loop]);
   auto generic = linalg::GenericOp::create(
-      rewriter, loc, TypeRange(ValueRange(inits)), inputs, inits, maps, iterators,
-      [&](OpBuilder &b, Location, ValueRange arguments) {
+      rewriter, loc, TypeRange(ValueRange(inits)), inputs, inits, maps,
+      iterators, [&](OpBuilder &b, Location, ValueRange arguments) {
         cloneBody(b, arguments);
       });
   for (NamedAttribute attribute : op->getDiscardableAttrs())
@@ -339,8 +338,7 @@ SmallVector<Value> LoopSplitter::runTail(ArrayRef<Value> inits) {
     } else if (!op.isDpsInit(&operand) && isLeaf(value, *dim)) {
       operands.push_back(createView(value, *dim, /*isMain=*/false));
     } else {
-      operands.push_back(
-          slice(rewriter, loc, value, *dim, whole, split.tail));
+      operands.push_back(slice(rewriter, loc, value, *dim, whole, split.tail));
     }
   }
   SmallVector<Type> types = llvm::map_to_vector(
@@ -410,13 +408,13 @@ static void replaceDims(RewriterBase &rewriter, Operation *root) {
     if (compact)
       rewriter.replaceOpWithNewOp<KeptCountOp>(op, compact.getPattern());
     else
-      rewriter.replaceOp(op, rewriter.createOrFold<tensor::DimOp>(
-                                 op.getLoc(), value, *dim));
+      rewriter.replaceOp(
+          op, rewriter.createOrFold<tensor::DimOp>(op.getLoc(), value, *dim));
   }
 }
 
-/// Compacts that were split away are gone; other dead ops may be values that the
-/// lowering of patterns still holds.
+/// Compacts that were split away are gone; other dead ops may be values that
+/// the lowering of patterns still holds.
 static void eraseDeadCompacts(RewriterBase &rewriter, Operation *root) {
   SmallVector<CompactOp> ops;
   root->walk([&](CompactOp op) { ops.push_back(op); });
@@ -475,9 +473,9 @@ static std::optional<std::pair<unsigned, Value>> findLoop(LinalgOp op) {
   return std::nullopt;
 }
 
-LogicalResult
-mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter, Operation *root,
-                                     PatternLowering &lowering) {
+LogicalResult mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter,
+                                                   Operation *root,
+                                                   PatternLowering &lowering) {
   replaceDims(rewriter, root);
   SmallVector<CompactOp> compacts;
   root->walk([&](CompactOp op) {

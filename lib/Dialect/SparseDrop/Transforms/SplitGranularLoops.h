@@ -1,4 +1,5 @@
-//===- SplitGranularLoops.h - Loops over granules ----------------*- C++ -*-===//
+//===- SplitGranularLoops.h - Loops over granules ----------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

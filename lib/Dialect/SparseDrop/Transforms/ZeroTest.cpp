@@ -25,8 +25,7 @@ using Known = OpFoldResult;
 class BodyFolder {
 public:
   void setZero(Value value) {
-    known[value] =
-        Builder(value.getContext()).getZeroAttr(value.getType());
+    known[value] = Builder(value.getContext()).getZeroAttr(value.getType());
   }
 
   Known get(Value value) const {
@@ -75,8 +74,8 @@ private:
     Known yes = get(select.getTrueValue()), no = get(select.getFalseValue());
     if (yes == no || (isZero(yes) && isZero(no)))
       return yes;
-    auto condition =
-        dyn_cast_or_null<IntegerAttr>(dyn_cast<Attribute>(get(select.getCondition())));
+    auto condition = dyn_cast_or_null<IntegerAttr>(
+        dyn_cast<Attribute>(get(select.getCondition())));
     if (!condition)
       return std::nullopt;
     return condition.getValue().isZero() ? no : yes;
@@ -154,8 +153,7 @@ bool mlir::sparsedrop::isLinearIn(linalg::LinalgOp op, unsigned index,
   auto add = yielded.getDefiningOp<arith::AddFOp>();
   if (!add || add->getBlock() != body)
     return false;
-  BlockArgument init =
-      body->getArgument(op.getNumDpsInputs() + index);
+  BlockArgument init = body->getArgument(op.getNumDpsInputs() + index);
   Value term = add.getLhs() == init ? add.getRhs() : add.getLhs();
   if (add.getLhs() != init && add.getRhs() != init)
     return false;

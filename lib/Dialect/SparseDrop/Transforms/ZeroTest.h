@@ -1,4 +1,5 @@
-//===- ZeroTest.h - What a body yields for zero inputs ------------*- C++ -*-===//
+//===- ZeroTest.h - What a body yields for zero inputs ------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

@@ -1,4 +1,5 @@
-//===- SparseDrop.h - The sparsedrop dialect ---------------------*- C++ -*-===//
+//===- SparseDrop.h - The sparsedrop dialect ---------------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -56,7 +57,6 @@ inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
 /// Adds to `annotations` the dropout annotations of `op`, in order.
 void getDropoutAnnotations(Operation *op,
                            SmallVectorImpl<DropoutAttr> &annotations);
-
 
 } // namespace mlir::sparsedrop
 

@@ -1,4 +1,5 @@
-//===- Passes.h - Passes of the sparsedrop dialect ---------------*- C++ -*-===//
+//===- Passes.h - Passes of the sparsedrop dialect ---------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.

@@ -1,4 +1,5 @@
-//===- Transforms.h - Transformations without passes -------------*- C++ -*-===//
+//===- Transforms.h - Transformations without passes -------------*- C++
+//-*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -65,7 +66,6 @@ LogicalResult compactDropout(RewriterBase &rewriter,
 /// Dropouts below `root` become masks and selects.
 LogicalResult lowerToMasked(RewriterBase &rewriter, Operation *root,
                             MaskSource masks);
-
 
 /// Lowers every op and type of the dialect in `module` to upstream ops and
 /// calls of the runtime library.
