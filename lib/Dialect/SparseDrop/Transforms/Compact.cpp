@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompactionContext.h"
+#include "LinalgUtils.h"
 
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 
@@ -115,17 +116,7 @@ static Value createScaled(RewriterBase &rewriter, Location loc, Value value,
   SmallVector<utils::IteratorType> iterators(type.getRank(),
                                              utils::IteratorType::parallel);
   auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
-    Type element = type.getElementType();
-    Type wide = element.isF64() ? element : b.getF32Type();
-    Value factor = scale, x = arguments[0];
-    if (wide != scale.getType())
-      factor = arith::ExtFOp::create(b, l, wide, factor);
-    if (wide != element)
-      x = arith::ExtFOp::create(b, l, wide, x);
-    x = arith::MulFOp::create(b, l, x, factor);
-    if (wide != element)
-      x = arith::TruncFOp::create(b, l, element, x);
-    linalg::YieldOp::create(b, l, x);
+    linalg::YieldOp::create(b, l, emitScaled(b, l, arguments[0], scale));
   };
   return linalg::GenericOp::create(rewriter, loc, type, value, empty,
                                    ArrayRef{identity, identity}, iterators,

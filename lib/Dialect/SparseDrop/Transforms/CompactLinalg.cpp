@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompactionContext.h"
+#include "LinalgUtils.h"
 #include "ZeroTest.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -36,38 +37,11 @@ static std::optional<int64_t> getDim(AffineMap map, unsigned loop) {
   return std::nullopt;
 }
 
-/// Whether `loop` occurs only as a plain dimension, once in each map that it
-/// occurs in: the condition of every rule.
-static bool isPlainLoop(LinalgOp op, unsigned loop) {
-  for (AffineMap map : op.getIndexingMapsArray()) {
-    unsigned uses = 0;
-    for (AffineExpr expr : map.getResults()) {
-      if (!expr.isFunctionOfDim(loop))
-        continue;
-      ++uses;
-      if (!isa<AffineDimExpr>(expr))
-        return false;
-    }
-    if (uses > 1)
-      return false;
-  }
-  return true;
-}
-
 /// The loop that indexes dimension `dim` of an operand with `map`.
 static std::optional<unsigned> getLoop(AffineMap map, int64_t dim) {
   if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(dim)))
     return expr.getPosition();
   return std::nullopt;
-}
-
-static bool isZeroFill(Value value) {
-  if (auto fill = value.getDefiningOp<linalg::FillOp>())
-    return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
-  DenseElementsAttr elements;
-  return matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
-         isa<FloatType>(elements.getElementType()) &&
-         elements.getSplatValue<APFloat>().isZero();
 }
 
 //===----------------------------------------------------------------------===//

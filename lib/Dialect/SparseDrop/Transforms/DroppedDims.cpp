@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
+
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Transforms.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -13,15 +15,6 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
-
-/// Whether `loop` occurs only as a plain dimension in the maps of `op`.
-static bool isPlainLoop(LinalgOp op, unsigned loop) {
-  return llvm::all_of(op.getIndexingMapsArray(), [&](AffineMap map) {
-    return llvm::all_of(map.getResults(), [&](AffineExpr expr) {
-      return isa<AffineDimExpr>(expr) || !expr.isFunctionOfDim(loop);
-    });
-  });
-}
 
 /// The dimensions of `operand` that plain loops of the given kind index.
 static SmallVector<int64_t> getDims(LinalgOp op, OpOperand *operand,

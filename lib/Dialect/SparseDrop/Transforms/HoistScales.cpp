@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
 #include "ZeroTest.h"
 
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Transforms.h"
@@ -108,11 +109,6 @@ static Value createWideSum(RewriterBase &rewriter, LinalgOp op, FloatType wide,
       });
   sum->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   return sum.getResult(0);
-}
-
-static bool isZeroFill(Value value) {
-  auto fill = value.getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
 }
 
 /// `init + scale * sum`, rounded once to the type of `init`.

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
+
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Sampling/Philox.h"
 
@@ -141,16 +143,8 @@ static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
 static Value emitSelect(OpBuilder &b, Location loc, Value keep, Value x,
                         Value scale) {
   Type element = x.getType();
-  if (scale) {
-    Type wide = element.isF64() ? element : b.getF32Type();
-    if (wide != scale.getType())
-      scale = arith::ExtFOp::create(b, loc, wide, scale);
-    if (wide != element)
-      x = arith::ExtFOp::create(b, loc, wide, x);
-    x = arith::MulFOp::create(b, loc, x, scale);
-    if (wide != element)
-      x = arith::TruncFOp::create(b, loc, element, x);
-  }
+  if (scale)
+    x = emitScaled(b, loc, x, scale);
   Value zero = arith::ConstantOp::create(
       b, loc, cast<TypedAttr>(b.getZeroAttr(element)));
   return arith::SelectOp::create(b, loc, keep, x, zero);

@@ -1,0 +1,29 @@
+//===- LinalgUtils.h - Small questions about structured ops -----*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H
+#define SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace mlir::sparsedrop {
+
+/// Whether `loop` occurs only as a plain dimension, once in each map that it
+/// occurs in: the condition of every rule of the algebra.
+bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
+
+/// Whether `value` is a tensor of zeros: a fill or a splat constant.
+bool isZeroFill(Value value);
+
+/// `scale * x` in f32 (f64 where `x` is f64), rounded once to the type of `x`;
+/// `scale` is f32.
+Value emitScaled(OpBuilder &builder, Location loc, Value x, Value scale);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H
