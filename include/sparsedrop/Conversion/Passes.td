@@ -60,6 +60,43 @@ def EmitEntryPoints
 
     Allocations go to the runtime library. An op that nothing has lowered is an
     error that names it.
+
+    Before:
+
+    ```mlir
+    llvm.func @f(%x: f32) -> f32 {
+      llvm.return %x : f32
+    }
+    llvm.func @_mlir_ciface_f(%x: f32) -> f32 {
+      %0 = llvm.call @f(%x) : (f32) -> f32
+      llvm.return %0 : f32
+    }
+    ```
+
+    After:
+
+    ```mlir
+    llvm.func @sparsedrop_leave() -> i32
+    llvm.func @sparsedrop_enter()
+    llvm.func @f(%arg0: f32) -> f32 {
+      llvm.return %arg0 : f32
+    }
+    llvm.func @_mlir_ciface_f(%arg0: f32) -> f32 {
+      %0 = llvm.call @f(%arg0) : (f32) -> f32
+      llvm.return %0 : f32
+    }
+    llvm.func @sparsedrop_invoke_f(%arg0: !llvm.ptr) -> i32 {
+      llvm.call @sparsedrop_enter() : () -> ()
+      %0 = llvm.getelementptr %arg0[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      %1 = llvm.load %0 : !llvm.ptr -> !llvm.ptr
+      %2 = llvm.load %1 : !llvm.ptr -> f32
+      %3 = llvm.call @_mlir_ciface_f(%2) : (f32) -> f32
+      %4 = llvm.load %arg0 : !llvm.ptr -> !llvm.ptr
+      llvm.store %3, %4 : f32, !llvm.ptr
+      %5 = llvm.call @sparsedrop_leave() : () -> i32
+      llvm.return %5 : i32
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
@@ -124,6 +161,57 @@ def ParallelLoopsToRuntime
     passed through a struct on the stack. The loop that is cut is the outermost
     one of more than one iteration, the others become `scf.for`. Loops with
     little work in all stay where they are.
+
+    Before:
+
+    ```mlir
+    func.func @double(%x: memref<1048576xf32>) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %n = arith.constant 1048576 : index
+      scf.parallel (%i) = (%c0) to (%n) step (%c1) {
+        %0 = memref.load %x[%i] : memref<1048576xf32>
+        %1 = arith.addf %0, %0 : f32
+        memref.store %1, %x[%i] : memref<1048576xf32>
+        scf.reduce
+      }
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func private @sparsedrop_parallel_for(i64, i64, i64, !llvm.ptr, !llvm.ptr)
+    func.func @double(%arg0: memref<1048576xf32>) {
+      %c1048576_i64 = arith.constant 1048576 : i64
+      %0 = llvm.mlir.constant(16384 : i64) : i64
+      %1 = llvm.mlir.constant(0 : i64) : i64
+      %f = constant @sparsedrop_loop_0 : (i64, i64, !llvm.ptr) -> ()
+      %2 = llvm.mlir.constant(1 : i64) : i64
+      %3 = llvm.alloca %2 x !llvm.struct<(struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>)> {alignment = 8 : i64} : (i64) -> !llvm.ptr
+      %4 = builtin.unrealized_conversion_cast %arg0 : memref<1048576xf32> to !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+      %5 = llvm.getelementptr %3[0, 0] : (!llvm.ptr) -> !llvm.ptr, !llvm.struct<(struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>)>
+      llvm.store %4, %5 : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>, !llvm.ptr
+      %6 = builtin.unrealized_conversion_cast %f : (i64, i64, !llvm.ptr) -> () to !llvm.ptr
+      call @sparsedrop_parallel_for(%1, %c1048576_i64, %0, %6, %3) : (i64, i64, i64, !llvm.ptr, !llvm.ptr) -> ()
+      return
+    }
+    func.func private @sparsedrop_loop_0(%arg0: i64, %arg1: i64, %arg2: !llvm.ptr) {
+      %c1 = arith.constant 1 : index
+      %0 = llvm.getelementptr %arg2[0, 0] : (!llvm.ptr) -> !llvm.ptr, !llvm.struct<(struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>)>
+      %1 = llvm.load %0 : !llvm.ptr -> !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)>
+      %2 = builtin.unrealized_conversion_cast %1 : !llvm.struct<(ptr, ptr, i64, array<1 x i64>, array<1 x i64>)> to memref<1048576xf32>
+      %3 = arith.index_cast %arg0 : i64 to index
+      %4 = arith.index_cast %arg1 : i64 to index
+      scf.for %arg3 = %3 to %4 step %c1 {
+        %5 = memref.load %2[%arg3] : memref<1048576xf32>
+        %6 = arith.addf %5, %5 : f32
+        memref.store %6, %2[%arg3] : memref<1048576xf32>
+      }
+      return
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect",
                            "::mlir::arith::ArithDialect",
@@ -141,6 +229,33 @@ def PrepareForCPU : Pass<"sparsedrop-prepare-for-cpu", "::mlir::ModuleOp"> {
     An elementwise op is fused into its only user when both have the same loops:
     then nothing is computed twice. What has fewer loops (a mask vector, a bias)
     stays an operand.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %e = tensor.empty() : tensor<8xf32>
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      %1 = linalg.negf ins(%0 : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #map = affine_map<(d0) -> (d0)>
+    func.func @f(%arg0: tensor<8xf32> {bufferization.writable = false}) -> tensor<8xf32> attributes {llvm.emit_c_interface} {
+      %0 = tensor.empty() : tensor<8xf32>
+      %1 = linalg.generic {indexing_maps = [#map, #map], iterator_types = ["parallel"]} ins(%arg0 : tensor<8xf32>) outs(%0 : tensor<8xf32>) {
+      ^bb0(%in: f32, %out: f32):
+        %2 = math.exp %in : f32
+        %3 = arith.negf %2 : f32
+        linalg.yield %3 : f32
+      } -> tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::bufferization::BufferizationDialect",
