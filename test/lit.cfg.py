@@ -27,9 +27,15 @@ config.test_exec_root = os.path.join(binary_dir, "test", driver)
 config.environment["FILECHECK_OPTS"] = "-enable-var-scope --allow-unused-prefixes=false"
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 if config.sanitize:
-    # libMLIR.so is not instrumented, so annotations of containers that cross
-    # into it are wrong; it also keeps registries alive on purpose.
-    config.environment["ASAN_OPTIONS"] = "detect_container_overflow=0:detect_leaks=0"
+    # libMLIR.so is not instrumented, so what instrumented headers note about
+    # containers and bump allocators that cross into it is wrong; it also keeps
+    # registries alive on purpose.
+    config.environment["ASAN_OPTIONS"] = (
+        "detect_container_overflow=0:allow_user_poisoning=0:detect_leaks=0"
+    )
+else:
+    # An instrumented plugin cannot be loaded into the stock mlir-opt.
+    config.available_features.add("plugin")
 
 plugin = os.path.join(lib_dir, "SparseDropPlugin.so")
 runtime = os.path.join(lib_dir, "libsparsedrop_runtime.so")

@@ -1,3 +1,4 @@
+# REQUIRES: plugin
 # RUN: %python %s %examples/mlp.mlir %t
 # RUN: mlir-opt --load-dialect-plugin=%plugin %t.mlir --pass-pipeline='builtin.module(sparsedrop-pipeline{mode=compact})' -o %t.up.mlir
 # RUN: not grep sparsedrop\\.compact %t.up.mlir
