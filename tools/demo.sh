@@ -8,8 +8,8 @@ model=$root/docs/examples/mlp.mlir
 steps=${SPARSEDROP_DEMO_STEPS:-200}
 
 echo
-echo "== compact against masked, same seed and step"
-"$build/bin/sparsedrop-run" "$model" --random=1 --seed=1 --step=0 --check
+echo "== compact against masked, same seed and step, 20 steps"
+"$build/bin/sparsedrop-run" "$model" --random=1 --seed=1 --step=0 --check --steps=20
 echo
 echo "== $steps steps, the same patterns in all modes"
 "$build/bin/sparsedrop-run" "$model" --random=1 --seed=1 --step=0 --time="$steps"

@@ -54,6 +54,11 @@ func.func @rate_of_one(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>, %c: tensor<4x4x
 
 // -----
 
+// expected-error @below {{expected max_period of at most 1024, but got 100000000000}}
+#long = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s", max_period = 100000000000>
+
+// -----
+
 // expected-error @below {{scale 'energy' does not belong to kind 'row'}}
 #scale = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s", scale = energy>
 
@@ -223,5 +228,14 @@ func.func @slice(%p: !sparsedrop.pattern<row, granularity = 4>) {
 func.func @stretch(%p: !sparsedrop.pattern<row>) {
   // expected-error @below {{expects a granularity of 3, but got 2}}
   %0 = sparsedrop.stretch_pattern %p by 3 : !sparsedrop.pattern<row> to !sparsedrop.pattern<row, granularity = 2>
+  return
+}
+
+// -----
+
+func.func @sample_scale(%s: i64) {
+  %n = arith.constant 8 : index
+  // expected-error @below {{expects a scale of kind 'row', but got 'energy'}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<energy>} : !sparsedrop.pattern<row>
   return
 }

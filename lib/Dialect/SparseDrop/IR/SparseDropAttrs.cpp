@@ -298,6 +298,9 @@ LogicalResult DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (multiple < 1)
     return emitError() << "expected a multiple of at least 1, but got "
                        << multiple;
+  if (maxPeriod > sampling::kLongestPeriod)
+    return emitError() << "expected max_period of at most "
+                       << sampling::kLongestPeriod << ", but got " << maxPeriod;
   if (maxPeriod < 0)
     return emitError() << "expected max_period of at least 1, but got "
                        << maxPeriod;

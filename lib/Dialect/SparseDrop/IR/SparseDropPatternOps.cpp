@@ -90,6 +90,13 @@ LogicalResult SampleOp::verify() {
     return emitOpError() << (isChannel ? "expects a count of channels to keep"
                                        : "expects a count for kind 'channel' "
                                          "only");
+  bool channelScale =
+      getScale() != ScaleMode::Target && getScale() != ScaleMode::Pattern;
+  if (isChannel != channelScale)
+    return emitOpError() << "expects a scale of kind '"
+                         << stringifyPatternKind(type.getKind())
+                         << "', but got '" << stringifyScaleMode(getScale())
+                         << "'";
   if (!isChannel && getSensitivity())
     return emitOpError() << "expects sensitivities for kind 'channel' only";
   if (!getDistribution())
