@@ -19,6 +19,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Transforms/InliningUtils.h"
 #include "llvm/ADT/SmallSet.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -28,7 +29,19 @@ using namespace mlir::sparsedrop;
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDropDialect.cpp.inc"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDropEnums.cpp.inc"
 
+namespace {
+/// All ops are pure values: they may be moved into a caller.
+struct SparseDropInliner : public DialectInlinerInterface {
+  using DialectInlinerInterface::DialectInlinerInterface;
+
+  bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const final {
+    return true;
+  }
+};
+} // namespace
+
 void SparseDropDialect::initialize() {
+  addInterfaces<SparseDropInliner>();
   registerAttributes();
   registerTypes();
   addOperations<

@@ -210,7 +210,7 @@ LogicalResult mlir::sparsedrop::compactDropout(RewriterBase &rewriter,
                                                FunctionOpInterface function) {
   if (function.isExternal())
     return success();
-  if (failed(checkInput(function)))
+  if (failed(checkInput(function)) || failed(verifySites(function)))
     return failure();
   hoistDropoutScales(rewriter, function);
   splitDropouts(rewriter, function);

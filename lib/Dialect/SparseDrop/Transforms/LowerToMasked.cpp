@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_LOWERTOMASKED
@@ -268,6 +269,12 @@ LogicalResult mlir::sparsedrop::lowerToMasked(RewriterBase &rewriter,
     return WalkResult::interrupt();
   });
   if (unmaterialized.wasInterrupted())
+    return failure();
+  WalkResult sites = root->walk([](FunctionOpInterface function) {
+    return failed(verifySites(function)) ? WalkResult::interrupt()
+                                         : WalkResult::skip();
+  });
+  if (sites.wasInterrupted())
     return failure();
   // Bernoulli draws have a scale of their own, which must not fold before.
   if (masks == MaskSource::Pattern)

@@ -316,6 +316,26 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op,
   return success();
 }
 
+LogicalResult mlir::sparsedrop::verifySites(Operation *root) {
+  llvm::StringMap<SampleOp> samples;
+  WalkResult result = root->walk([&](SampleOp op) {
+    SampleOp &first = samples[op.getSite()];
+    if (!first)
+      first = op;
+    if (first.getPattern().getType() == op.getPattern().getType() &&
+        first.getRateAttr() == op.getRateAttr() &&
+        first.getDistributionAttr() == op.getDistributionAttr() &&
+        first.getScale() == op.getScale())
+      return WalkResult::advance();
+    InFlightDiagnostic diagnostic = op.emitOpError()
+                                    << "uses site \"" << op.getSite()
+                                    << "\" with other parameters than before";
+    diagnostic.attachNote(first.getLoc()) << "first used here";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult mlir::sparsedrop::materializeDropout(ModuleOp module) {
   ThreadingMap needed;
   if (failed(collectFunctions(module, needed)))

@@ -53,6 +53,10 @@ LogicalResult searchDistributions(Operation *root, SearchMethod method);
 /// Turns annotations in `module` into sample and dropout ops.
 LogicalResult materializeDropout(ModuleOp module);
 
+/// Checks that the samples of one site below `root` (a function, after
+/// inlining) agree in kind, rate, distribution and scale.
+LogicalResult verifySites(Operation *root);
+
 /// Moves the scales of dropouts below `root` behind the products that they
 /// feed, merged into one f32 factor a product; the dropouts become `unscaled`.
 /// Dropouts that feed anything else keep their scale.
