@@ -39,18 +39,20 @@ Value CompactionContext::getCompact(Value value, Line line) {
     return insert.getSource();
   OpBuilder::InsertionGuard guard(rewriter);
   setInsertionPointAfter(value, line.pattern);
-  for (Operation *user : value.getUsers()) {
-    auto compact = dyn_cast<CompactOp>(user);
-    if (!compact || !(Line{compact.getPattern(), compact.getDim()} == line))
-      continue;
-    if (compact->getBlock() != rewriter.getInsertionBlock() ||
-        rewriter.getInsertionPoint() != Block::iterator(compact))
-      rewriter.moveOpBefore(compact, rewriter.getInsertionBlock(),
+  CompactMemo::Key key{value, line.pattern, line.dim};
+  // The source may have been replaced since.
+  CompactOp known = memo.lookup(key);
+  if (known && known.getSource() == value) {
+    if (known->getBlock() != rewriter.getInsertionBlock() ||
+        rewriter.getInsertionPoint() != Block::iterator(known))
+      rewriter.moveOpBefore(known, rewriter.getInsertionBlock(),
                             rewriter.getInsertionPoint());
-    return compact;
+    return known;
   }
-  return CompactOp::create(rewriter, value.getLoc(), value, line.pattern,
-                           line.dim);
+  auto compact = CompactOp::create(rewriter, value.getLoc(), value,
+                                   line.pattern, line.dim);
+  memo.insert(key, compact);
+  return compact;
 }
 
 Value CompactionContext::createExpand(Type type, Value source, Line line) {

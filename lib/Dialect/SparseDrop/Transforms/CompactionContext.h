@@ -37,10 +37,42 @@ struct Line {
   }
 };
 
+/// The compacts that have been made, by value and line: a weight may have
+/// thousands of users, which must not be searched for each of them. Forgets a
+/// compact when it is erased.
+class CompactMemo : public RewriterBase::ForwardingListener {
+public:
+  using Key = std::tuple<Value, Value, int64_t>;
+
+  explicit CompactMemo(OpBuilder::Listener *next)
+      : RewriterBase::ForwardingListener(next) {}
+
+  CompactOp lookup(const Key &key) const { return compacts.lookup(key); }
+  void insert(const Key &key, CompactOp op) {
+    compacts[key] = op;
+    keys[op] = key;
+  }
+  void notifyOperationErased(Operation *op) override {
+    if (auto it = keys.find(op); it != keys.end()) {
+      compacts.erase(it->second);
+      keys.erase(it);
+    }
+    ForwardingListener::notifyOperationErased(op);
+  }
+
+private:
+  DenseMap<Key, CompactOp> compacts;
+  DenseMap<Operation *, Key> keys;
+};
+
 class CompactionContext {
 public:
   CompactionContext(RewriterBase &rewriter, Operation *function)
-      : rewriter(rewriter), function(function), dominance(function) {}
+      : rewriter(rewriter), function(function), dominance(function),
+        outerListener(rewriter.getListener()), memo(outerListener) {
+    rewriter.setListener(&memo);
+  }
+  ~CompactionContext() { rewriter.setListener(outerListener); }
 
   //===--------------------------------------------------------------------===//
   // Values
@@ -115,6 +147,8 @@ private:
   DenseMap<std::pair<Value, int64_t>, Value> stretched, unstretched;
 
   DominanceInfo dominance;
+  OpBuilder::Listener *outerListener;
+  CompactMemo memo;
 };
 
 /// Name of the site that a pattern comes from, or "" when it cannot be told.
