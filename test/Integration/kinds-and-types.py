@@ -88,6 +88,8 @@ for order in ("skewed", "linear"):
         keep = 1 - sum(v * i / (i + 1) for i, v in enumerate(d)) / 1e6
         expected = x.astype(np.float64) @ (w * mask.T / keep)
         actual = execute("tile", matmul(attribute, m, k, n), [x, w], "masked")
+        # k terms in f32, relative to the largest sum; factor 4 for terms that
+        # cancel in the others.
         np.testing.assert_allclose(actual, expected, atol=k * 2.0**-24 * np.abs(expected).max() * 4, rtol=0)
 
 # Channels: Gumbel-top-k of the documented words.
@@ -115,6 +117,7 @@ expected = sum(
     np.einsum("bhwc,cf->bhwf", xm[:, i : i + 4, j : j + 4], w[i, j].astype(np.float64)) for i in range(3) for j in range(3)
 )
 actual = execute("channel", text, [x, w, sensitivity], "masked")
+# 9 C terms in f32.
 np.testing.assert_allclose(actual, expected, atol=9 * C * 2.0**-24 * np.abs(expected).max(), rtol=0)
 
 # Bernoulli, element by element.
