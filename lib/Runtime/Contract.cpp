@@ -12,9 +12,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Narrow.h"
 #include "Parallel.h"
-#include "Product.h"
-
 #include "sparsedrop-c/Runtime.h"
 
 #include <algorithm>
@@ -50,23 +49,25 @@ public:
 // Tiny products
 //===----------------------------------------------------------------------===//
 
-/// The sum over all contracted loops from `level` on.
+/// The sum over all contracted loops from `level` on, of operands that are
+/// mostly T.
 template <typename T>
-static T sumTerms(const Problem &problem, size_t level, int64_t atA,
-                  int64_t atB) {
+static double sumTerms(const Problem &problem, size_t level, int64_t atA,
+                       int64_t atB) {
   const std::vector<Loop> &loops = problem.nest.k.loops;
   if (level == loops.size())
-    return load<T>(problem.a.data, problem.a.type, atA) *
-           load<T>(problem.b.data, problem.b.type, atB);
+    return load<double>(problem.a.data, problem.a.type, atA) *
+           load<double>(problem.b.data, problem.b.type, atB);
   const Loop &loop = loops[level];
   constexpr sparsedrop_type type = getSumType<T>();
-  T sum = 0;
+  double sum = 0;
   if (level + 1 == loops.size() && problem.a.type == type &&
       problem.b.type == type) {
     const T *a = static_cast<const T *>(problem.a.data) + atA;
     const T *b = static_cast<const T *>(problem.b.data) + atB;
     for (int64_t i = 0; i < loop.extent; ++i)
-      sum += a[i * loop.strides[A]] * b[i * loop.strides[B]];
+      sum += static_cast<double>(a[i * loop.strides[A]]) *
+             static_cast<double>(b[i * loop.strides[B]]);
     return sum;
   }
   for (int64_t i = 0; i < loop.extent; ++i)
@@ -86,12 +87,12 @@ static void runTiny(const Problem &problem, int64_t begin, int64_t end) {
     for (int64_t row = 0; row < m; ++row, i.next()) {
       LoopGroup::Cursor j(nest.n, 0);
       for (int64_t column = 0; column < n; ++column, j.next()) {
-        T sum =
+        double sum =
             sumTerms<T>(problem, 0, s.get(A) + i.get(A), s.get(B) + j.get(B));
         int64_t at = s.get(C) + i.get(C) + j.get(C);
         if (problem.accumulate)
-          sum += load<T>(target, problem.c.type, at);
-        storeElement<T>(target, problem.c.type, at, sum);
+          sum += load<double>(target, problem.c.type, at);
+        storeElement<double>(target, problem.c.type, at, sum);
       }
     }
   }
@@ -114,32 +115,40 @@ static void forItems(int64_t batch, double itemFlops, int64_t slots,
   });
 }
 
-template <typename T> static void runProduct(Problem &problem) {
-  arrange<T>(problem);
-  const LoopNest &nest = problem.nest;
-  int64_t batch = nest.batch.extent(), threads = sparsedrop_threads();
-  double flops = 2.0 * static_cast<double>(nest.m.extent()) *
-                 static_cast<double>(nest.n.extent()) *
-                 static_cast<double>(nest.k.extent());
-  if (flops < kTinyFlops)
-    return forItems(batch, flops, threads,
-                    [&](int64_t, int64_t begin, int64_t end) {
-                      runTiny<T>(problem, begin, end);
-                    });
+/// Runs all items by a plan, whose workspace is of T.
+template <typename Plan, typename T>
+static void runItems(const Problem &problem, double flops) {
+  int64_t batch = problem.nest.batch.extent(), threads = sparsedrop_threads();
   // Small items run one a thread, large ones on all threads.
   bool apart = batch >= threads && flops < kLargeItemFlops;
   int64_t slots = apart ? threads : 1;
-  useOneBlasThread();
-  Product<T> product(problem, apart ? 1 : threads);
-  int64_t size = product.getWorkspace();
+  Plan plan(problem, apart ? 1 : threads);
+  int64_t size = plan.getWorkspace();
   Workspace workspace(slots * size * static_cast<int64_t>(sizeof(T)));
   if (workspace.failed)
     return;
   T *memory = static_cast<T *>(workspace.data);
   forItems(batch, flops, slots, [&](int64_t slot, int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item)
-      product.run(item, memory ? memory + slot * size : nullptr);
+      plan.run(item, memory ? memory + slot * size : nullptr);
   });
+}
+
+template <typename T> static void runProduct(Problem &problem) {
+  arrange<T>(problem);
+  const LoopNest &nest = problem.nest;
+  double flops = 2.0 * static_cast<double>(nest.m.extent()) *
+                 static_cast<double>(nest.n.extent()) *
+                 static_cast<double>(nest.k.extent());
+  if (flops < kTinyFlops)
+    return forItems(nest.batch.extent(), flops, sparsedrop_threads(),
+                    [&](int64_t, int64_t begin, int64_t end) {
+                      runTiny<T>(problem, begin, end);
+                    });
+  if (sizeof(T) == sizeof(float) && NarrowProduct::fits(problem))
+    return runItems<NarrowProduct, double>(problem, flops);
+  useOneBlasThread();
+  runItems<Product<T>, T>(problem, flops);
 }
 
 /// C = 0, for products without terms.

@@ -8,6 +8,7 @@
 
 #include "Pack.h"
 
+#include "Clones.h"
 #include "Half.h"
 
 #include <algorithm>
@@ -49,23 +50,6 @@ void sparsedrop::runtime::storeElement(void *data, sparsedrop_type type,
 //===----------------------------------------------------------------------===//
 // Lines: the innermost loop
 //===----------------------------------------------------------------------===//
-
-// Strided copies and conversions gain from what the processor has (gathers,
-// permutes). Sanitizers cannot run the resolvers of cloned functions.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SPARSEDROP_NO_CLONES 1
-#endif
-#endif
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) &&                   \
-    !defined(__SANITIZE_THREAD__) && !defined(SPARSEDROP_NO_CLONES)
-#define SPARSEDROP_CLONES                                                      \
-  __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define SPARSEDROP_CLONES
-#endif
-
-#define SPARSEDROP_INLINE inline __attribute__((always_inline))
 
 /// target[i] = source[i * stride]; the stride is known where that pays.
 template <typename S, typename T>

@@ -269,6 +269,45 @@ TEST(Contract, AllLayouts) {
         }
 }
 
+/// Few columns over a long depth: the result is the exact sum rounded once, so
+/// that it cannot depend on how many columns are asked for.
+TEST(Contract, NarrowProductsRoundOnce) {
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  constexpr int64_t rows = 67, depth = 1021, period = 3;
+  std::vector<float> a(rows * depth), b(16 * period * depth);
+  for (std::vector<float> *data : {&a, &b})
+    for (float &value : *data)
+      value = normal(random);
+  for (int64_t columns : {1, 2, 5, 16})
+    for (bool swapped : {false, true}) {
+      sparsedrop_loop loops[] = {
+          loop(rows, swapped ? kB | kC : kA | kC, depth, depth, columns),
+          loop(columns, swapped ? kA | kC : kB | kC, period, period, 1),
+          loop(depth, kA | kB, swapped ? 16 * period : 1,
+               swapped ? 1 : 16 * period, 0)};
+      std::vector<float> c(rows * columns, NAN);
+      sparsedrop_contract(loops, 3, SPARSEDROP_F32, SPARSEDROP_F32,
+                          SPARSEDROP_F32, swapped ? b.data() : a.data(),
+                          swapped ? a.data() : b.data(), c.data(), 0);
+      for (int64_t i = 0; i < rows; ++i)
+        for (int64_t j = 0; j < columns; ++j) {
+          long double sum = 0, magnitude = 0;
+          for (int64_t k = 0; k < depth; ++k) {
+            long double term = static_cast<long double>(a[i * depth + k]) *
+                               b[16 * period * k + period * j];
+            sum += term;
+            magnitude += std::abs(term);
+          }
+          // One rounding to f32, and the sum's own in f64.
+          double bound = static_cast<double>(0x1p-24L * std::abs(sum) +
+                                             depth * 0x1p-53L * magnitude);
+          ASSERT_NEAR(c[i * columns + j], static_cast<double>(sum), bound)
+              << i << ", " << j << " of " << columns;
+        }
+    }
+}
+
 TEST(Contract, EveryPeriodOfRowsAndColumns) {
   std::mt19937 random(2);
   for (int64_t period = 1; period <= 8; ++period)
