@@ -3,8 +3,9 @@
 """Random annotated programs: masked equals compact, and both equal NumPy.
 
 Each program is a chain of products, activations, sums with earlier values,
-transposes, reshapes, slices, concatenations and reductions, with row dropouts
-of random rates, granularities, periods and scales on either operand. For each,
+transposes, reshapes, slices, concatenations, reductions and updates of one
+value by another, with row dropouts of random rates, granularities, periods and
+scales on either operand of a product or on a value. For each,
 sparsedrop-run --check compares the modes (its own tolerance: 4 u sqrt(L) depth)
 and the compact result is compared with a float64 evaluation that draws its
 patterns by itself.
@@ -48,6 +49,31 @@ ACTIVATIONS = {
 }
 
 
+# Two inputs, of which either may be dropped; "in place" reads the output as b.
+UPDATES = {
+    "momentum": (["%s = arith.mulf %a, %c01 : T", "%r = arith.addf %s, %b : T"], lambda a, b: a * 0.125 + b),
+    "decay": (
+        [
+            "%d = arith.mulf %b, %c01 : T",
+            "%t = arith.addf %a, %d : T",
+            "%u = arith.mulf %t, %c01 : T",
+            "%r = arith.subf %b, %u : T",
+        ],
+        lambda a, b: b - (a + b * 0.125) * 0.125,
+    ),
+    "quotient": (
+        [
+            "%m = arith.mulf %b, %b : T",
+            "%n = arith.addf %m, %c1 : T",
+            "%q = arith.divf %a, %n : T",
+            "%r = arith.subf %b, %q : T",
+        ],
+        lambda a, b: b - a / (b * b + 1),
+    ),
+    "larger": (["%s = arith.addf %a, %b : T", "%r = arith.maximumf %s, %c01 : T"], lambda a, b: np.maximum(a + b, 0.125)),
+}
+
+
 class Program:
     """Grows an MLIR function and its float64 meaning side by side."""
 
@@ -57,6 +83,9 @@ class Program:
         self.args, self.inputs, self.body = [], [], []
         self.values = []  # (name, shape, evaluated)
         self.sites = {}
+        # Programs that draw patterns themselves write all distributions, so
+        # that an annotation may share a site with them.
+        self.draws_itself = bool(self.rng.random() < 0.5)
         self.seed, self.step = int(self.rng.integers(1 << 40)), int(self.rng.integers(1000))
         self.count = 0
         batch = int(self.rng.choice([1, 2, 5, 8]))
@@ -121,7 +150,7 @@ class Program:
         site.explicit = max_period
         # What the compiler's search finds is the maximum-entropy distribution
         # to 1e-5: close enough for the scale in f32, not in f64.
-        site.write_distribution = self.type == "f64" or self.rng.random() < 0.3
+        site.write_distribution = self.draws_itself or self.type == "f64" or self.rng.random() < 0.3
         self.sites[site.name] = site
         return site
 
@@ -145,7 +174,9 @@ class Program:
     def grow(self):
         x = self.pick()
         op = self.rng.choice(
-            ["matmul", "matmul", "matmul", "activation", "activation", "bias", "add", "transpose", "slice", "concat", "reshape"]
+            ["matmul"] * 3
+            + ["activation", "activation", "dropout", "dropout", "update"]
+            + ["bias", "add", "transpose", "slice", "concat", "reshape"]
         )
         result = getattr(self, op)(*x)
         if result is not None:
@@ -188,8 +219,44 @@ class Program:
         )
         return result, (m, n), left @ right + init_value
 
-    def generic(self, inputs, shape, maps, body):
-        result, empty = self.name(), self.empty(shape)
+    def dropout(self, name, shape, value):
+        """A dropped value, whatever uses it."""
+        if not self.draws_itself:
+            return None
+        dim = int(self.rng.integers(2))
+        site = self.site(shape[dim])
+        if site.rate == 0:
+            return None
+        count, pattern, result = self.name(), self.name(), self.name()
+        kind = "!sparsedrop.pattern<row" + (f", granularity = {site.granularity}>" if site.granularity != 1 else ">")
+        distribution = ", ".join(f"{m / 1e6:.6f}" for m in site.millionths)
+        self.body.append(f"{count} = arith.constant {site.extent} : index")
+        self.body.append(
+            f'{pattern} = sparsedrop.sample "{site.name}" seed(%seed) step(%step) extents({count}) '
+            f"{{rate = {site.rate:.6f} : f64, distribution = array<f64: {distribution}>, "
+            f"scale = #sparsedrop.scale_mode<{site.scale_mode}>}} : {kind}"
+        )
+        self.body.append(f"{result} = sparsedrop.dropout {name}, {pattern} dim({dim}) : {self.tensor(shape)}, {kind}")
+        dropped = result, shape, site.apply(value, dim, self.seed, self.step)
+        return (self.update(*dropped) if self.rng.random() < 0.5 else None) or dropped
+
+    def update(self, name, shape, value):
+        """A function of two values that is often a sum, in its own buffer or
+        over the second value."""
+        same = [v for v in self.values if v[1] == shape] + [self.argument(shape)]
+        other, _, other_value = same[int(self.rng.integers(len(same)))]
+        a, b = ((name, value), (other, other_value))[:: 1 if self.rng.random() < 0.5 else -1]
+        if max(np.abs(a[1]).max(), np.abs(b[1]).max()) > 30:
+            return None
+        body, meaning = UPDATES[str(self.rng.choice(list(UPDATES)))]
+        if self.rng.random() < 0.5:
+            result = self.generic([(a[0], shape), (b[0], shape)], shape, ["#id", "#id"], body)
+        else:
+            result = self.generic([(a[0], shape)], shape, ["#id"], [line.replace("%b", "%o") for line in body], b[0])
+        return result, shape, meaning(a[1], b[1])
+
+    def generic(self, inputs, shape, maps, body, init=None):
+        result, empty = self.name(), init or self.empty(shape)
         names = ", ".join(name for name, _ in inputs)
         types = ", ".join(self.tensor(s) for _, s in inputs)
         arguments = ", ".join(f"%{letter}: {self.type}" for letter in "ab"[: len(inputs)])
@@ -289,6 +356,8 @@ class Program:
 
     def text(self):
         arguments = ", ".join(f"{name}: {self.tensor(shape)}" for name, shape in self.args)
+        if self.draws_itself:
+            arguments += ", %seed: i64 {sparsedrop.seed}, %step: i64 {sparsedrop.step}"
         types = ", ".join(self.tensor(shape) for _, shape, _ in self.results)
         names = ", ".join(name for name, _, _ in self.results)
         infinity = "0xFF800000" if self.type == "f32" else "0xFFF0000000000000"

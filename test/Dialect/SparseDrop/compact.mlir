@@ -174,15 +174,18 @@ func.func @relu_after(%x: tensor<8x64xf32>, %p: !sparsedrop.pattern<row>) -> ten
 
 // -----
 
-// ... but not behind a sigmoid, which is 0.5 at 0.
+// ... but not behind a sigmoid, which is 0.5 at 0: only the kept slice is written.
 
 #map = affine_map<(m, n) -> (m, n)>
 
 // CHECK-LABEL: func @sigmoid_after
-//       CHECK: %[[E:.*]] = sparsedrop.expand
-//       CHECK: linalg.generic
-//  CHECK-SAME: ins(%[[E]] : tensor<8x64xf32>)
-//  CHECK-SAME: sparsedrop.missed = "its result is not zero where the dropped values are zero"
+//  CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<8x64xf32>
+//   CHECK-NOT: sparsedrop.expand
+//   CHECK-DAG: %[[HALF:.*]] = arith.constant 5.000000e-01 : f32
+//   CHECK-DAG: %[[XC:.*]] = sparsedrop.compact %[[X]]
+//   CHECK-DAG: %[[ALL:.*]] = linalg.fill {{.*}}ins(%[[HALF]] : f32)
+//       CHECK: %[[S:.*]] = linalg.generic {{.*}}ins(%[[XC]] : tensor<8x?xf32>)
+//       CHECK: sparsedrop.insert %[[S]] into %[[ALL]]
 func.func @sigmoid_after(%x: tensor<8x64xf32>, %p: !sparsedrop.pattern<row>) -> tensor<8x64xf32> {
   %one = arith.constant 1.0 : f32
   %e = tensor.empty() : tensor<8x64xf32>

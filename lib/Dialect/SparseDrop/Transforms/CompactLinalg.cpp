@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CompactUpdate.h"
 #include "CompactionContext.h"
 #include "LinalgUtils.h"
 #include "ZeroTest.h"
@@ -98,11 +99,18 @@ struct Candidate {
   Value pattern;
 };
 
-/// What becomes of one result of the op.
+/// What becomes of one result of the op: of the smaller op's, its expand, or
+/// `dest` with its kept slice replaced. An insert without `dest` goes into what
+/// the dense op gives for zeros.
 struct ResultPlan {
   enum Kind { AsIs, Expand, Insert } kind = AsIs;
   int64_t dim = 0;
   Value dest;
+};
+
+struct Plan {
+  llvm::BitVector zero; ///< operands that are zero where values are dropped
+  SmallVector<ResultPlan> results;
 };
 } // namespace
 
@@ -135,9 +143,9 @@ static llvm::BitVector getZeroInputs(LinalgOp op, const Candidate &candidate) {
 }
 
 /// C3: the dropped terms of a reduction leave the accumulator as it was.
-static std::optional<SmallVector<ResultPlan>>
-planReduction(CompactionContext &context, LinalgOp op,
-              const Candidate &candidate) {
+static std::optional<Plan> planReduction(CompactionContext &context,
+                                         LinalgOp op,
+                                         const Candidate &candidate) {
   llvm::BitVector zero = getZeroInputs(op, candidate);
   for (auto [i, result] : llvm::enumerate(runZeroTest(op, zero)))
     if (result.kind != ZeroTestResult::Argument ||
@@ -146,7 +154,7 @@ planReduction(CompactionContext &context, LinalgOp op,
                              "dropped values are zero");
       return std::nullopt;
     }
-  return SmallVector<ResultPlan>(op->getNumResults());
+  return Plan{zero, SmallVector<ResultPlan>(op->getNumResults())};
 }
 
 /// The tensor that result `index` equals where the op's zero test yields block
@@ -163,12 +171,10 @@ static Value getUnchangedTensor(LinalgOp op, unsigned index,
 }
 
 /// C4 and C5: along a parallel loop the results are zero, or a tensor that is
-/// there already, where values are dropped.
-static std::optional<SmallVector<ResultPlan>>
-planParallel(CompactionContext &context, LinalgOp op,
-             const Candidate &candidate) {
-  llvm::BitVector zero = getZeroInputs(op, candidate);
-  SmallVector<ResultPlan> plans;
+/// there already, or what a dense op makes of zeros, where values are dropped.
+static std::optional<Plan> planParallel(CompactionContext &context, LinalgOp op,
+                                        const Candidate &candidate) {
+  Plan plan{getZeroInputs(op, candidate), {}};
   for (OpOperand &init : op.getDpsInitsMutable()) {
     std::optional<int64_t> dim =
         getDim(op.getMatchingIndexingMap(&init), candidate.loop);
@@ -178,45 +184,45 @@ planParallel(CompactionContext &context, LinalgOp op,
     }
     if (isZeroFill(init.get()) ||
         CompactionContext::isExpand(init.get(), {candidate.pattern, *dim}))
-      zero.set(init.getOperandNumber());
-    plans.push_back({ResultPlan::Expand, *dim, {}});
+      plan.zero.set(init.getOperandNumber());
+    plan.results.push_back({ResultPlan::Expand, *dim, {}});
   }
-  for (auto [i, result] : llvm::enumerate(runZeroTest(op, zero))) {
+  for (auto [i, result] : llvm::enumerate(runZeroTest(op, plan.zero))) {
     if (result.kind == ZeroTestResult::Zero)
       continue;
-    plans[i].kind = ResultPlan::Insert;
+    plan.results[i].kind = ResultPlan::Insert;
+    Value &dest = plan.results[i].dest;
     if (result.kind == ZeroTestResult::Argument)
-      plans[i].dest = getUnchangedTensor(op, i, result.argument);
+      dest = getUnchangedTensor(op, i, result.argument);
     // An accumulation over reduction loops keeps its init as well: each of its
     // steps is the identity.
     if (result.kind == ZeroTestResult::Argument &&
         result.argument == op.getNumDpsInputs() + i)
-      plans[i].dest = op.getDpsInits()[i];
-    if (!plans[i].dest) {
+      dest = op.getDpsInits()[i];
+    if (!dest && !isElementwise(op)) {
       context.noteReason(op, "its result is not zero where the dropped values "
                              "are zero");
       return std::nullopt;
     }
   }
-  return plans;
+  return plan;
 }
 
 static void replaceWithPlan(CompactionContext &context, LinalgOp op,
-                            LinalgOp smaller, ArrayRef<ResultPlan> plans,
-                            Value pattern) {
+                            LinalgOp smaller, const Plan &plan, Value pattern) {
   RewriterBase &rewriter = context.rewriter;
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointAfter(smaller);
   SmallVector<Value> replacements;
-  for (auto [i, plan] : llvm::enumerate(plans)) {
+  for (auto [i, part] : llvm::enumerate(plan.results)) {
     Value result = smaller->getResult(i);
     Type type = op->getResult(i).getType();
-    if (plan.kind == ResultPlan::Expand)
-      result = context.createExpand(type, result, {pattern, plan.dim});
-    if (plan.kind == ResultPlan::Insert)
+    if (part.kind == ResultPlan::Expand)
+      result = context.createExpand(type, result, {pattern, part.dim});
+    if (part.kind == ResultPlan::Insert)
       result =
-          InsertOp::create(rewriter, op.getLoc(), result, plan.dest, pattern,
-                           rewriter.getDenseI64ArrayAttr(plan.dim));
+          InsertOp::create(rewriter, op.getLoc(), result, part.dest, pattern,
+                           rewriter.getDenseI64ArrayAttr(part.dim));
     replacements.push_back(result);
   }
   rewriter.replaceOp(op, replacements);
@@ -233,6 +239,25 @@ static void noteConflicts(CompactionContext &context, LinalgOp op,
                        getSite(candidate.pattern) + "\" was compacted");
 }
 
+/// The smaller op; behind a dense one for the results that need it.
+static LinalgOp makeSmaller(CompactionContext &context, LinalgOp op,
+                            const Candidate &candidate, Plan &plan) {
+  llvm::BitVector dense(op->getNumResults());
+  for (auto [i, part] : llvm::enumerate(plan.results))
+    if (part.kind == ResultPlan::Insert && !part.dest)
+      dense.set(i);
+  if (dense.none())
+    return compactAlongLoop(context, op, candidate.loop, candidate.pattern);
+  SmallVector<Value> dests = createDenseResults(context, op, plan.zero, dense);
+  for (auto [i, dest] : llvm::zip(dense.set_bits(), dests))
+    plan.results[i].dest = dest;
+  LinalgOp update = createUpdate(context, op, plan.zero, dense, dests);
+  LinalgOp smaller =
+      compactAlongLoop(context, update, candidate.loop, candidate.pattern);
+  context.rewriter.eraseOp(update);
+  return smaller;
+}
+
 bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
                                                 LinalgOp op) {
   if (!op.hasPureTensorSemantics())
@@ -246,21 +271,20 @@ bool mlir::sparsedrop::pushExpandsThroughLinalg(CompactionContext &context,
       continue;
     bool isReduction = op.getIteratorTypesArray()[candidate.loop] ==
                        utils::IteratorType::reduction;
-    std::optional<SmallVector<ResultPlan>> plans =
-        isReduction ? planReduction(context, op, candidate)
-                    : planParallel(context, op, candidate);
-    if (!plans)
+    std::optional<Plan> plan = isReduction
+                                   ? planReduction(context, op, candidate)
+                                   : planParallel(context, op, candidate);
+    if (!plan)
       continue;
-    LinalgOp smaller =
-        compactAlongLoop(context, op, candidate.loop, candidate.pattern);
+    LinalgOp smaller = makeSmaller(context, op, candidate, *plan);
     noteConflicts(context, op, smaller, candidate);
-    bool inserts = llvm::any_of(*plans, [](const ResultPlan &plan) {
-      return plan.kind == ResultPlan::Insert;
+    bool inserts = llvm::any_of(plan->results, [](const ResultPlan &part) {
+      return part.kind == ResultPlan::Insert;
     });
     context.reportCompacted(smaller,
                             isReduction ? "C3" : (inserts ? "C5" : "C4"),
                             {candidate.pattern, 0});
-    replaceWithPlan(context, op, smaller, *plans, candidate.pattern);
+    replaceWithPlan(context, op, smaller, *plan, candidate.pattern);
     return true;
   }
   return false;
@@ -301,6 +325,10 @@ static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
     return CompactionContext::allUsesCompact(
         other, {line.pattern, (*dims)[other.getResultNumber()]});
   });
+  if (!agree && CompactionContext::isUpdated(result, line)) {
+    context.noteReason(op, "its kept slice is updated where it lies");
+    return false;
+  }
   if (!agree && op.getNumReductionLoops() != 0) {
     context.noteReason(op, "not all users of the product agree on the units "
                            "they keep");

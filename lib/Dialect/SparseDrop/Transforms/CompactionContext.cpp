@@ -128,6 +128,14 @@ bool CompactionContext::allUsesCompact(Value value, Line line) {
   });
 }
 
+bool CompactionContext::isUpdated(Value value, Line line) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    auto insert = dyn_cast<InsertOp>(user);
+    return insert && insert.getDest() == value &&
+           Line{insert.getPattern(), insert.getDim()} == line;
+  });
+}
+
 void CompactionContext::replaceCompacts(Value value, Line line,
                                         Value replacement) {
   for (Operation *user : llvm::make_early_inc_range(value.getUsers())) {

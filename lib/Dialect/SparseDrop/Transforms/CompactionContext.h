@@ -1,5 +1,4 @@
-//===- CompactionContext.h - State of the compaction algebra -------*- C++
-//-*-===//
+//===- CompactionContext.h - State of the compaction algebra ----*- C++ -*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -100,6 +99,9 @@ public:
 
   /// Whether every use of `value` is a compact along `line`.
   static bool allUsesCompact(Value value, Line line);
+
+  /// Whether the kept slice of `value` along `line` is replaced.
+  static bool isUpdated(Value value, Line line);
 
   /// Replaces the compacts of `value` along `line`.
   void replaceCompacts(Value value, Line line, Value replacement);

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -100,16 +101,22 @@ private:
 };
 } // namespace
 
-SmallVector<ZeroTestResult>
-mlir::sparsedrop::runZeroTest(linalg::LinalgOp op,
-                              const llvm::BitVector &zeroArguments) {
+static BodyFolder fold(linalg::LinalgOp op,
+                       const llvm::BitVector &zeroArguments) {
   BodyFolder folder;
   Block *body = op.getBlock();
   for (unsigned index : zeroArguments.set_bits())
     folder.setZero(body->getArgument(index));
   for (Operation &inner : body->without_terminator())
     folder.visit(inner);
+  return folder;
+}
 
+SmallVector<ZeroTestResult>
+mlir::sparsedrop::runZeroTest(linalg::LinalgOp op,
+                              const llvm::BitVector &zeroArguments) {
+  BodyFolder folder = fold(op, zeroArguments);
+  Block *body = op.getBlock();
   SmallVector<ZeroTestResult> results;
   for (Value yielded : body->getTerminator()->getOperands()) {
     Known value = folder.get(yielded);
@@ -126,6 +133,170 @@ mlir::sparsedrop::runZeroTest(linalg::LinalgOp op,
   }
   return results;
 }
+
+//===----------------------------------------------------------------------===//
+// Emission
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Emits values of a body for other arguments, each once: as they are, or
+/// folded for zero arguments.
+class BodyEmitter {
+public:
+  BodyEmitter(OpBuilder &builder, Block *body, ValueRange arguments,
+              const BodyFolder *folder)
+      : builder(builder), body(body), arguments(arguments), folder(folder) {}
+
+  Value emit(Value value) {
+    if (Value known = mapping.lookupOrNull(value))
+      return known;
+    Value result = emitNew(value);
+    mapping.map(value, result);
+    return result;
+  }
+
+private:
+  Value emitNew(Value value) {
+    if (folder) {
+      Known known = folder->get(value);
+      if (auto constant = dyn_cast<Attribute>(known))
+        return arith::ConstantOp::create(builder, value.getLoc(),
+                                         cast<TypedAttr>(constant));
+      if (auto other = cast<Value>(known); other != value)
+        return emit(other);
+    }
+    if (auto argument = dyn_cast<BlockArgument>(value);
+        argument && argument.getOwner() == body)
+      return arguments[argument.getArgNumber()];
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != body)
+      return value;
+    for (Value operand : op->getOperands())
+      emit(operand);
+    return builder.clone(*op, mapping)
+        ->getResult(cast<OpResult>(value).getResultNumber());
+  }
+
+  OpBuilder &builder;
+  Block *body;
+  ValueRange arguments;
+  const BodyFolder *folder;
+  IRMapping mapping;
+};
+
+/// Splits the values of a body into what they are for zero arguments and the
+/// terms that the arguments add.
+class DifferenceEmitter {
+public:
+  DifferenceEmitter(OpBuilder &builder, linalg::LinalgOp op,
+                    const llvm::BitVector &zeroArguments, ValueRange arguments)
+      : builder(builder), body(op.getBlock()), zero(zeroArguments),
+        arguments(arguments), folder(fold(op, zeroArguments)),
+        emitter(builder, body, arguments, /*folder=*/nullptr) {}
+
+  /// The terms; null if there are none. Clears `isSum` where they are none of
+  /// a sum.
+  Value emit(Value value, bool &isSum) {
+    if (auto argument = dyn_cast<BlockArgument>(value))
+      return argument.getOwner() == body && zero[argument.getArgNumber()]
+                 ? arguments[argument.getArgNumber()]
+                 : Value();
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != body)
+      return {};
+    if (auto it = emitted.find(value); it != emitted.end())
+      return it->second;
+    Value result = emitNew(op, isSum);
+    emitted[value] = result;
+    return result;
+  }
+
+private:
+  Value emitNew(Operation *op, bool &isSum) {
+    SmallVector<Value> terms;
+    for (Value operand : op->getOperands())
+      terms.push_back(emit(operand, isSum));
+    // An operation on regions may see the arguments from inside.
+    isSum &= op->getNumRegions() == 0;
+    if (!isSum || llvm::none_of(terms, [](Value term) { return term; }))
+      return {};
+    Value result = combine(op, terms);
+    isSum &= static_cast<bool>(result);
+    return result;
+  }
+
+  Value combine(Operation *op, ArrayRef<Value> terms) {
+    Location loc = op->getLoc();
+    if (isa<arith::NegFOp, arith::ExtFOp>(op))
+      return create(op, terms);
+    if (isa<arith::AddFOp, arith::SubFOp>(op)) {
+      if (terms[0] && terms[1])
+        return create(op, terms);
+      if (terms[0])
+        return terms[0];
+      return isa<arith::AddFOp>(op)
+                 ? terms[1]
+                 : arith::NegFOp::create(builder, loc, terms[1]).getResult();
+    }
+    if (isa<arith::DivFOp>(op) && !terms[1])
+      return create(op, {terms[0], emitter.emit(op->getOperand(1))});
+    if (!isa<arith::MulFOp>(op))
+      return {};
+    // Products of sums have terms that cancel.
+    if (terms[0] && terms[1])
+      return isZero(op->getOperand(0)) && isZero(op->getOperand(1))
+                 ? create(op, terms)
+                 : Value();
+    return terms[0] ? create(op, {terms[0], emitter.emit(op->getOperand(1))})
+                    : create(op, {emitter.emit(op->getOperand(0)), terms[1]});
+  }
+
+  Value create(Operation *op, ArrayRef<Value> operands) {
+    Operation *copy = builder.clone(*op);
+    copy->setOperands(operands);
+    return copy->getResult(0);
+  }
+
+  bool isZero(Value value) const {
+    return BodyFolder::isZero(folder.get(value));
+  }
+
+  OpBuilder &builder;
+  Block *body;
+  const llvm::BitVector &zero;
+  ValueRange arguments;
+  BodyFolder folder;
+  BodyEmitter emitter;
+  DenseMap<Value, Value> emitted;
+};
+} // namespace
+
+SmallVector<Value> mlir::sparsedrop::emitZeroed(
+    OpBuilder &builder, linalg::LinalgOp op, const llvm::BitVector &results,
+    const llvm::BitVector &zeroArguments, ValueRange arguments) {
+  BodyFolder folder = fold(op, zeroArguments);
+  BodyEmitter emitter(builder, op.getBlock(), arguments, &folder);
+  SmallVector<Value> values;
+  for (unsigned i : results.set_bits())
+    values.push_back(
+        emitter.emit(op.getBlock()->getTerminator()->getOperand(i)));
+  return values;
+}
+
+Value mlir::sparsedrop::emitDifference(OpBuilder &builder, linalg::LinalgOp op,
+                                       unsigned index,
+                                       const llvm::BitVector &zeroArguments,
+                                       ValueRange arguments) {
+  DifferenceEmitter emitter(builder, op, zeroArguments, arguments);
+  bool isSum = true;
+  Value result =
+      emitter.emit(op.getBlock()->getTerminator()->getOperand(index), isSum);
+  return isSum ? result : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Linear products
+//===----------------------------------------------------------------------===//
 
 /// The block arguments that the product `term` multiplies, in `factors`; false
 /// when it is not a product of them.

@@ -1,5 +1,4 @@
-//===- ZeroTest.h - What a body yields for zero inputs ------------*- C++
-//-*-===//
+//===- ZeroTest.h - What a body yields for zero inputs ----------*- C++ -*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -31,6 +30,21 @@ struct ZeroTestResult {
 /// folds the body of `op`, and says what each result is then.
 SmallVector<ZeroTestResult> runZeroTest(linalg::LinalgOp op,
                                         const llvm::BitVector &zeroArguments);
+
+/// Emits what the body of `op` yields for `arguments` once those in
+/// `zeroArguments` are zero, folded likewise: a value for each of `results`,
+/// and what that needs.
+SmallVector<Value> emitZeroed(OpBuilder &builder, linalg::LinalgOp op,
+                              const llvm::BitVector &results,
+                              const llvm::BitVector &zeroArguments,
+                              ValueRange arguments);
+
+/// Emits what result `index` of the body adds to `emitZeroed` when the
+/// arguments in `zeroArguments` are not zero. Null if they do not enter as a
+/// sum of terms: then nothing useful was emitted.
+Value emitDifference(OpBuilder &builder, linalg::LinalgOp op, unsigned index,
+                     const llvm::BitVector &zeroArguments,
+                     ValueRange arguments);
 
 /// Whether result `index` of `op` is `init + term` with a term that is linear
 /// in input block argument `argument`: a product that holds it exactly once.

@@ -30,8 +30,11 @@ def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
       agree or the op has no reduction;
     - C3: expands along a reduction loop whose terms fold to nothing when the
       expanded inputs are zero: the loop shrinks;
-    - C4, C5: expands along a parallel loop: the result is the expand of the
-      smaller op, or a tensor with only its kept slice replaced;
+    - C4: expands along a parallel loop whose result is zero where they are: the
+      result is the expand of the smaller op;
+    - C5: where the result is another tensor instead, only its kept slice is
+      replaced; where it is neither (momentum, decay, a bias), a dense op sees
+      zeros and then the kept slice is updated, by a sum where the body is one;
     - C6: both move through casts, reshapes, pads, concatenations, slices and
       structured control flow.
 
