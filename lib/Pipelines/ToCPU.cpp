@@ -60,6 +60,7 @@ static void addLoops(OpPassManager &pm) {
 }
 
 static void addLLVM(OpPassManager &pm) {
+  pm.addPass(createApproximateMath());
   pm.addNestedPass<func::FuncOp>(memref::createExpandOpsPass());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());

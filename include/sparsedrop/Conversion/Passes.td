@@ -11,6 +11,40 @@
 
 include "mlir/Pass/PassBase.td"
 
+def ApproximateMath : Pass<"sparsedrop-approximate-math", "::mlir::ModuleOp"> {
+  let summary = "Functions of f32 become polynomials that loops can vectorise";
+  let description = [{
+    exp, tanh and erf on f32 and on 16-bit types become upstream's polynomial
+    approximations: a call of the C library for each element would keep a loop
+    from being vectorised. The largest errors are 1, 5 and 5 units in the last
+    place of f32 (test/Conversion/math-accuracy.py measures them). Other
+    functions, and those of f64, stay with the C library. Square roots, roundings and
+    others that are instructions become LLVM's intrinsics.
+
+    Before (no function of f32):
+
+    ```mlir
+    func.func @f(%x: f64) -> f64 {
+      %0 = math.exp %x : f64
+      return %0 : f64
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: f64) -> f64 {
+      %0 = math.exp %x : f64
+      return %0 : f64
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
 def ContractionsToRuntime
     : Pass<"sparsedrop-contractions-to-runtime", "::mlir::ModuleOp"> {
   let summary = "Contractions on buffers become calls of the runtime library";
