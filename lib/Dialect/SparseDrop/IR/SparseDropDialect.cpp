@@ -11,6 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SparseDropBytecode.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -42,6 +44,7 @@ struct SparseDropInliner : public DialectInlinerInterface {
 
 void SparseDropDialect::initialize() {
   addInterfaces<SparseDropInliner>();
+  addBytecodeInterface(this);
   registerAttributes();
   registerTypes();
   addOperations<
