@@ -192,6 +192,20 @@ SPARSEDROP_API int32_t sparsedrop_search_sgd(double rate, int64_t maxPeriod,
 SPARSEDROP_API int32_t sparsedrop_search_maxent(double rate, int64_t maxPeriod,
                                                 double *probability);
 
+/// The same two searches over any candidate periods, 1 to 1024 each, ascending:
+/// {1, 2, 4, 8} for kernels that want powers of two. `probability` receives
+/// `count` entries, one for each candidate. They fail as the others do, and for
+/// a rate below the drop rate of the shortest candidate.
+SPARSEDROP_API int32_t sparsedrop_search_sgd_among(double rate,
+                                                   const int64_t *periods,
+                                                   int64_t count,
+                                                   double *probability,
+                                                   int64_t *steps);
+SPARSEDROP_API int32_t sparsedrop_search_maxent_among(double rate,
+                                                      const int64_t *periods,
+                                                      int64_t count,
+                                                      double *probability);
+
 /// The default longest period at a rate: the smallest N with
 /// (N - 1) / N >= rate + 0.4 (1 - rate), at most 32.
 SPARSEDROP_API int64_t sparsedrop_default_max_period(double rate);

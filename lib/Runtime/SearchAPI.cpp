@@ -38,6 +38,32 @@ int32_t sparsedrop_search_maxent(double rate, int64_t maxPeriod,
   return runtime::fail(message);
 }
 
+/// The candidates of a caller; none of them when there is no list.
+static std::vector<int64_t> copyPeriods(const int64_t *periods, int64_t count) {
+  if (!periods || count < 1 || count > sampling::kLongestPeriod)
+    return {};
+  return {periods, periods + count};
+}
+
+int32_t sparsedrop_search_sgd_among(double rate, const int64_t *periods,
+                                    int64_t count, double *probability,
+                                    int64_t *steps) {
+  std::string message;
+  if (sampling::searchSgd(rate, copyPeriods(periods, count), probability,
+                          message, steps))
+    return 0;
+  return runtime::fail(message);
+}
+
+int32_t sparsedrop_search_maxent_among(double rate, const int64_t *periods,
+                                       int64_t count, double *probability) {
+  std::string message;
+  if (sampling::searchMaxent(rate, copyPeriods(periods, count), probability,
+                             message))
+    return 0;
+  return runtime::fail(message);
+}
+
 int64_t sparsedrop_default_max_period(double rate) {
   return sampling::defaultMaxPeriod(rate);
 }

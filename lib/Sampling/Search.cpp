@@ -23,9 +23,24 @@ static constexpr double kRateWeight = 0.99, kEntropyWeight = 0.01;
 static constexpr double kLearningRate = 2.0, kTolerance = 1e-8;
 static constexpr int64_t kMaxSteps = 200000;
 
-/// Drop rate of the period at index i.
-static double getDropRate(size_t i) {
-  return static_cast<double>(i) / static_cast<double>(i + 1);
+static double getDropRate(int64_t period) {
+  return static_cast<double>(period - 1) / static_cast<double>(period);
+}
+
+static Vector getDropRates(const std::vector<int64_t> &periods) {
+  Vector rates;
+  for (int64_t period : periods)
+    rates.push_back(getDropRate(period));
+  return rates;
+}
+
+/// Periods 1..longest; none beyond what the searches take.
+static std::vector<int64_t> getPeriods(int64_t longest) {
+  std::vector<int64_t> periods;
+  for (int64_t period = 1; period <= std::min(longest, kLongestPeriod);
+       ++period)
+    periods.push_back(period);
+  return periods;
 }
 
 int64_t sparsedrop::sampling::defaultMaxPeriod(double rate) {
@@ -40,32 +55,77 @@ int64_t sparsedrop::sampling::defaultMaxPeriod(double rate) {
   return period;
 }
 
-bool sparsedrop::sampling::checkFeasible(double rate, int64_t maxPeriod,
-                                         std::string &message) {
+template <typename... Args>
+static bool refuse(std::string &message, const char *format, Args... args) {
   char text[200];
-  if (!(rate >= 0 && rate < 1)) {
-    std::snprintf(text, sizeof(text),
-                  "expected a rate in [0, 1), but got %.10g", rate);
-    message = text;
-    return false;
-  }
-  if (maxPeriod < 1 || maxPeriod > kLongestPeriod) {
-    std::snprintf(text, sizeof(text),
-                  "expected a longest period between 1 and %lld, but got %lld",
-                  static_cast<long long>(kLongestPeriod),
-                  static_cast<long long>(maxPeriod));
-    message = text;
-    return false;
-  }
-  double largest = getDropRate(static_cast<size_t>(maxPeriod - 1));
-  if (rate == 0 || rate < largest)
-    return true;
-  std::snprintf(text, sizeof(text),
-                "rate %.10g is not below %.10g, the largest that periods 1 to "
-                "%lld reach",
-                rate, largest, static_cast<long long>(maxPeriod));
+  std::snprintf(text, sizeof(text), format, args...);
   message = text;
   return false;
+}
+
+/// "periods 1 to 4", "periods 1, 2, 8".
+static std::string describe(const std::vector<int64_t> &periods) {
+  std::string text = "periods ";
+  if (periods.back() - periods.front() + 1 ==
+      static_cast<int64_t>(periods.size()))
+    return text + std::to_string(periods.front()) + " to " +
+           std::to_string(periods.back());
+  for (size_t i = 0; i < periods.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(periods[i]);
+  return text;
+}
+
+static bool checkPeriods(const std::vector<int64_t> &periods,
+                         std::string &message) {
+  if (periods.empty()) {
+    message = "expected at least one candidate period";
+    return false;
+  }
+  for (size_t i = 0; i < periods.size(); ++i) {
+    if (periods[i] < 1 || periods[i] > kLongestPeriod)
+      return refuse(message,
+                    "expected a candidate period between 1 and %lld, but got "
+                    "%lld",
+                    static_cast<long long>(kLongestPeriod),
+                    static_cast<long long>(periods[i]));
+    if (i > 0 && periods[i] <= periods[i - 1])
+      return refuse(message,
+                    "expected ascending candidate periods, but got %lld after "
+                    "%lld",
+                    static_cast<long long>(periods[i]),
+                    static_cast<long long>(periods[i - 1]));
+  }
+  return true;
+}
+
+bool sparsedrop::sampling::checkFeasible(double rate,
+                                         const std::vector<int64_t> &periods,
+                                         std::string &message) {
+  if (!(rate >= 0 && rate < 1))
+    return refuse(message, "expected a rate in [0, 1), but got %.10g", rate);
+  if (!checkPeriods(periods, message))
+    return false;
+  double smallest = getDropRate(periods.front());
+  double largest = getDropRate(periods.back());
+  if (rate == smallest || (rate > smallest && rate < largest))
+    return true;
+  if (rate < smallest)
+    return refuse(message,
+                  "rate %.10g is below %.10g, the smallest that %.100s reach",
+                  rate, smallest, describe(periods).c_str());
+  return refuse(message,
+                "rate %.10g is not below %.10g, the largest that %.100s reach",
+                rate, largest, describe(periods).c_str());
+}
+
+bool sparsedrop::sampling::checkFeasible(double rate, int64_t maxPeriod,
+                                         std::string &message) {
+  if (maxPeriod >= 1 && maxPeriod <= kLongestPeriod)
+    return checkFeasible(rate, getPeriods(maxPeriod), message);
+  return refuse(message,
+                "expected a longest period between 1 and %lld, but got %lld",
+                static_cast<long long>(kLongestPeriod),
+                static_cast<long long>(maxPeriod));
 }
 
 /// exp(v) normalised.
@@ -79,55 +139,65 @@ static Vector softmax(const Vector &v) {
   return d;
 }
 
-static double getMean(const Vector &d) {
+/// The mean of the rates `u` under `d`.
+static double getMean(const Vector &d, const Vector &u) {
   double mean = 0;
   for (size_t i = 0; i < d.size(); ++i)
-    mean += d[i] * getDropRate(i);
+    mean += d[i] * u[i];
   return mean;
 }
 
 /// The logits v_i + c u_i whose mean drop rate is `rate`, by bisection on c:
 /// the mean grows with it.
-static Vector tilt(const Vector &logits, double rate) {
+static Vector tilt(const Vector &logits, const Vector &u, double rate) {
   auto at = [&](double c) {
     Vector v(logits);
     for (size_t i = 0; i < v.size(); ++i)
-      v[i] += c * getDropRate(i);
+      v[i] += c * u[i];
     return softmax(v);
   };
   double low = -1, high = 1;
-  while (getMean(at(low)) > rate && low > -1e9)
+  while (getMean(at(low), u) > rate && low > -1e9)
     low *= 2;
-  while (getMean(at(high)) < rate && high < 1e9)
+  while (getMean(at(high), u) < rate && high < 1e9)
     high *= 2;
   for (int i = 0; i < 200 && low < high; ++i) {
     double middle = low + (high - low) / 2;
     if (middle == low || middle == high)
       break;
-    (getMean(at(middle)) < rate ? low : high) = middle;
+    (getMean(at(middle), u) < rate ? low : high) = middle;
   }
   return at(low + (high - low) / 2);
 }
 
-/// All steps are dense at rate 0.
-static bool isDense(double rate, int64_t maxPeriod, double *probability) {
-  if (rate != 0)
+/// The smallest rate leaves no choice: all steps take the shortest period.
+static bool isForced(double rate, const std::vector<int64_t> &periods,
+                     double *probability) {
+  if (rate != getDropRate(periods.front()))
     return false;
-  std::fill(probability, probability + maxPeriod, 0.0);
+  std::fill(probability, probability + periods.size(), 0.0);
   probability[0] = 1;
+  return true;
+}
+
+bool sparsedrop::sampling::searchMaxent(double rate,
+                                        const std::vector<int64_t> &periods,
+                                        double *probability,
+                                        std::string &message) {
+  if (!checkFeasible(rate, periods, message))
+    return false;
+  if (isForced(rate, periods, probability))
+    return true;
+  Vector d = tilt(Vector(periods.size(), 0.0), getDropRates(periods), rate);
+  std::copy(d.begin(), d.end(), probability);
   return true;
 }
 
 bool sparsedrop::sampling::searchMaxent(double rate, int64_t maxPeriod,
                                         double *probability,
                                         std::string &message) {
-  if (!checkFeasible(rate, maxPeriod, message))
-    return false;
-  if (isDense(rate, maxPeriod, probability))
-    return true;
-  Vector d = tilt(Vector(static_cast<size_t>(maxPeriod), 0.0), rate);
-  std::copy(d.begin(), d.end(), probability);
-  return true;
+  return checkFeasible(rate, maxPeriod, message) &&
+         searchMaxent(rate, getPeriods(maxPeriod), probability, message);
 }
 
 /// Standard normal values from a fixed key (Box-Muller).
@@ -143,15 +213,14 @@ static Vector getStart(size_t count) {
 }
 
 /// dL/dv at logits `v`.
-static Vector getGradient(const Vector &v, double rate) {
+static Vector getGradient(const Vector &v, const Vector &u, double rate) {
   Vector d = softmax(v), g(v.size());
-  double error = getMean(d) - rate, weighted = 0;
+  double error = getMean(d, u) - rate, weighted = 0;
   double entropyWeight = kEntropyWeight / static_cast<double>(v.size());
   for (size_t i = 0; i < v.size(); ++i) {
     // ln 0 is only ever multiplied by d = 0.
     double logarithm = d[i] > 0 ? std::log(d[i]) : 0;
-    g[i] = 2 * kRateWeight * error * getDropRate(i) +
-           entropyWeight * (logarithm + 1);
+    g[i] = 2 * kRateWeight * error * u[i] + entropyWeight * (logarithm + 1);
     weighted += d[i] * g[i];
   }
   for (size_t i = 0; i < v.size(); ++i)
@@ -160,12 +229,13 @@ static Vector getGradient(const Vector &v, double rate) {
 }
 
 /// One step of descent with momentum; false once the gradient has vanished.
-static bool step(Vector &v, Vector &previous, double &age, double rate) {
+static bool step(Vector &v, Vector &previous, double &age, const Vector &u,
+                 double rate) {
   Vector ahead(v);
   double momentum = age / (age + 3);
   for (size_t i = 0; i < v.size(); ++i)
     ahead[i] += momentum * (v[i] - previous[i]);
-  Vector gradient = getGradient(ahead, rate);
+  Vector gradient = getGradient(ahead, u, rate);
   double largest = 0, progress = 0;
   for (double g : gradient)
     largest = std::max(largest, std::abs(g));
@@ -179,29 +249,36 @@ static bool step(Vector &v, Vector &previous, double &age, double rate) {
   return largest >= kTolerance;
 }
 
-bool sparsedrop::sampling::searchSgd(double rate, int64_t maxPeriod,
+bool sparsedrop::sampling::searchSgd(double rate,
+                                     const std::vector<int64_t> &periods,
                                      double *probability, std::string &message,
                                      int64_t *steps) {
-  if (!checkFeasible(rate, maxPeriod, message))
+  if (!checkFeasible(rate, periods, message))
     return false;
   if (steps)
     *steps = 0;
-  if (isDense(rate, maxPeriod, probability))
+  if (isForced(rate, periods, probability))
     return true;
-  Vector v = getStart(static_cast<size_t>(maxPeriod)), previous(v);
+  Vector u = getDropRates(periods), v = getStart(periods.size()), previous(v);
   double age = 0;
   int64_t count = 1;
-  while (step(v, previous, age, rate)) {
-    if (++count > kMaxSteps) {
-      message = "the search for rate " + std::to_string(rate) +
-                " with periods 1 to " + std::to_string(maxPeriod) +
-                " did not converge in " + std::to_string(kMaxSteps) + " steps";
-      return false;
-    }
-  }
+  while (step(v, previous, age, u, rate))
+    if (++count > kMaxSteps)
+      return refuse(message,
+                    "the search for rate %.10g with %.100s did not converge in "
+                    "%lld steps",
+                    rate, describe(periods).c_str(),
+                    static_cast<long long>(kMaxSteps));
   if (steps)
     *steps = count;
-  Vector d = tilt(v, rate);
+  Vector d = tilt(v, u, rate);
   std::copy(d.begin(), d.end(), probability);
   return true;
+}
+
+bool sparsedrop::sampling::searchSgd(double rate, int64_t maxPeriod,
+                                     double *probability, std::string &message,
+                                     int64_t *steps) {
+  return checkFeasible(rate, maxPeriod, message) &&
+         searchSgd(rate, getPeriods(maxPeriod), probability, message, steps);
 }

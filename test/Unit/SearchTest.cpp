@@ -66,7 +66,7 @@ struct TableRow {
 };
 
 // Paper, section B.3: periods 1..8, 1..16 (beta and d(1) only), 1..4 (no
-// beta there). Its table of the periods {1, 2, 4, 8} is no case of ours.
+// beta there). The periods {1, 2, 4, 8} are a test of their own.
 const TableRow kTable[] = {
     {.3,
      -3.0652,
@@ -111,6 +111,68 @@ TEST(Search, PaperTable) {
       EXPECT_NEAR(row.beta, 2 * std::log(maxent[1] / maxent[0]),
                   kTableRounding);
   }
+}
+
+// Paper, section B.3, candidates {1, 2, 4, 8}.
+TEST(Search, PaperTableOfPowersOfTwo) {
+  const int64_t periods[] = {1, 2, 4, 8};
+  const struct {
+    double rate, d[4];
+  } table[] = {{.3, {.5463, .2139, .1339, .1059}},
+               {.5, {.2875, .2511, .2346, .2268}},
+               {.7, {.0709, .1942, .3214, .4135}}};
+  for (const auto &row : table) {
+    double maxent[4], sgd[4], mean = 0;
+    int64_t steps = 0;
+    ASSERT_EQ(0, sparsedrop_search_maxent_among(row.rate, periods, 4, maxent));
+    ASSERT_EQ(0,
+              sparsedrop_search_sgd_among(row.rate, periods, 4, sgd, &steps));
+    EXPECT_GT(steps, 1);
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_NEAR(row.d[i], maxent[i], kTableRounding);
+      EXPECT_NEAR(row.d[i], sgd[i], kTableRounding + getSearchTolerance(4));
+      mean += sgd[i] * static_cast<double>(periods[i] - 1) /
+              static_cast<double>(periods[i]);
+    }
+    EXPECT_NEAR(row.rate, mean, 1e-14);
+  }
+}
+
+TEST(Search, CandidatesWithoutTheDensePeriod) {
+  const int64_t periods[] = {2, 3};
+  double d[2] = {-1, -1};
+  // 1/2 d + 2/3 (1 - d) = 0.55.
+  ASSERT_EQ(0, sparsedrop_search_sgd_among(0.55, periods, 2, d, nullptr));
+  EXPECT_NEAR(0.7, d[0], 1e-12);
+  EXPECT_NEAR(0.3, d[1], 1e-12);
+  // The smallest rate leaves no choice.
+  ASSERT_EQ(0, sparsedrop_search_maxent_among(0.5, periods, 2, d));
+  EXPECT_EQ(1, d[0]);
+  EXPECT_EQ(0, d[1]);
+}
+
+TEST(Search, BadCandidates) {
+  auto getError = [](double rate, const std::vector<int64_t> &periods) {
+    double d[8];
+    auto count = static_cast<int64_t>(periods.size());
+    EXPECT_NE(0, sparsedrop_search_sgd_among(rate, periods.data(), count, d,
+                                             nullptr));
+    std::string message = sparsedrop_last_error();
+    EXPECT_NE(0,
+              sparsedrop_search_maxent_among(rate, periods.data(), count, d));
+    EXPECT_EQ(message, sparsedrop_last_error());
+    return message;
+  };
+  EXPECT_EQ("rate 0.4 is below 0.5, the smallest that periods 2, 4 reach",
+            getError(0.4, {2, 4}));
+  EXPECT_EQ("rate 0.9 is not below 0.875, the largest that periods 1, 2, 4, 8 "
+            "reach",
+            getError(0.9, {1, 2, 4, 8}));
+  EXPECT_EQ("expected ascending candidate periods, but got 2 after 2",
+            getError(0.3, {1, 2, 2}));
+  EXPECT_EQ("expected a candidate period between 1 and 1024, but got 0",
+            getError(0.3, {0, 2}));
+  EXPECT_EQ("expected at least one candidate period", getError(0.3, {}));
 }
 
 /// Expects the maximum-entropy distribution of mean `rate`: by Lagrange's

@@ -8,6 +8,7 @@
 
 #include "Options.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <optional>
@@ -22,6 +23,8 @@ const char *sparsedrop::search::getHelp() {
          "  --rate=P            target drop rate, in [0, 1)\n"
          "  --max-period=N      longest period (default: the smallest N with\n"
          "                      (N-1)/N >= P + 0.4 (1-P), at most 32)\n"
+         "  --periods=A,B,...   candidate periods, ascending (default: all "
+         "from 1)\n"
          "  --units=N           units of the dropped dimension: no period is\n"
          "                      longer, the kept fraction is for that extent\n"
          "  --method=sgd|maxent gradient descent (default), or the closed "
@@ -60,6 +63,17 @@ static bool parseCount(const std::string &value, int64_t limit,
   return errno == 0 && result >= 1 && result <= limit;
 }
 
+/// Reads decimal numbers between commas.
+static bool parseList(const std::string &value, std::vector<int64_t> &result) {
+  for (size_t begin = 0, end; begin <= value.size(); begin = end + 1) {
+    end = std::min(value.find(',', begin), value.size());
+    result.push_back(0);
+    if (!parseCount(value.substr(begin, end - begin), INT64_MAX, result.back()))
+      return false;
+  }
+  return true;
+}
+
 static bool parseChoice(const std::string &value, const char *off,
                         const char *on, bool &result) {
   result = value == on;
@@ -75,6 +89,10 @@ setOption(const std::string &name, const std::string &value, Options &options) {
     return parseRate(value, options);
   if (name == "--max-period")
     return parseCount(value, INT64_MAX, options.maxPeriod);
+  if (name == "--periods") {
+    options.periods.clear();
+    return parseList(value, options.periods);
+  }
   if (name == "--units")
     return parseCount(value, INT64_MAX, options.units);
   if (name == "--joint-keep")

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sparsedrop::search {
 
@@ -20,6 +21,7 @@ struct Options {
   bool hasRate = false;
   double rate = 0;
   int64_t maxPeriod = 0;
+  std::vector<int64_t> periods; ///< candidates; none: 1 to maxPeriod
   bool maxent = false;
   bool json = false;
   int64_t jointKeep = 0; ///< longest distance of the joint-keep curve

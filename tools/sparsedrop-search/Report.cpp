@@ -27,11 +27,25 @@ static std::string print(const char *format, Args... args) {
   return text;
 }
 
-static int64_t getPeriods(const Options &options) {
-  int64_t periods = options.maxPeriod
-                        ? options.maxPeriod
-                        : sampling::defaultMaxPeriod(options.rate);
-  return options.units ? std::min(periods, options.units) : periods;
+/// The candidate periods; the longest one that is allowed in `longest`.
+static std::vector<int64_t> getPeriods(const Options &options,
+                                       int64_t &longest) {
+  longest =
+      options.maxPeriod ? options.maxPeriod
+      : options.periods.empty()
+          ? sampling::defaultMaxPeriod(options.rate)
+          : *std::max_element(options.periods.begin(), options.periods.end());
+  if (options.units)
+    longest = std::min(longest, options.units);
+  std::vector<int64_t> periods;
+  for (int64_t period : options.periods)
+    if (period <= longest)
+      periods.push_back(period);
+  if (options.periods.empty())
+    for (int64_t period = 1;
+         period <= std::min(longest, sampling::kLongestPeriod); ++period)
+      periods.push_back(period);
+  return periods;
 }
 
 /// Fills in what follows from the millionths.
@@ -56,25 +70,31 @@ static void summarize(Report &report) {
 
 bool sparsedrop::search::search(const Options &options, Report &report,
                                 std::string &message) {
-  int64_t periods = getPeriods(options);
+  int64_t longest;
+  std::vector<int64_t> periods = getPeriods(options, longest);
   // Before the arrays: it also bounds their size.
-  if (!sampling::checkFeasible(options.rate, periods, message))
+  if (options.periods.empty()
+          ? !sampling::checkFeasible(options.rate, longest, message)
+          : !sampling::checkFeasible(options.rate, periods, message))
     return false;
   report.options = options;
-  report.probabilities.resize(static_cast<size_t>(periods));
-  report.millionths.resize(static_cast<size_t>(periods));
-  double *probabilities = report.probabilities.data();
+  std::vector<double> found(periods.size());
   auto start = std::chrono::steady_clock::now();
-  bool isFound = options.maxent
-                     ? sampling::searchMaxent(options.rate, periods,
-                                              probabilities, message)
-                     : sampling::searchSgd(options.rate, periods, probabilities,
-                                           message, &report.steps);
+  bool isFound =
+      options.maxent
+          ? sampling::searchMaxent(options.rate, periods, found.data(), message)
+          : sampling::searchSgd(options.rate, periods, found.data(), message,
+                                &report.steps);
   report.milliseconds = std::chrono::duration<double, std::milli>(
                             std::chrono::steady_clock::now() - start)
                             .count();
+  auto count = static_cast<size_t>(periods.back());
+  report.probabilities.resize(count);
+  report.millionths.resize(count);
+  for (size_t i = 0; i < periods.size(); ++i)
+    report.probabilities[static_cast<size_t>(periods[i] - 1)] = found[i];
   if (!isFound ||
-      !sampling::roundToMillionths(probabilities, periods,
+      !sampling::roundToMillionths(report.probabilities.data(), periods.back(),
                                    report.millionths.data(), message))
     return false;
   summarize(report);

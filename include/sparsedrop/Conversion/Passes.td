@@ -17,7 +17,7 @@ def ApproximateMath : Pass<"sparsedrop-approximate-math", "::mlir::ModuleOp"> {
     exp, tanh and erf on f32 and on 16-bit types become upstream's polynomial
     approximations: a call of the C library for each element would keep a loop
     from being vectorised. The largest errors are 1, 5 and 5 units in the last
-    place of f32 (test/Conversion/math-accuracy.py measures them). Other
+    place of f32 (test/Integration/math-accuracy.py measures them). Other
     functions, and those of f64, stay with the C library. Square roots, roundings and
     others that are instructions become LLVM's intrinsics.
 

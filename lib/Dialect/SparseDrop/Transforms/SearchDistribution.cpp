@@ -26,29 +26,24 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 
 namespace {
-/// Searches each (rate, number of periods) once.
+/// Searches each (rate, longest period) once.
 class Searcher {
 public:
-  explicit Searcher(SearchMethod method) : method(method) {}
+  /// No `candidates`: all periods from 1.
+  Searcher(SearchMethod method, ArrayRef<int64_t> candidates)
+      : method(method), candidates(candidates) {}
 
   /// A distribution of `maxPeriod` entries whose periods do not exceed `units`
   /// (kDynamic: unknown, checked when drawn); an error on `op` otherwise.
   FailureOr<SmallVector<double>> search(Operation *op, double rate,
                                         int64_t maxPeriod, int64_t units) {
-    int64_t periods = maxPeriod;
+    int64_t longest = maxPeriod;
     if (!ShapedType::isDynamic(units))
-      periods = std::min(periods, std::max<int64_t>(units, 1));
-    auto [entry, isNew] = found.try_emplace({rate, periods});
+      longest = std::min(longest, std::max<int64_t>(units, 1));
+    auto [entry, isNew] = found.try_emplace({rate, longest});
     Result &result = entry->second;
-    if (isNew) {
-      result.probabilities.resize(periods);
-      double *probabilities = result.probabilities.data();
-      result.reached = method == SearchMethod::SGD
-                           ? sampling::searchSgd(rate, periods, probabilities,
-                                                 result.message)
-                           : sampling::searchMaxent(
-                                 rate, periods, probabilities, result.message);
-    }
+    if (isNew)
+      run(rate, longest, result);
     if (!result.reached)
       return op->emitOpError() << "has a drop rate that its patterns cannot "
                                   "reach: "
@@ -61,10 +56,32 @@ public:
 private:
   struct Result {
     bool reached = false;
-    SmallVector<double> probabilities;
+    SmallVector<double> probabilities; ///< of periods 1, 2, ...
     std::string message;
   };
+
+  void run(double rate, int64_t longest, Result &result) const {
+    std::vector<int64_t> periods;
+    for (int64_t period : candidates)
+      if (period <= longest)
+        periods.push_back(period);
+    for (int64_t i = 1; i <= longest && candidates.empty(); ++i)
+      periods.push_back(i);
+    SmallVector<double> probabilities(periods.size());
+    double *data = probabilities.data();
+    result.reached =
+        method == SearchMethod::SGD
+            ? sampling::searchSgd(rate, periods, data, result.message)
+            : sampling::searchMaxent(rate, periods, data, result.message);
+    if (!result.reached)
+      return;
+    result.probabilities.resize(longest);
+    for (auto [period, probability] : llvm::zip(periods, probabilities))
+      result.probabilities[period - 1] = probability;
+  }
+
   SearchMethod method;
+  ArrayRef<int64_t> candidates;
   std::map<std::pair<double, int64_t>, Result> found;
 };
 } // namespace
@@ -145,8 +162,9 @@ static LogicalResult fillSample(SampleOp op, Searcher &searcher) {
 }
 
 LogicalResult mlir::sparsedrop::searchDistributions(Operation *root,
-                                                    SearchMethod method) {
-  Searcher searcher(method);
+                                                    SearchMethod method,
+                                                    ArrayRef<int64_t> periods) {
+  Searcher searcher(method, periods);
   WalkResult result = root->walk([&](Operation *op) {
     LogicalResult filled = success();
     if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
@@ -165,7 +183,7 @@ struct SearchDistribution
   using SearchDistributionBase::SearchDistributionBase;
 
   void runOnOperation() override {
-    if (failed(searchDistributions(getOperation(), method)))
+    if (failed(searchDistributions(getOperation(), method, periods)))
       signalPassFailure();
   }
 };

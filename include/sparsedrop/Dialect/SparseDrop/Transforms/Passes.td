@@ -244,8 +244,8 @@ def SearchDistribution
   let summary = "Finds the distribution over periods for each rate";
   let description = [{
     Fills `distribution` of annotations and samples that have none. Candidate
-    periods are 1 to min(max_period, number of units); a rate that they cannot
-    reach is an error.
+    periods are 1 to min(max_period, number of units), or those of `periods`
+    among them; a rate that they cannot reach is an error.
 
     Before:
 
@@ -279,7 +279,9 @@ def SearchDistribution
                clEnumValN(::mlir::sparsedrop::SearchMethod::SGD, "sgd",
                           "gradient descent on softmax logits"),
                clEnumValN(::mlir::sparsedrop::SearchMethod::MaxEnt, "maxent",
-                          "maximum entropy, in closed form"))}]>
+                          "maximum entropy, in closed form"))}]>,
+    ListOption<"periods", "periods", "int64_t",
+               "Candidate periods, ascending; all from 1 without it">
   ];
 }
 

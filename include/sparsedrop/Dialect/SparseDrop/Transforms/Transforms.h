@@ -47,8 +47,10 @@ enum class MaskSource {
 FailureOr<SmallVector<int64_t>> inferDroppedDims(linalg::LinalgOp op,
                                                  DropoutAttr annotation);
 
-/// Fills the distributions of annotations and samples below `root`.
-LogicalResult searchDistributions(Operation *root, SearchMethod method);
+/// Fills the distributions of annotations and samples below `root`, over the
+/// candidate `periods`, ascending; without any, over all from 1.
+LogicalResult searchDistributions(Operation *root, SearchMethod method,
+                                  ArrayRef<int64_t> periods = {});
 
 /// Turns annotations in `module` into sample and dropout ops.
 LogicalResult materializeDropout(ModuleOp module);
