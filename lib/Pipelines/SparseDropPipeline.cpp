@@ -26,6 +26,7 @@ void mlir::sparsedrop::buildSparseDropPipeline(
     OpPassManager &pm, const SparseDropPipelineOptions &options) {
   SearchDistributionOptions search;
   search.method = options.method;
+  search.periods.assign(options.periods.begin(), options.periods.end());
   pm.addPass(createSearchDistribution(search));
   // In every mode, so that the signature does not depend on it.
   pm.addPass(createMaterialize());

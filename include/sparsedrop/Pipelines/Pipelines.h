@@ -52,6 +52,9 @@ struct SparseDropPipelineOptions
       llvm::cl::values(
           clEnumValN(SearchMethod::SGD, "sgd", "gradient descent on logits"),
           clEnumValN(SearchMethod::MaxEnt, "maxent", "closed form"))};
+  PassOptions::ListOption<int64_t> periods{
+      *this, "periods",
+      llvm::cl::desc("Candidate periods, ascending; all from 1 without it")};
   PassOptions::Option<bool> instrument{
       *this, "instrument",
       llvm::cl::desc("Count the work of each product at run time"),
