@@ -48,9 +48,6 @@ void mlir::sparsedrop::buildSparseDropPipeline(
   // Draws whose operands are all constant are done now.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createLowerToUpstream());
-  // Each draw has its own constants and addresses: most of the module, and the
-  // same everywhere.
-  pm.addPass(createCSEPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

@@ -125,11 +125,19 @@ Value PatternLowering::getDistributionPointer(Location loc,
                              rewriter.getStringAttr("private"), type, values,
                              /*constant=*/true, /*alignment=*/IntegerAttr());
   }
+  Region *region = rewriter.getInsertionBlock()->getParent();
+  while (!region->getParentOp()->hasTrait<OpTrait::IsIsolatedFromAbove>())
+    region = region->getParentRegion();
+  Value &pointer = pointers[name][region->getParentOp()];
+  if (pointer)
+    return pointer;
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(&region->front());
   Value global = memref::GetGlobalOp::create(rewriter, loc, type, name);
   Value address =
       memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc, global);
-  return arith::IndexCastOp::create(rewriter, loc, rewriter.getI64Type(),
-                                    address);
+  return pointer = arith::IndexCastOp::create(rewriter, loc,
+                                              rewriter.getI64Type(), address);
 }
 
 static Value constantI64(OpBuilder &builder, Location loc, int64_t value) {
@@ -239,14 +247,15 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
        constantI64(rewriter, loc, 1), toI64(rewriter, loc, op.getExtents()[0]),
        constantI64(rewriter, loc, pattern.type.getGranularity()),
        toI64(rewriter, loc, op.getCount()), tau, address(pattern.keptList)});
-  pattern.keptCount =
+  Value keptCount =
       arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), count);
+  pattern.keptCount = keptCount;
   pattern.scale =
       op.getScale() == ScaleMode::None
           ? constantF32(rewriter, loc, 1)
           : arith::DivFOp::create(rewriter, loc,
                                   toF32(rewriter, loc, op.getExtents()[0]),
-                                  toF32(rewriter, loc, pattern.keptCount))
+                                  toF32(rewriter, loc, keptCount))
                 .getResult();
   return pattern;
 }
@@ -272,11 +281,11 @@ LoweredPattern PatternLowering::lowerMakePattern(MakePatternOp op) {
     pattern.keptList = bufferization::ToBufferOp::create(
         rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
         kept, /*read_only=*/true);
-    pattern.keptCount =
-        memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
+    Value keptCount = memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
+    pattern.keptCount = keptCount;
     pattern.scale = arith::DivFOp::create(
         rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
-        toF32(rewriter, loc, pattern.keptCount));
+        toF32(rewriter, loc, keptCount));
   } else {
     pattern.period = op.getPeriod();
     pattern.bias = op.getBias();
@@ -347,8 +356,12 @@ FailureOr<LoweredPattern> PatternLowering::lower(Value pattern) {
           .Case([&](MakePatternOp o) { return lowerMakePattern(o); })
           .Case([&](SlicePatternOp o) { return lowerSlice(o, *source); })
           .Case([&](StretchPatternOp o) { return lowerStretch(o, *source); });
-  if (succeeded(result))
-    lowered[pattern] = *result;
+  if (failed(result))
+    return failure();
+  // Once, for all that is as large.
+  if (result->type.getKind() == PatternKind::Row)
+    result->keptCount = countKept(*result);
+  lowered[pattern] = *result;
   return result;
 }
 
@@ -365,7 +378,7 @@ SplitExtent PatternLowering::getSplitExtent(const LoweredPattern &pattern) {
   SplitExtent split;
   split.full = getAsOpFoldResult(full);
   split.kept =
-      getAsOpFoldResult(countKept(math, full, pattern.period, pattern.bias));
+      getAsOpFoldResult(::countKept(math, full, pattern.period, pattern.bias));
   split.tail = getAsOpFoldResult(rest);
   if (isZeroInteger(split.tail))
     return split;
@@ -375,13 +388,11 @@ SplitExtent PatternLowering::getSplitExtent(const LoweredPattern &pattern) {
   return split;
 }
 
-OpFoldResult PatternLowering::getKeptCount(const LoweredPattern &pattern) {
-  if (pattern.keptCount)
-    return pattern.keptCount;
+OpFoldResult PatternLowering::countKept(const LoweredPattern &pattern) {
   IndexMath math(rewriter, pattern.period.getLoc());
   if (pattern.type.getGranularity() == 1)
     return getAsOpFoldResult(
-        countKept(math, pattern.extents[0], pattern.period, pattern.bias));
+        ::countKept(math, pattern.extents[0], pattern.period, pattern.bias));
   SplitExtent split = getSplitExtent(pattern);
   Value whole = math.mul(math.value(split.kept),
                          math.constant(pattern.type.getGranularity()));

@@ -19,13 +19,14 @@
 namespace mlir::sparsedrop {
 
 /// What a pattern is made of. Row and tile have a period and a bias, channel
-/// has the buffer of kept channels and their number; all of type index but the
-/// buffer, memref<?xindex>.
+/// has the buffer of kept channels; row and channel have the number of kept
+/// units. All of type index but the buffer, memref<?xindex>.
 struct LoweredPattern {
   PatternType type;
   SmallVector<Value, 2> extents;
   Value period, bias;
-  Value keptList, keptCount;
+  Value keptList;
+  OpFoldResult keptCount;
   Value scale; // f32
 };
 
@@ -47,9 +48,6 @@ public:
   /// argument, a loop-carried value).
   FailureOr<LoweredPattern> lower(Value pattern);
 
-  /// Number of kept units, at the insertion point.
-  OpFoldResult getKeptCount(const LoweredPattern &pattern);
-
   /// The split of the extent, at the insertion point.
   SplitExtent getSplitExtent(const LoweredPattern &pattern);
 
@@ -69,6 +67,7 @@ private:
   LoweredPattern lowerSlice(SlicePatternOp op, LoweredPattern source);
   LoweredPattern lowerStretch(StretchPatternOp op, LoweredPattern source);
 
+  OpFoldResult countKept(const LoweredPattern &pattern);
   Value countUnits(Location loc, PatternType type, ValueRange extents);
   void setPeriodAndBias(Location loc, LoweredPattern &pattern, Value packed);
   Value hashSite(SampleOp op);
@@ -78,6 +77,8 @@ private:
   RewriterBase &rewriter;
   ModuleOp module;
   DenseMap<Value, LoweredPattern> lowered;
+  /// Addresses of distributions, by function and name.
+  llvm::StringMap<DenseMap<Operation *, Value>> pointers;
 };
 
 } // namespace mlir::sparsedrop

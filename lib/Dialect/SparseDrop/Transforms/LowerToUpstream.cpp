@@ -62,7 +62,7 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
   offsets[op.getDim()] = getAsOpFoldResult(pattern.bias);
-  sizes[op.getDim()] = patterns.getKeptCount(pattern);
+  sizes[op.getDim()] = pattern.keptCount;
   strides[op.getDim()] = getAsOpFoldResult(pattern.period);
   Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
                                                offsets, sizes, strides);
@@ -113,8 +113,9 @@ Value UpstreamLowering::lowerChannelMask(MaskOp op,
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
   auto loop = scf::ForOp::create(
-      rewriter, loc, zero, pattern.keptCount, one, mask,
-      [&](OpBuilder &b, Location l, Value i, ValueRange carried) {
+      rewriter, loc, zero,
+      getValueOrCreateConstantIndexOp(rewriter, loc, pattern.keptCount), one,
+      mask, [&](OpBuilder &b, Location l, Value i, ValueRange carried) {
         Value channel = memref::LoadOp::create(b, l, pattern.keptList, i);
         Value updated =
             tensor::InsertOp::create(b, l, yes, carried[0], channel);
@@ -179,8 +180,8 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
           })
           .Case([&](MaskOp o) { return lowerMask(o, pattern); })
           .Case([&](KeptCountOp o) {
-            return getValueOrCreateConstantIndexOp(
-                rewriter, loc, patterns.getKeptCount(pattern));
+            return getValueOrCreateConstantIndexOp(rewriter, loc,
+                                                   pattern.keptCount);
           })
           .Case([&](KeptIndexOp o) {
             return patterns.getKeptIndex(rewriter, loc, pattern,
