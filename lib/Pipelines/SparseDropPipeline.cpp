@@ -9,6 +9,7 @@
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
@@ -30,6 +31,9 @@ void mlir::sparsedrop::buildSparseDropPipeline(
   pm.addPass(createSearchDistribution(search));
   // In every mode, so that the signature does not depend on it.
   pm.addPass(createMaterialize());
+  // The rules of both passes below are on structured ops.
+  pm.addPass(createConvertElementwiseToLinalgPass());
+  pm.addPass(createDifferentiate());
   // Patterns do not cross calls. Each function has its seed and step by now, so
   // inlining cannot mix them up; equal draws of one site then become one.
   pm.addPass(createInlinerPass());

@@ -98,11 +98,19 @@ bool Program::findEntry(StringRef wanted) {
   return true;
 }
 
+/// Whether the pipeline will make `entry` as the gradient of a function.
+static bool isFutureGradient(ModuleOp module, StringRef entry) {
+  return llvm::any_of(getFunctions(module), [&](func::FuncOp function) {
+    return function->hasAttr(mlir::sparsedrop::kDifferentiateAttrName) &&
+           mlir::sparsedrop::getGradientName(function.getName()) == entry;
+  });
+}
+
 std::unique_ptr<Program> Program::compile(ModuleOp module, StringRef entry,
                                           DropoutMode mode, bool instrument) {
   std::unique_ptr<Program> program(new Program());
   program->upstream = cast<ModuleOp>(module->clone());
-  if (!program->findEntry(entry))
+  if (!isFutureGradient(module, entry) && !program->findEntry(entry))
     return nullptr;
   program->arguments.clear();
   program->results.clear();

@@ -68,6 +68,10 @@ void mlir::sparsedrop::getDropoutAnnotations(
     llvm::append_range(annotations, list.getAsRange<DropoutAttr>());
 }
 
+std::string mlir::sparsedrop::getGradientName(StringRef function) {
+  return function.str() + "_grad";
+}
+
 //===----------------------------------------------------------------------===//
 // Checks of an annotation against the op that carries it
 //===----------------------------------------------------------------------===//
@@ -141,12 +145,66 @@ static LogicalResult verifyDropout(Operation *op, Attribute value) {
   return success();
 }
 
+/// A list of distinct numbers below `count`.
+static LogicalResult verifyNumbers(Operation *op, NamedAttribute entry,
+                                   StringRef what, int64_t count) {
+  auto list = dyn_cast<ArrayAttr>(entry.getValue());
+  llvm::SmallSet<int64_t, 8> seen;
+  for (Attribute element : list ? list.getValue() : ArrayRef<Attribute>()) {
+    auto number = dyn_cast<IntegerAttr>(element);
+    if (!number) {
+      list = {};
+      break;
+    }
+    if (number.getInt() < 0 || number.getInt() >= count)
+      return op->emitOpError() << "expects '" << entry.getName().getValue()
+                               << "' to name " << what << "s in [0, " << count
+                               << "), but got " << number.getInt();
+    if (!seen.insert(number.getInt()).second)
+      return op->emitOpError()
+             << "expects '" << entry.getName().getValue() << "' to name each "
+             << what << " once, but got " << number.getInt() << " twice";
+  }
+  if (!list)
+    return op->emitOpError()
+           << "expects '" << entry.getName().getValue()
+           << "' to be a list of integers, but got " << entry.getValue();
+  return success();
+}
+
+static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function)
+    return op->emitOpError()
+           << "expects '" << kDifferentiateAttrName << "' on a function";
+  auto dictionary = dyn_cast<DictionaryAttr>(value);
+  if (!dictionary && !isa<UnitAttr>(value))
+    return op->emitOpError()
+           << "expects '" << kDifferentiateAttrName
+           << "' to be a dictionary such as {wrt = [0, 2]}, but got " << value;
+  for (NamedAttribute entry :
+       dictionary ? dictionary.getValue() : ArrayRef<NamedAttribute>()) {
+    bool isWrt = entry.getName() == "wrt";
+    if (!isWrt && entry.getName() != "of")
+      return op->emitOpError()
+             << "expects 'wrt' and 'of' in '" << kDifferentiateAttrName
+             << "', but got '" << entry.getName().getValue() << "'";
+    if (failed(verifyNumbers(op, entry, isWrt ? "argument" : "result",
+                             isWrt ? function.getNumArguments()
+                                   : function.getNumResults())))
+      return failure();
+  }
+  return success();
+}
+
 LogicalResult
 SparseDropDialect::verifyOperationAttribute(Operation *op,
                                             NamedAttribute attribute) {
   StringRef name = attribute.getName();
   if (name == kDropoutAttrName)
     return verifyDropout(op, attribute.getValue());
+  if (name == kDifferentiateAttrName)
+    return verifyDifferentiate(op, attribute.getValue());
   if (name == kProductAttrName) {
     auto text = dyn_cast<StringAttr>(attribute.getValue());
     if (!text || !llvm::is_contained({"forward", "dgrad", "wgrad", "other"},

@@ -38,6 +38,72 @@ bool mlir::sparsedrop::isZeroFill(Value value) {
          elements.getSplatValue<APFloat>().isZero();
 }
 
+/// Whether the body is `out + x * y` of its arguments, in any order.
+static bool isProductBody(Block &body) {
+  if (body.getNumArguments() != 3 || !llvm::hasNItems(body, 3))
+    return false;
+  auto mul = dyn_cast<arith::MulFOp>(body.front());
+  auto add = dyn_cast<arith::AddFOp>(*std::next(body.begin()));
+  if (!mul || !add || body.getTerminator()->getOperand(0) != add.getResult())
+    return false;
+  Value x = body.getArgument(0), y = body.getArgument(1);
+  Value out = body.getArgument(2), product = mul;
+  return ((mul.getLhs() == x && mul.getRhs() == y) ||
+          (mul.getLhs() == y && mul.getRhs() == x)) &&
+         ((add.getLhs() == out && add.getRhs() == product) ||
+          (add.getLhs() == product && add.getRhs() == out));
+}
+
+/// Whether `map` names the `batch` first loops in order and then `first` and
+/// `second` in any order.
+static bool isMatrix(AffineMap map, unsigned batch, unsigned first,
+                     unsigned second) {
+  if (map.getNumResults() != batch + 2 || !map.isProjectedPermutation())
+    return false;
+  for (unsigned i = 0; i < batch; ++i)
+    if (map.getDimPosition(i) != i)
+      return false;
+  unsigned a = map.getDimPosition(batch), b = map.getDimPosition(batch + 1);
+  return (a == first && b == second) || (a == second && b == first);
+}
+
+linalg::LinalgOp mlir::sparsedrop::nameProduct(RewriterBase &rewriter,
+                                               linalg::GenericOp op) {
+  unsigned loops = op.getNumLoops();
+  if ((loops != 3 && loops != 4) || op.getNumReductionLoops() != 1 ||
+      op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+      !isProductBody(*op.getBody()))
+    return op;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  unsigned batch = loops - 3, m = batch, n = batch + 1, k = batch + 2;
+  if (op.getIteratorTypesArray()[k] != utils::IteratorType::reduction ||
+      !maps[2].isProjectedPermutation() || maps[2].getNumResults() != k)
+    return op;
+  for (unsigned i = 0; i < k; ++i)
+    if (maps[2].getDimPosition(i) != i)
+      return op;
+  SmallVector<Value> inputs(op.getInputs());
+  if (isMatrix(maps[0], batch, n, k) && isMatrix(maps[1], batch, m, k)) {
+    std::swap(inputs[0], inputs[1]);
+    std::swap(maps[0], maps[1]);
+  }
+  if (!isMatrix(maps[0], batch, m, k) || !isMatrix(maps[1], batch, n, k))
+    return op;
+  rewriter.setInsertionPoint(op);
+  auto mapsAttr = rewriter.getNamedAttr("indexing_maps",
+                                        rewriter.getAffineMapArrayAttr(maps));
+  linalg::LinalgOp named;
+  if (batch == 0)
+    named = linalg::MatmulOp::create(rewriter, op.getLoc(), op.getResultTypes(),
+                                     inputs, op.getOutputs(), mapsAttr);
+  else
+    named = linalg::BatchMatmulOp::create(rewriter, op.getLoc(),
+                                          op.getResultTypes(), inputs,
+                                          op.getOutputs(), mapsAttr);
+  rewriter.replaceOp(op, named->getResults());
+  return named;
+}
+
 Value mlir::sparsedrop::emitScaled(OpBuilder &b, Location loc, Value x,
                                    Value scale) {
   Type element = x.getType();

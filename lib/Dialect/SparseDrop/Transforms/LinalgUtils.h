@@ -20,6 +20,11 @@ bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 /// Whether `value` is a tensor of zeros: a fill or a splat constant.
 bool isZeroFill(Value value);
 
+/// Replaces a generic op that is a matrix product, of whatever transposition and
+/// with or without a batch in front, by the named op, which others recognise.
+/// Returns the op that is there then.
+linalg::LinalgOp nameProduct(RewriterBase &rewriter, linalg::GenericOp op);
+
 /// `scale * x` in f32 (f64 where `x` is f64), rounded once to the type of `x`;
 /// `scale` is f32.
 Value emitScaled(OpBuilder &builder, Location loc, Value x, Value scale);

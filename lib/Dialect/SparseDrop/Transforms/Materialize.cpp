@@ -61,6 +61,7 @@ namespace {
 struct Threading {
   SmallVector<func::CallOp> calls;
   bool gainsSeed = false, gainsStep = false;
+  func::FuncOp primal; ///< of a gradient that is declared
 };
 using ThreadingMap = llvm::MapVector<func::FuncOp, Threading>;
 } // namespace
@@ -68,6 +69,15 @@ using ThreadingMap = llvm::MapVector<func::FuncOp, Threading>;
 /// Functions with annotations, and those that call one which gains arguments.
 static LogicalResult collectFunctions(ModuleOp module, ThreadingMap &needed) {
   SmallVector<func::FuncOp> worklist;
+  auto addGradient = [&](func::FuncOp gradient, func::FuncOp function) {
+    if (!needed.insert({gradient, Threading()}).second)
+      return;
+    Threading &threading = needed[gradient];
+    threading.primal = function;
+    threading.gainsSeed = needsArgument(gradient, kSeedAttrName);
+    threading.gainsStep = needsArgument(gradient, kStepAttrName);
+    worklist.push_back(gradient);
+  };
   auto add = [&](func::FuncOp function) {
     auto [it, isNew] = needed.insert({function, Threading()});
     if (!isNew)
@@ -75,6 +85,12 @@ static LogicalResult collectFunctions(ModuleOp module, ThreadingMap &needed) {
     it->second.gainsSeed = needsArgument(function, kSeedAttrName);
     it->second.gainsStep = needsArgument(function, kStepAttrName);
     worklist.push_back(function);
+    // A declared gradient will take what its function takes.
+    auto gradient =
+        module.lookupSymbol<func::FuncOp>(getGradientName(function.getName()));
+    if (function->hasAttr(kDifferentiateAttrName) && gradient &&
+        gradient.isExternal())
+      addGradient(gradient, function);
   };
   module.walk([&](func::FuncOp function) {
     if (!function.isExternal() && hasAnnotations(function))
@@ -103,33 +119,42 @@ static LogicalResult collectFunctions(ModuleOp module, ThreadingMap &needed) {
   return success();
 }
 
-static Value gainArgument(func::FuncOp function, StringRef attribute) {
-  if (std::optional<unsigned> index = findArgument(function, attribute))
-    return function.getArgument(*index);
+/// Gives `function` the argument, if it lacks it: behind the others, or where
+/// `primal` has it.
+static void gainArgument(func::FuncOp function, StringRef attribute,
+                         func::FuncOp primal) {
+  if (findArgument(function, attribute))
+    return;
   Builder builder(function.getContext());
-  unsigned index = function.getNumArguments();
+  unsigned index =
+      primal ? *findArgument(primal, attribute) : function.getNumArguments();
   DictionaryAttr attributes = builder.getDictionaryAttr(
       builder.getNamedAttr(attribute, builder.getUnitAttr()));
   (void)function.insertArgument(index, builder.getI64Type(), attributes,
                                 function.getLoc());
-  return function.getArgument(index);
+}
+
+/// Passes the argument of the caller on at `call` to `function`.
+static void passArgument(func::CallOp call, func::FuncOp function,
+                         StringRef attribute) {
+  auto caller = call->getParentOfType<func::FuncOp>();
+  Value value = caller.getArgument(*findArgument(caller, attribute));
+  unsigned index = *findArgument(function, attribute);
+  call.getOperandsMutable().slice(index, 0).append(value);
 }
 
 /// Adds the arguments and passes them on at calls.
 static void threadArguments(const ThreadingMap &needed) {
   for (const auto &[function, threading] : needed) {
-    gainArgument(function, kSeedAttrName);
-    gainArgument(function, kStepAttrName);
+    gainArgument(function, kSeedAttrName, threading.primal);
+    gainArgument(function, kStepAttrName, threading.primal);
   }
   for (const auto &[function, threading] : needed)
     for (func::CallOp call : threading.calls) {
-      auto caller = call->getParentOfType<func::FuncOp>();
-      SmallVector<Value> operands(call.getOperands());
       if (threading.gainsSeed)
-        operands.push_back(gainArgument(caller, kSeedAttrName));
+        passArgument(call, function, kSeedAttrName);
       if (threading.gainsStep)
-        operands.push_back(gainArgument(caller, kStepAttrName));
-      call->setOperands(operands);
+        passArgument(call, function, kStepAttrName);
     }
 }
 

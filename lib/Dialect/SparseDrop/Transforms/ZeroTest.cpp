@@ -30,8 +30,12 @@ public:
   }
 
   Known get(Value value) const {
-    auto it = known.find(value);
-    return it == known.end() ? Known(value) : it->second;
+    if (auto it = known.find(value); it != known.end())
+      return it->second;
+    // Constants may have been hoisted out of the body.
+    Attribute constant;
+    return matchPattern(value, m_Constant(&constant)) ? Known(constant)
+                                                      : Known(value);
   }
 
   static bool isZero(Known value) {
@@ -157,6 +161,8 @@ public:
 
 private:
   Value emitNew(Value value) {
+    if (value.getParentBlock() != body)
+      return value;
     if (folder) {
       Known known = folder->get(value);
       if (auto constant = dyn_cast<Attribute>(known))
@@ -165,12 +171,9 @@ private:
       if (auto other = cast<Value>(known); other != value)
         return emit(other);
     }
-    if (auto argument = dyn_cast<BlockArgument>(value);
-        argument && argument.getOwner() == body)
+    if (auto argument = dyn_cast<BlockArgument>(value))
       return arguments[argument.getArgNumber()];
     Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != body)
-      return value;
     for (Value operand : op->getOperands())
       emit(operand);
     return builder.clone(*op, mapping)

@@ -50,6 +50,8 @@ inline constexpr StringLiteral kSeedAttrName = "sparsedrop.seed";
 inline constexpr StringLiteral kStepAttrName = "sparsedrop.step";
 inline constexpr StringLiteral kSensitivityAttrName = "sparsedrop.sensitivity";
 inline constexpr StringLiteral kDonateAttrName = "sparsedrop.donate";
+inline constexpr StringLiteral kDifferentiateAttrName =
+    "sparsedrop.differentiate";
 inline constexpr StringLiteral kProductAttrName = "sparsedrop.product";
 inline constexpr StringLiteral kProductsAttrName = "sparsedrop.products";
 inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
@@ -57,6 +59,9 @@ inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
 /// Adds to `annotations` the dropout annotations of `op`, in order.
 void getDropoutAnnotations(Operation *op,
                            SmallVectorImpl<DropoutAttr> &annotations);
+
+/// Name of the gradient of a function: NAME_grad.
+std::string getGradientName(StringRef function);
 
 } // namespace mlir::sparsedrop
 

@@ -55,6 +55,7 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.seed`, `sparsedrop.step` | `i64` argument | where draws take their key and their counter from |
     | `sparsedrop.sensitivity = "site"` | `tensor<Cxf32>` argument | sensitivities of a channel site |
     | `sparsedrop.donate = N` | argument | tied to result N, may be updated in place |
+    | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
   }];
   let useDefaultAttributePrinterParser = 1;

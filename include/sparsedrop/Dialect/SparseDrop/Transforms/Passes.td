@@ -75,6 +75,63 @@ def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
     "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Adds gradients of functions (reverse mode)";
+  let description = [{
+    For each function F marked `sparsedrop.differentiate` adds `F_grad`, which
+    returns the results of F and then a gradient for each argument that `wrt`
+    names (all float arguments without it). What is differentiated is the sum of
+    the results that `of` names (all without it): a scalar counts once, a tensor
+    by the weights in an argument that `F_grad` gains behind those of F. A
+    declaration of `F_grad` gets its body, so that the module may call it
+    before.
+
+    The rules work on indexing maps, as compaction does: the gradient of an
+    operand of a structured op is one op over the same loops, those of the
+    operand parallel and the others reductions. A product gives two permuted
+    products, marked `sparsedrop.product = "dgrad"` and `"wgrad"`, a broadcast a
+    sum, a window a sum over a spread-out copy. Elementwise bodies are
+    differentiated scalar by scalar and read the result where that will do.
+    Maxima and minima give to the first that attains them. Loops save what they
+    carry. The gradient of a dropout is a dropout with the same pattern, so that
+    compaction finds it. Annotations must have been materialized.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>, %e: tensor<8xf32>) -> tensor<8xf32> attributes {sparsedrop.differentiate = {wrt = [0]}} {
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #map = affine_map<(d0) -> (d0)>
+    func.func @f(%x: tensor<8xf32>, %e: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    func.func @f_grad(%x: tensor<8xf32>, %e: tensor<8xf32>, %g: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      %1 = tensor.empty() : tensor<8xf32>
+      %2 = linalg.generic {indexing_maps = [#map, #map, #map], iterator_types = ["parallel"]}
+          ins(%0, %g : tensor<8xf32>, tensor<8xf32>) outs(%1 : tensor<8xf32>) {
+        ^bb0(%y: f32, %dy: f32, %out: f32):
+          %3 = arith.mulf %dy, %y : f32
+          linalg.yield %3 : f32
+      } -> tensor<8xf32>
+      return %0, %2 : tensor<8xf32>, tensor<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
+    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def Instrument : Pass<"sparsedrop-instrument", "::mlir::ModuleOp"> {
   let summary = "Counts the work of each product at run time";
   let description = [{

@@ -55,6 +55,11 @@ LogicalResult searchDistributions(Operation *root, SearchMethod method,
 /// Turns annotations in `module` into sample and dropout ops.
 LogicalResult materializeDropout(ModuleOp module);
 
+/// Adds the gradient of `function`, as its attribute asks, to the module. Calls
+/// in it are inlined into the gradient; annotations must have been
+/// materialized. An op that cannot be differentiated is an error that names it.
+LogicalResult differentiate(RewriterBase &rewriter, func::FuncOp function);
+
 /// Checks that the samples of one site below `root` (a function, after
 /// inlining) agree in kind, rate, distribution and scale.
 LogicalResult verifySites(Operation *root);

@@ -1,0 +1,315 @@
+//===- DifferentiateControlFlow.cpp - Gradients of loops and branches -----===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A branch is taken again, backwards. A loop saves what it carries into each
+// iteration; backwards, an iteration is computed again from there and then
+// swept, with the adjoints of what it carries and of what it captures as the
+// values carried by the backward loop.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ReverseSweep.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+/// The active values that the regions of `op` capture.
+static SmallVector<Value> getActiveCaptures(ReverseSweep &sweep,
+                                            Operation *op) {
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  SmallVector<Value> active;
+  for (Value value : captured)
+    if (sweep.isActive(value))
+      active.push_back(value);
+  return active;
+}
+
+/// Repeats `ops`, of a block that yields `yielded`, at the insertion point and
+/// sweeps them: `adjoints`, where there are any, flow to what is yielded.
+static LogicalResult sweepAgain(ReverseSweep &inner, ArrayRef<Operation *> ops,
+                                ValueRange yielded, IRMapping &mapping,
+                                ArrayRef<Value> adjoints) {
+  SmallVector<Operation *> copies;
+  for (Operation *op : ops) {
+    copies.push_back(inner.rewriter.clone(*op, mapping));
+    inner.activity.propagate(*copies.back());
+  }
+  for (auto [value, adjoint] : llvm::zip(yielded, adjoints))
+    if (adjoint)
+      inner.add(mapping.lookupOrDefault(value), adjoint);
+  return inner.run(copies);
+}
+
+static SmallVector<Operation *> getOps(Block &block) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : block.without_terminator())
+    ops.push_back(&op);
+  return ops;
+}
+
+//===----------------------------------------------------------------------===//
+// scf.if
+//===----------------------------------------------------------------------===//
+
+static LogicalResult reverseIf(ReverseSweep &sweep, scf::IfOp op) {
+  RewriterBase &rewriter = sweep.rewriter;
+  SmallVector<Value> captures = getActiveCaptures(sweep, op), adjoints;
+  for (Value result : op.getResults())
+    adjoints.push_back(sweep.lookup(result));
+  auto reversed =
+      scf::IfOp::create(rewriter, op.getLoc(), TypeRange(ValueRange(captures)),
+                        op.getCondition(), /*withElseRegion=*/true);
+  for (auto [from, to] : llvm::zip(op->getRegions(), reversed->getRegions())) {
+    OpBuilder::InsertionGuard guard(rewriter);
+    if (to.empty())
+      rewriter.createBlock(&to);
+    while (!to.front().empty())
+      rewriter.eraseOp(&to.front().back());
+    rewriter.setInsertionPointToStart(&to.front());
+    IRMapping mapping;
+    ReverseSweep inner(rewriter, sweep.activity);
+    if (failed(sweepAgain(inner, getOps(from.front()),
+                          from.front().getTerminator()->getOperands(), mapping,
+                          adjoints)))
+      return failure();
+    SmallVector<Value> yields;
+    for (Value capture : captures)
+      yields.push_back(inner.getOrZeros(capture));
+    scf::YieldOp::create(rewriter, op.getLoc(), yields);
+  }
+  for (auto [capture, result] : llvm::zip(captures, reversed.getResults()))
+    sweep.add(capture, result);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// scf.for
+//===----------------------------------------------------------------------===//
+
+namespace {
+class ForReverse {
+public:
+  ForReverse(ReverseSweep &sweep, scf::ForOp op)
+      : sweep(sweep), b(sweep.rewriter), op(op), loc(op.getLoc()) {}
+
+  LogicalResult run();
+
+private:
+  Value toIndex(OpBuilder &builder, Value value);
+  Value countIterations();
+  SmallVector<OpFoldResult> getStackSizes(Value init, Value count);
+  void saveStates(Value count);
+  Value push(OpBuilder &builder, Value state, Value stack, Value number);
+  Value pop(Value stack, Value number, Type type);
+  LogicalResult reverseBody(Value number, ValueRange carried);
+
+  ReverseSweep &sweep;
+  RewriterBase &b;
+  scf::ForOp op;
+  Location loc;
+  SmallVector<Operation *> bodyOps; ///< but those that save states
+  SmallVector<Value> stacks;        ///< of what each iteration starts from
+  SmallVector<unsigned> activeArgs;
+  SmallVector<Value> captures;
+};
+} // namespace
+
+Value ForReverse::toIndex(OpBuilder &builder, Value value) {
+  return builder.createOrFold<arith::IndexCastOp>(loc, builder.getIndexType(),
+                                                  value);
+}
+
+/// max(0, ceil((upper - lower) / step)) as index.
+Value ForReverse::countIterations() {
+  auto index = [&](Value value) {
+    return value.getType().isIndex() ? value : toIndex(b, value);
+  };
+  Value lower = index(op.getLowerBound()), upper = index(op.getUpperBound());
+  Value step = index(op.getStep());
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value span = b.createOrFold<arith::SubIOp>(loc, upper, lower);
+  span = b.createOrFold<arith::MaxSIOp>(loc, span, zero);
+  Value last = b.createOrFold<arith::SubIOp>(loc, step, one);
+  Value padded = b.createOrFold<arith::AddIOp>(loc, span, last);
+  return b.createOrFold<arith::DivUIOp>(loc, padded, step);
+}
+
+SmallVector<OpFoldResult> ForReverse::getStackSizes(Value init, Value count) {
+  SmallVector<OpFoldResult> sizes{getAsOpFoldResult(count)};
+  if (isa<RankedTensorType>(init.getType()))
+    llvm::append_range(sizes, tensor::getMixedSizes(b, loc, init));
+  return sizes;
+}
+
+/// The slice of one state in a stack.
+static void getSlice(OpBuilder &b, Location loc, Value stack, Value number,
+                     SmallVectorImpl<OpFoldResult> &offsets,
+                     SmallVectorImpl<OpFoldResult> &sizes,
+                     SmallVectorImpl<OpFoldResult> &strides) {
+  sizes = tensor::getMixedSizes(b, loc, stack);
+  offsets.assign(sizes.size(), b.getIndexAttr(0));
+  strides.assign(sizes.size(), b.getIndexAttr(1));
+  sizes[0] = b.getIndexAttr(1);
+  offsets[0] = number;
+}
+
+Value ForReverse::push(OpBuilder &builder, Value state, Value stack,
+                       Value number) {
+  if (!isa<RankedTensorType>(state.getType()))
+    return tensor::InsertOp::create(builder, loc, state, stack, number);
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  getSlice(builder, loc, stack, number, offsets, sizes, strides);
+  return tensor::InsertSliceOp::create(builder, loc, state, stack, offsets,
+                                       sizes, strides);
+}
+
+Value ForReverse::pop(Value stack, Value number, Type type) {
+  auto tensorType = dyn_cast<RankedTensorType>(type);
+  if (!tensorType)
+    return tensor::ExtractOp::create(b, loc, stack, number);
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  getSlice(b, loc, stack, number, offsets, sizes, strides);
+  return tensor::ExtractSliceOp::create(b, loc, tensorType, stack, offsets,
+                                        sizes, strides);
+}
+
+/// Replaces the loop by one that also carries stacks of its states.
+void ForReverse::saveStates(Value count) {
+  SmallVector<Value> inits;
+  for (Value init : op.getInitArgs()) {
+    Type type = init.getType();
+    Type element = getElementTypeOrSelf(type);
+    inits.push_back(
+        tensor::EmptyOp::create(b, loc, getStackSizes(init, count), element));
+  }
+  unsigned states = inits.size();
+  auto yieldStacks = [&](OpBuilder &builder, Location,
+                         ArrayRef<BlockArgument> newArgs) {
+    // The number of this iteration.
+    Value iv = op.getInductionVar(), lower = op.getLowerBound();
+    Value distance = arith::SubIOp::create(builder, loc, iv, lower).getResult();
+    Value number = arith::DivUIOp::create(builder, loc, distance, op.getStep());
+    if (!number.getType().isIndex())
+      number = toIndex(builder, number);
+    SmallVector<Value> yields;
+    for (unsigned i = 0; i < states; ++i)
+      yields.push_back(
+          push(builder, op.getRegionIterArg(i), newArgs[i], number));
+    return yields;
+  };
+  auto replaced = cast<scf::ForOp>(
+      *cast<LoopLikeOpInterface>(op.getOperation())
+           .replaceWithAdditionalYields(b, inits,
+                                        /*replaceInitOperandUsesInLoop=*/false,
+                                        yieldStacks));
+  op = replaced;
+  for (unsigned i = 0; i < states; ++i)
+    stacks.push_back(op.getResult(states + i));
+}
+
+/// The body of the backward loop, at the insertion point.
+LogicalResult ForReverse::reverseBody(Value number, ValueRange carried) {
+  IRMapping mapping;
+  Value iv = number;
+  if (Type type = op.getInductionVar().getType(); !type.isIndex())
+    iv = arith::IndexCastOp::create(b, loc, type, iv);
+  iv = arith::MulIOp::create(b, loc, iv, op.getStep());
+  iv = arith::AddIOp::create(b, loc, iv, op.getLowerBound());
+  mapping.map(op.getInductionVar(), iv);
+  unsigned states = stacks.size();
+  for (unsigned i = 0; i < states; ++i) {
+    Value argument = op.getRegionIterArg(i);
+    Value state = pop(stacks[i], number, argument.getType());
+    mapping.map(argument, state);
+    if (llvm::is_contained(activeArgs, i))
+      sweep.activity.insert(state);
+  }
+  ReverseSweep inner(b, sweep.activity);
+  SmallVector<Value> adjoints(states);
+  for (auto [i, index] : llvm::enumerate(activeArgs))
+    adjoints[index] = carried[i];
+  for (auto [i, capture] : llvm::enumerate(captures))
+    inner.add(capture, carried[activeArgs.size() + i]);
+  ValueRange yielded = op.getBody()->getTerminator()->getOperands();
+  if (failed(sweepAgain(inner, bodyOps, yielded.take_front(states), mapping,
+                        adjoints)))
+    return failure();
+  SmallVector<Value> yields;
+  for (unsigned index : activeArgs)
+    yields.push_back(
+        inner.getOrZeros(mapping.lookup(op.getRegionIterArg(index))));
+  for (Value capture : captures)
+    yields.push_back(inner.getOrZeros(capture));
+  scf::YieldOp::create(b, loc, yields);
+  return success();
+}
+
+LogicalResult ForReverse::run() {
+  captures = getActiveCaptures(sweep, op);
+  bodyOps = getOps(*op.getBody());
+  SmallVector<Value> adjoints;
+  for (auto [i, argument] : llvm::enumerate(op.getRegionIterArgs())) {
+    Type element = getElementTypeOrSelf(argument.getType());
+    if (!element.isIntOrIndexOrFloat())
+      return op.emitOpError()
+             << "cannot be differentiated: it carries " << argument.getType();
+    if (!sweep.isActive(argument))
+      continue;
+    activeArgs.push_back(i);
+    adjoints.push_back(sweep.getOrZeros(op.getResult(i)));
+  }
+  for (Value capture : captures)
+    adjoints.push_back(sweep.getOrZeros(capture));
+  SmallVector<Value> inits(op.getInitArgs());
+
+  OpBuilder::InsertPoint here = b.saveInsertionPoint();
+  scf::ForOp original = op;
+  b.setInsertionPoint(original);
+  Value count = countIterations();
+  saveStates(count);
+  b.restoreInsertionPoint(here);
+
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  auto reversed =
+      scf::ForOp::create(b, loc, zero, count, one, ValueRange(adjoints));
+  {
+    OpBuilder::InsertionGuard guard(b);
+    Block *body = reversed.getBody();
+    while (!body->empty())
+      b.eraseOp(&body->back());
+    b.setInsertionPointToStart(body);
+    Value last = arith::SubIOp::create(b, loc, count, one);
+    Value number =
+        arith::SubIOp::create(b, loc, last, reversed.getInductionVar());
+    if (failed(reverseBody(number, reversed.getRegionIterArgs())))
+      return failure();
+  }
+  for (auto [i, index] : llvm::enumerate(activeArgs))
+    sweep.add(inits[index], reversed.getResult(i));
+  for (auto [i, capture] : llvm::enumerate(captures))
+    sweep.set(capture, reversed.getResult(activeArgs.size() + i));
+  return success();
+}
+
+std::optional<LogicalResult>
+mlir::sparsedrop::reverseControlFlow(ReverseSweep &sweep, Operation *op) {
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return reverseIf(sweep, branch);
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return ForReverse(sweep, loop).run();
+  return std::nullopt;
+}
