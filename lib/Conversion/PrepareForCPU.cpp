@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -84,7 +85,7 @@ static void markArguments(ModuleOp module) {
                       builder.getUnitAttr());
     for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i)
       if (isa<TensorType>(function.getArgumentTypes()[i]) &&
-          !function.getArgAttr(i, "sparsedrop.donate"))
+          !function.getArgAttr(i, mlir::sparsedrop::kDonateAttrName))
         function.setArgAttr(
             i, bufferization::BufferizationDialect::kWritableAttrName,
             builder.getBoolAttr(false));
@@ -93,7 +94,7 @@ static void markArguments(ModuleOp module) {
 
 namespace {
 struct PrepareForCPU
-    : public sparsedrop::impl::PrepareForCPUBase<PrepareForCPU> {
+    : public mlir::sparsedrop::impl::PrepareForCPUBase<PrepareForCPU> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     IRRewriter rewriter(&getContext());

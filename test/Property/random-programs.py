@@ -77,9 +77,11 @@ UPDATES = {
 class Program:
     """Grows an MLIR function and its float64 meaning side by side."""
 
+    TYPES = ["f32", "f32", "f32", "f64"]
+
     def __init__(self, number):
         self.rng = np.random.default_rng(number)
-        self.type = self.rng.choice(["f32", "f32", "f32", "f64"])
+        self.type = self.rng.choice(self.TYPES)
         self.args, self.inputs, self.body = [], [], []
         self.values = []  # (name, shape, evaluated)
         self.sites = {}

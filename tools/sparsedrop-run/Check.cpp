@@ -132,7 +132,6 @@ int mlir::sparsedrop::run::check(const Request &request, Program &program,
   std::vector<Tensor> results[2], copies[2];
   DropoutMode modes[2] = {DropoutMode::Compact, DropoutMode::Masked};
   for (int i = 0; i < 2; ++i) {
-    copies[i].assign(inputs.begin(), inputs.end());
     if (request.mode == modes[i])
       continue;
     others[i] =
@@ -143,9 +142,12 @@ int mlir::sparsedrop::run::check(const Request &request, Program &program,
   }
   std::vector<Comparison> worst(program.getResults().size());
   for (int64_t step = request.step; step < request.step + steps; ++step) {
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < 2; ++i) {
+      // A step may have written to what was given away to it.
+      copies[i].assign(inputs.begin(), inputs.end());
       if (!programs[i]->run(copies[i], request.seed, step, &results[i]))
         return 1;
+    }
     for (size_t r = 0; r < worst.size(); ++r)
       accumulate(worst[r], compare(results[0][r], results[1][r]));
   }

@@ -91,9 +91,16 @@ bool Program::findEntry(StringRef wanted) {
                 "an argument") ||
       !addSlots(function, function.getResultTypes(), results, "a result"))
     return false;
+  size_t input = 0;
   for (auto [i, slot] : llvm::enumerate(arguments)) {
     slot.isSeed = !!function.getArgAttr(i, mlir::sparsedrop::kSeedAttrName);
     slot.isStep = !!function.getArgAttr(i, mlir::sparsedrop::kStepAttrName);
+    auto result = function.getArgAttrOfType<IntegerAttr>(
+        i, mlir::sparsedrop::kDonateAttrName);
+    if (result && result.getInt() >= 0 &&
+        static_cast<size_t>(result.getInt()) < results.size())
+      results[result.getInt()].donor = input;
+    input += !slot.isSeed && !slot.isStep;
   }
   return true;
 }
@@ -170,6 +177,10 @@ static SmallVector<size_t> layOutResults(ArrayRef<Slot> results,
   SmallVector<size_t> offsets;
   total = 0;
   for (const Slot &slot : results) {
+    if (slot.donor) {
+      offsets.push_back(0);
+      continue;
+    }
     size_t size = slot.isTensor
                       ? 8 * (3 + 2 * slot.shape.size())
                       : static_cast<size_t>(getElementBytes(slot.elementType));
@@ -183,6 +194,7 @@ static SmallVector<size_t> layOutResults(ArrayRef<Slot> results,
 
 /// Copies results out and frees them.
 void Program::readResults(const std::vector<uint64_t> &storage,
+                          ArrayRef<Tensor> inputs,
                           std::vector<Tensor> *outputs) {
   size_t total;
   SmallVector<size_t> offsets = layOutResults(results, total);
@@ -190,6 +202,11 @@ void Program::readResults(const std::vector<uint64_t> &storage,
   if (outputs)
     outputs->clear();
   for (auto [slot, offset] : llvm::zip(results, offsets)) {
+    if (slot.donor) {
+      if (outputs)
+        outputs->push_back(inputs[*slot.donor]);
+      continue;
+    }
     Tensor tensor{slot.elementType, {}, {}};
     auto width = static_cast<size_t>(getElementBytes(slot.elementType));
     const uint8_t *data = bytes + offset;
@@ -217,7 +234,7 @@ bool Program::run(ArrayRef<Tensor> inputs, int64_t seed, int64_t step,
   size_t total;
   layOutResults(results, total);
   std::vector<uint64_t> storage(total / 8 + 1);
-  if (!results.empty())
+  if (llvm::any_of(results, [](const Slot &slot) { return !slot.donor; }))
     pointers.push_back(storage.data());
   const Tensor *input = inputs.begin();
   for (const Slot &slot : arguments) {
@@ -241,7 +258,7 @@ bool Program::run(ArrayRef<Tensor> inputs, int64_t seed, int64_t step,
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
   peakBytes = sparsedrop_memory_peak() - before;
-  readResults(storage, status == 0 ? outputs : nullptr);
+  readResults(storage, inputs, status == 0 ? outputs : nullptr);
   if (status == 0)
     return true;
   upstream->lookupSymbol(name)->emitError()

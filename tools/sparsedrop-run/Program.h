@@ -28,6 +28,8 @@ struct Slot {
   mlir::Type elementType;
   llvm::SmallVector<int64_t> shape; ///< kDynamic where unknown
   bool isTensor = true, isSeed = false, isStep = false;
+  /// Of a result: the argument, by its place among the inputs, that it ends in.
+  std::optional<size_t> donor;
 };
 
 /// One function of a module, compiled for the host in one mode.
@@ -61,7 +63,7 @@ private:
   bool addSlots(mlir::Operation *function, llvm::ArrayRef<mlir::Type> types,
                 llvm::SmallVectorImpl<Slot> &slots, llvm::StringRef what);
   void readResults(const std::vector<uint64_t> &storage,
-                   std::vector<Tensor> *outputs);
+                   llvm::ArrayRef<Tensor> inputs, std::vector<Tensor> *outputs);
 
   mlir::OwningOpRef<mlir::ModuleOp> upstream;
   std::unique_ptr<mlir::sparsedrop::JIT> jit;

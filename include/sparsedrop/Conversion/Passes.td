@@ -298,4 +298,70 @@ def PrepareForCPU : Pass<"sparsedrop-prepare-for-cpu", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def SeparateInits : Pass<"sparsedrop-separate-inits", "::mlir::ModuleOp"> {
+  let summary = "Gives each result an initial value of its own";
+  let description = [{
+    Fills and empty tensors that several ops start from, as they do after common
+    values have been merged, are repeated before each of them. Bufferization
+    would give all but the last a copy, and a product could not take a fill of
+    zeros for its start. To be run right before bufferization.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+      %e = tensor.empty() : tensor<8xf32>
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      %1 = linalg.log ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0, %1 : tensor<8xf32>, tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+      %e = tensor.empty() : tensor<8xf32>
+      %0 = linalg.exp ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      %1 = linalg.log ins(%x : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0, %1 : tensor<8xf32>, tensor<8xf32>
+    }
+    ```
+
+    (The test of this example merges common values again.)
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def TieDonated : Pass<"sparsedrop-tie-donated", "::mlir::ModuleOp"> {
+  let summary = "Results lie in the buffers of donated arguments";
+  let description = [{
+    After bufferization: result N of a function with an argument marked
+    `sparsedrop.donate = N` ends in that argument's buffer and is returned no
+    more; callers use what they passed. Where bufferization computed it
+    elsewhere, it is copied at the end, with a missed remark. Only donated
+    arguments are ever written.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: memref<8xf32> {sparsedrop.donate = 0 : i64}, %y: memref<8xf32>) -> (memref<8xf32>, memref<8xf32>) {
+      linalg.add ins(%x, %y : memref<8xf32>, memref<8xf32>) outs(%x : memref<8xf32>)
+      return %x, %y : memref<8xf32>, memref<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: memref<8xf32>, %y: memref<8xf32>) -> memref<8xf32> {
+      linalg.add ins(%x, %y : memref<8xf32>, memref<8xf32>) outs(%x : memref<8xf32>)
+      return %y : memref<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
 #endif // SPARSEDROP_CONVERSION_PASSES_TD

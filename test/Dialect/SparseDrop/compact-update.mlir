@@ -191,3 +191,32 @@ func.func @sum_of_exp(%x: tensor<64x16xf32>, %init: tensor<64xf32>, %p: !sparsed
   } -> tensor<64xf32>
   return %r : tensor<64xf32>
 }
+
+// -----
+
+// A body with branches is not repeated.
+
+#map = affine_map<(m, n) -> (m, n)>
+
+// CHECK-LABEL: func @branch
+//       CHECK: %[[E:.*]] = sparsedrop.expand
+//       CHECK: linalg.generic {{.*}}ins(%[[E]], %{{.*}} : tensor<64x16xf32>, tensor<64x16xf32>)
+//       CHECK: scf.if
+func.func @branch(%x: tensor<64x16xf32>, %y: tensor<64x16xf32>, %p: !sparsedrop.pattern<row>) -> tensor<64x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<64x16xf32>
+  %d = sparsedrop.dropout %x, %p dim(1) unscaled : tensor<64x16xf32>, !sparsedrop.pattern<row>
+  %u = linalg.generic {indexing_maps = [#map, #map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%d, %y : tensor<64x16xf32>, tensor<64x16xf32>) outs(%e : tensor<64x16xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %c = arith.cmpf ogt, %b, %zero : f32
+      %r = scf.if %c -> f32 {
+        scf.yield %a : f32
+      } else {
+        %w = arith.mulf %a, %b : f32
+        scf.yield %w : f32
+      }
+      linalg.yield %r : f32
+  } -> tensor<64x16xf32>
+  return %u : tensor<64x16xf32>
+}

@@ -335,3 +335,25 @@ func.func @two_patterns(%x: tensor<8x64xf32>, %y: tensor<8x64xf32>, %w: tensor<6
   %r = linalg.matmul ins(%s, %w : tensor<8x64xf32>, tensor<64x16xf32>) outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
   return %r : tensor<8x16xf32>
 }
+
+// -----
+
+// What a pad puts beside the dropped dimension may depend on the original unit.
+
+// CHECK-LABEL: func @pad_by_index
+//       CHECK: tensor.pad
+//       CHECK: ^bb0(%{{.*}}: index, %[[J:.*]]: index):
+//       CHECK:   %[[K:.*]] = sparsedrop.kept_index %{{.*}}[%[[J]]]
+//       CHECK:   arith.index_cast %[[K]]
+func.func @pad_by_index(%x: tensor<4x24xf32>, %w: tensor<24x8xf32>, %init: tensor<6x8xf32>,
+                        %p: !sparsedrop.pattern<row>) -> tensor<6x8xf32> {
+  %h = tensor.pad %x low[1, 0] high[1, 0] {
+    ^bb0(%i: index, %j: index):
+      %c = arith.index_cast %j : index to i32
+      %f = arith.sitofp %c : i32 to f32
+      tensor.yield %f : f32
+  } : tensor<4x24xf32> to tensor<6x24xf32>
+  %d = sparsedrop.dropout %h, %p dim(1) unscaled : tensor<6x24xf32>, !sparsedrop.pattern<row>
+  %y = linalg.matmul ins(%d, %w : tensor<6x24xf32>, tensor<24x8xf32>) outs(%init : tensor<6x8xf32>) -> tensor<6x8xf32>
+  return %y : tensor<6x8xf32>
+}

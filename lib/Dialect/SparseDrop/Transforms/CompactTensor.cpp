@@ -244,11 +244,21 @@ static bool padKeeps(tensor::PadOp op, int64_t dim) {
 }
 
 static Value clonePad(CompactionContext &context, tensor::PadOp op,
-                      Value source, int64_t dim) {
+                      Value source, Line line) {
+  RewriterBase &rewriter = context.rewriter;
   IRMapping mapping;
   mapping.map(op.getSource(), source);
-  auto pad = cast<tensor::PadOp>(context.rewriter.clone(*op, mapping));
-  pad.getResult().setType(withDynamicDim(op.getType(), dim));
+  auto pad = cast<tensor::PadOp>(rewriter.clone(*op, mapping));
+  pad.getResult().setType(withDynamicDim(op.getType(), line.dim));
+  // The value may depend on the original index.
+  Value position = pad.getRegion().getArgument(line.dim);
+  if (position.use_empty())
+    return pad;
+  OpBuilder::InsertionGuard guard(rewriter);
+  rewriter.setInsertionPointToStart(&pad.getRegion().front());
+  auto original =
+      KeptIndexOp::create(rewriter, op.getLoc(), line.pattern, position);
+  rewriter.replaceAllUsesExcept(position, original, original);
   return pad;
 }
 
@@ -260,7 +270,9 @@ static Value pushThroughPad(CompactionContext &context, tensor::PadOp op,
     context.noteReason(op, "the pad is not with zeros along other dimensions");
     return {};
   }
-  Value pad = clonePad(context, op, expand.getSource(), expand.getDim());
+  Value pad =
+      clonePad(context, op, expand.getSource(),
+               {expand.getPattern(), static_cast<int64_t>(expand.getDim())});
   return context.createExpand(op.getType(), pad,
                               {expand.getPattern(), expand.getDim()});
 }
@@ -426,8 +438,7 @@ static Value pullThroughPad(CompactionContext &context, tensor::PadOp op,
     context.noteReason(op, "the pad adds units to the dropped dimension");
     return {};
   }
-  return clonePad(context, op, context.getCompact(op.getSource(), line),
-                  line.dim);
+  return clonePad(context, op, context.getCompact(op.getSource(), line), line);
 }
 
 /// Along the concatenated dimension itself every part gets the pattern of its

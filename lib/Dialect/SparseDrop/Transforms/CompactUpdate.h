@@ -15,8 +15,8 @@
 
 namespace mlir::sparsedrop {
 
-/// Whether all loops of `op` are parallel and its results, of float type, are
-/// indexed by all of them, each by one dimension.
+/// Whether all loops of `op` are parallel, its results, of float type, are
+/// indexed by all of them, each by one dimension, and its body has no branches.
 bool isElementwise(linalg::LinalgOp op);
 
 /// The results of an elementwise op in `dense`, computed over all units as if

@@ -37,6 +37,12 @@ Value CompactionContext::getCompact(Value value, Line line) {
   if (auto insert = value.getDefiningOp<InsertOp>();
       insert && Line{insert.getPattern(), insert.getDim()} == line)
     return insert.getSource();
+  // Of several dimensions the outermost is compacted first, so that all users
+  // share what they read.
+  if (auto outer = value.getDefiningOp<CompactOp>();
+      outer && static_cast<int64_t>(outer.getDim()) > line.dim)
+    return getCompact(getCompact(outer.getSource(), line),
+                      {outer.getPattern(), outer.getDim()});
   OpBuilder::InsertionGuard guard(rewriter);
   setInsertionPointAfter(value, line.pattern);
   CompactMemo::Key key{value, line.pattern, line.dim};

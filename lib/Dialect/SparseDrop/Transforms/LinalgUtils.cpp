@@ -8,6 +8,8 @@
 
 #include "LinalgUtils.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 
@@ -30,6 +32,9 @@ bool mlir::sparsedrop::isPlainLoop(linalg::LinalgOp op, unsigned loop) {
 }
 
 bool mlir::sparsedrop::isZeroFill(Value value) {
+  // The kept part of zeros.
+  while (auto compact = value.getDefiningOp<CompactOp>())
+    value = compact.getSource();
   if (auto fill = value.getDefiningOp<linalg::FillOp>())
     return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
   DenseElementsAttr elements;

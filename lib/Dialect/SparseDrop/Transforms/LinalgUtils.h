@@ -17,7 +17,8 @@ namespace mlir::sparsedrop {
 /// occurs in: the condition of every rule of the algebra.
 bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 
-/// Whether `value` is a tensor of zeros: a fill or a splat constant.
+/// Whether `value` is a tensor of zeros: a fill or a splat constant, or a
+/// compact of one.
 bool isZeroFill(Value value);
 
 /// Replaces a generic op that is a matrix product, of whatever transposition and

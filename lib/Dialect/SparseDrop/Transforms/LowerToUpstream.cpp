@@ -66,14 +66,20 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   strides[op.getDim()] = getAsOpFoldResult(pattern.period);
   Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
                                                offsets, sizes, strides);
+  // What is updated is read where it lies.
+  auto isRead = [](OpOperand &use) {
+    auto reader = dyn_cast<linalg::LinalgOp>(use.getOwner());
+    return reader && reader.isDpsInput(&use);
+  };
   bool isInnermost = op.getDim() == op.getType().getRank() - 1;
-  auto readers =
-      llvm::count_if(op->getUsers(), llvm::IsaPred<linalg::LinalgOp>);
-  if (isInnermost && op.getType().getRank() > 1 && readers > 1) {
-    Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
-                                          op.getType().getElementType());
-    slice = linalg::CopyOp::create(rewriter, loc, slice, empty).getResult(0);
-  }
+  if (!isInnermost || op.getType().getRank() < 2 ||
+      llvm::count_if(op->getUses(), isRead) < 2)
+    return slice;
+  Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                        op.getType().getElementType());
+  Value packed =
+      linalg::CopyOp::create(rewriter, loc, slice, empty).getResult(0);
+  rewriter.replaceUsesWithIf(op.getResult(), packed, isRead);
   return slice;
 }
 
@@ -147,6 +153,67 @@ Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
                                        patterns.isKept(b, l, pattern, indices));
              })
       .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Slices of slices
+//===----------------------------------------------------------------------===//
+
+/// The slice `inner` of the slice `outer`, if along each dimension one of them
+/// takes all from 0 on with stride 1.
+static bool composeSlices(OffsetSizeAndStrideOpInterface outer,
+                          OffsetSizeAndStrideOpInterface inner,
+                          SmallVectorImpl<OpFoldResult> &offsets,
+                          SmallVectorImpl<OpFoldResult> &sizes,
+                          SmallVectorImpl<OpFoldResult> &strides) {
+  offsets = outer.getMixedOffsets();
+  sizes = inner.getMixedSizes();
+  strides = outer.getMixedStrides();
+  SmallVector<OpFoldResult> innerOffsets = inner.getMixedOffsets();
+  SmallVector<OpFoldResult> innerStrides = inner.getMixedStrides();
+  if (offsets.size() != innerOffsets.size())
+    return false;
+  for (size_t i = 0, e = offsets.size(); i < e; ++i) {
+    if (isZeroInteger(innerOffsets[i]) && isOneInteger(innerStrides[i]))
+      continue;
+    if (!isZeroInteger(offsets[i]) || !isOneInteger(strides[i]))
+      return false;
+    offsets[i] = innerOffsets[i];
+    strides[i] = innerStrides[i];
+  }
+  return true;
+}
+
+/// A slice of two dimensions was made of two; it is one, and an update of it is
+/// one insertion.
+static void mergeSlices(RewriterBase &rewriter, ModuleOp module) {
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  module.walk([&](tensor::ExtractSliceOp op) {
+    auto outer = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
+    if (!outer || !composeSlices(outer, op, offsets, sizes, strides))
+      return;
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
+        op, op.getType(), outer.getSource(), offsets, sizes, strides);
+  });
+  module.walk([&](tensor::InsertSliceOp op) {
+    auto inner = op.getSource().getDefiningOp<tensor::InsertSliceOp>();
+    if (!inner || !inner->hasOneUse())
+      return;
+    // What the inner one leaves of the slice is there already.
+    auto slice = inner.getDest().getDefiningOp<tensor::ExtractSliceOp>();
+    if (!slice || slice.getSource() != op.getDest() ||
+        !slice.isSameAs(op,
+                        [](OpFoldResult a, OpFoldResult b) {
+                          return isEqualConstantIntOrValue(a, b);
+                        }) ||
+        !composeSlices(op, inner, offsets, sizes, strides))
+      return;
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<tensor::InsertSliceOp>(
+        op, inner.getSource(), op.getDest(), offsets, sizes, strides);
+    rewriter.eraseOp(inner);
+  });
 }
 
 LogicalResult UpstreamLowering::lower(Operation *op) {
@@ -254,6 +321,7 @@ LogicalResult UpstreamLowering::run() {
     if (failed(lower(op)))
       return failure();
   }
+  mergeSlices(rewriter, module);
   return erasePatterns();
 }
 

@@ -143,8 +143,18 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
   OpFoldResult bias = getAsOpFoldResult(pattern.bias);
   OpFoldResult period = getAsOpFoldResult(pattern.period);
   int64_t granularity = pattern.type.getGranularity();
-  if (granularity == 1)
-    return insertSlice(rewriter, loc, source, dest, dim, bias, period);
+  if (granularity == 1) {
+    // The same sizes as those of the compact that it may be an update of.
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(rewriter, loc, dest);
+    SmallVector<OpFoldResult> offsets(sizes.size(), zero);
+    SmallVector<OpFoldResult> strides(sizes.size(), one);
+    sizes[dim] = pattern.keptCount;
+    offsets[dim] = bias;
+    strides[dim] = period;
+    return tensor::InsertSliceOp::create(rewriter, loc, source, dest, offsets,
+                                         sizes, strides);
+  }
   SplitExtent split = lowering.getSplitExtent(pattern);
   OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
   Value granules =
