@@ -54,7 +54,7 @@ else:
 
 if driver != "tool":
     # The rest does not go through the driver.
-    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property"]
+    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient"]
 
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.use_default_substitutions()

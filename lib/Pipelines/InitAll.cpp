@@ -13,6 +13,8 @@
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
+#include "mlir/Dialect/Linalg/Transforms/RuntimeOpVerification.h"
+#include "mlir/Dialect/Tensor/Transforms/RuntimeOpVerification.h"
 #include "mlir/IR/DialectRegistry.h"
 
 using namespace mlir;
@@ -20,6 +22,9 @@ using namespace mlir::sparsedrop;
 
 void mlir::sparsedrop::registerSparseDropDialect(DialectRegistry &registry) {
   registry.insert<SparseDropDialect>();
+  // What sparsedrop-check-sizes asks.
+  linalg::registerRuntimeVerifiableOpInterfaceExternalModels(registry);
+  tensor::registerRuntimeVerifiableOpInterfaceExternalModels(registry);
 }
 
 void mlir::sparsedrop::registerAllSparseDropPasses() {

@@ -25,6 +25,8 @@ static void addMasks(OpPassManager &pm, MaskSource source) {
 
 void mlir::sparsedrop::buildSparseDropPipeline(
     OpPassManager &pm, const SparseDropPipelineOptions &options) {
+  // While the sizes are those that the program was written with.
+  pm.addPass(createCheckSizes());
   SearchDistributionOptions search;
   search.method = options.method;
   search.periods.assign(options.periods.begin(), options.periods.end());

@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/Format.h"
 
 #include <cmath>
@@ -45,33 +46,86 @@ static void noteType(Type type, ErrorModel &model) {
         std::ldexp(1.0, -static_cast<int>(floating.getFPMantissaWidth())));
 }
 
+namespace {
 /// Reads the model off the dense program.
-static ErrorModel analyze(ModuleOp module, ArrayRef<Tensor> inputs) {
+class Analysis {
+public:
+  explicit Analysis(int64_t largest) : largest(largest) {}
+
+  void visit(Operation *op);
+
   ErrorModel model;
+
+private:
+  int64_t getDepth(ValueRange values) const {
+    int64_t depth = 0;
+    for (Value value : values)
+      depth = std::max(depth, depths.lookup(value));
+    return depth;
+  }
+  void setDepth(ValueRange values, int64_t depth) {
+    for (Value value : values)
+      depths[value] = depth;
+    model.depth = std::max(model.depth, depth);
+  }
+  void visitRegions(Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Operation &inner : region.getOps())
+        visit(&inner);
+  }
+  void visitLoop(scf::ForOp loop);
+
+  int64_t largest;
+  DenseMap<Value, int64_t> depths;
+};
+} // namespace
+
+/// Each iteration adds what one adds; one is counted where their number is not
+/// known.
+void Analysis::visitLoop(scf::ForOp loop) {
+  int64_t start = getDepth(loop.getInitArgs());
+  setDepth(loop.getRegionIterArgs(), start);
+  visitRegions(loop);
+  int64_t growth =
+      getDepth(loop.getBody()->getTerminator()->getOperands()) - start;
+  int64_t trips = 1;
+  if (std::optional<llvm::APInt> count = loop.getStaticTripCount())
+    trips = count->getSExtValue();
+  setDepth(loop.getResults(),
+           start + std::max<int64_t>(growth, 0) * std::max<int64_t>(trips, 1));
+}
+
+void Analysis::visit(Operation *op) {
+  for (Value operand : op->getOperands())
+    if (isa<TensorType>(operand.getType()))
+      noteType(operand.getType(), model);
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return visitLoop(loop);
+  int64_t depth = getDepth(op->getOperands());
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (linalgOp && linalgOp.getNumReductionLoops() > 0) {
+    ++depth;
+    model.length = std::max(model.length, getLength(linalgOp, largest));
+  }
+  if (!linalgOp) {
+    visitRegions(op);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        if (block.mightHaveTerminator())
+          depth =
+              std::max(depth, getDepth(block.getTerminator()->getOperands()));
+  }
+  setDepth(op->getResults(), depth);
+}
+
+static ErrorModel analyze(ModuleOp module, ArrayRef<Tensor> inputs) {
   int64_t largest = 1;
   for (const Tensor &input : inputs)
     for (int64_t extent : input.shape)
       largest = std::max(largest, extent);
-  DenseMap<Value, int64_t> depths;
-  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-    if (op->getParentOfType<linalg::LinalgOp>())
-      return;
-    int64_t depth = 0;
-    for (Value operand : op->getOperands()) {
-      depth = std::max(depth, depths.lookup(operand));
-      if (isa<TensorType>(operand.getType()))
-        noteType(operand.getType(), model);
-    }
-    if (linalgOp && linalgOp.getNumReductionLoops() > 0) {
-      ++depth;
-      model.length = std::max(model.length, getLength(linalgOp, largest));
-    }
-    for (Value result : op->getResults())
-      depths[result] = depth;
-    model.depth = std::max(model.depth, depth);
-  });
-  return model;
+  Analysis analysis(largest);
+  analysis.visit(module);
+  return analysis.model;
 }
 
 namespace {

@@ -180,6 +180,8 @@ int main(int argc, char **argv) {
   mlir::registerAllExtensions(registry);
   mlir::sparsedrop::registerSparseDropDialect(registry);
   mlir::MLIRContext context(registry);
+  // A diagnostic is one line and its place, not the module that it is in.
+  context.printOpOnDiagnostic(false);
   std::string message;
   auto file = mlir::openInputFile(inputFile, &message);
   if (!file)

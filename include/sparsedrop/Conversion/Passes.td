@@ -45,6 +45,43 @@ def ApproximateMath : Pass<"sparsedrop-approximate-math", "::mlir::ModuleOp"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def AssertsToRuntime
+    : Pass<"sparsedrop-asserts-to-runtime", "::mlir::ModuleOp"> {
+  let summary = "Failed assertions end a function with an error";
+  let description = [{
+    An assertion in a function of the LLVM dialect calls `sparsedrop_fail` with
+    its message and returns, instead of aborting the process: the entry point
+    then gives status 1.
+
+    Before:
+
+    ```mlir
+    llvm.func @f(%c: i1) {
+      cf.assert %c, "bad"
+      llvm.return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    llvm.mlir.global private constant @sparsedrop_message_0("bad\00") {addr_space = 0 : i32}
+    llvm.func @sparsedrop_fail(!llvm.ptr)
+    llvm.func @f(%c: i1) {
+      %0 = llvm.mlir.addressof @sparsedrop_message_0 : !llvm.ptr
+      llvm.cond_br %c, ^bb1, ^bb2
+    ^bb1:
+      llvm.return
+    ^bb2:
+      %1 = llvm.getelementptr %0[0, 0] : (!llvm.ptr) -> !llvm.ptr, !llvm.array<4 x i8>
+      llvm.call @sparsedrop_fail(%1) : (!llvm.ptr) -> ()
+      llvm.return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 def ContractionsToRuntime
     : Pass<"sparsedrop-contractions-to-runtime", "::mlir::ModuleOp"> {
   let summary = "Contractions on buffers become calls of the runtime library";

@@ -357,3 +357,55 @@ func.func @pad_by_index(%x: tensor<4x24xf32>, %w: tensor<24x8xf32>, %init: tenso
   %y = linalg.matmul ins(%d, %w : tensor<6x24xf32>, tensor<24x8xf32>) outs(%init : tensor<6x8xf32>) -> tensor<6x8xf32>
   return %y : tensor<6x8xf32>
 }
+
+// -----
+
+// An operand dropped along both of its dimensions: the product shrinks in both,
+// and so does what reads its result.
+
+// CHECK-LABEL: func @both_dimensions
+//   CHECK-NOT: sparsedrop.expand
+//       CHECK: linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<4x?xf32>, tensor<?x?xf32>)
+//       CHECK: linalg.tanh ins(%{{.*}} : tensor<4x?xf32>)
+//       CHECK: linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<4x?xf32>, tensor<?x8xf32>)
+func.func @both_dimensions(%x: tensor<4x24xf32>, %w: tensor<24x16xf32>, %v: tensor<16x8xf32>,
+                           %p: !sparsedrop.pattern<row>, %q: !sparsedrop.pattern<row>) -> tensor<4x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4x16xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %ye = tensor.empty() : tensor<4x8xf32>
+  %yz = linalg.fill ins(%zero : f32) outs(%ye : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %d = sparsedrop.dropout %x, %p dim(1) unscaled : tensor<4x24xf32>, !sparsedrop.pattern<row>
+  %wd = sparsedrop.dropout %w, %q dim(1) unscaled : tensor<24x16xf32>, !sparsedrop.pattern<row>
+  %h = linalg.matmul ins(%d, %wd : tensor<4x24xf32>, tensor<24x16xf32>) outs(%z : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %r = linalg.tanh ins(%h : tensor<4x16xf32>) outs(%e : tensor<4x16xf32>) -> tensor<4x16xf32>
+  %y = linalg.matmul ins(%r, %v : tensor<4x16xf32>, tensor<16x8xf32>) outs(%yz : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}
+
+// -----
+
+// The gradient of relu is zero where its result is dropped, wherever the
+// constant stands.
+
+#map = affine_map<(m, n) -> (m, n)>
+
+// CHECK-LABEL: func @relu_gradient
+//   CHECK-NOT: sparsedrop.insert
+//       CHECK: linalg.generic {{.*}}ins(%{{.*}}, %{{.*}} : tensor<4x?xf32>, tensor<4x?xf32>)
+//       CHECK: linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<4x?xf32>, tensor<?x8xf32>)
+func.func @relu_gradient(%g: tensor<4x24xf32>, %h: tensor<4x24xf32>, %w: tensor<24x8xf32>, %init: tensor<4x8xf32>,
+                         %p: !sparsedrop.pattern<row>) -> tensor<4x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4x24xf32>
+  %d = sparsedrop.dropout %g, %p dim(1) unscaled : tensor<4x24xf32>, !sparsedrop.pattern<row>
+  %r = linalg.generic {indexing_maps = [#map, #map, #map], iterator_types = ["parallel", "parallel"]}
+      ins(%d, %h : tensor<4x24xf32>, tensor<4x24xf32>) outs(%e : tensor<4x24xf32>) {
+    ^bb0(%a: f32, %b: f32, %out: f32):
+      %c = arith.cmpf ogt, %b, %zero : f32
+      %s = arith.select %c, %a, %zero : f32
+      linalg.yield %s : f32
+  } -> tensor<4x24xf32>
+  %y = linalg.matmul ins(%r, %w : tensor<4x24xf32>, tensor<24x8xf32>) outs(%init : tensor<4x8xf32>) -> tensor<4x8xf32>
+  return %y : tensor<4x8xf32>
+}

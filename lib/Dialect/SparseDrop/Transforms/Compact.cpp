@@ -127,6 +127,10 @@ static Value createScaled(RewriterBase &rewriter, Location loc, Value value,
 /// dropout(x, p, d) = expand(scale * compact(x, p, d), p, d).
 static void splitDropouts(RewriterBase &rewriter, Operation *root) {
   root->walk([&](DropoutOp op) {
+    if (isEmptyTensor(op.getType())) {
+      rewriter.replaceOp(op, op.getSource());
+      return;
+    }
     rewriter.setInsertionPoint(op);
     Location loc = op.getLoc();
     Value compact = CompactOp::create(rewriter, loc, op.getSource(),

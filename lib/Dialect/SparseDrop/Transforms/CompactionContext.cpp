@@ -22,12 +22,15 @@ using namespace mlir::sparsedrop;
 
 void CompactionContext::setInsertionPointAfter(Value value, Value pattern) {
   Operation *definition = value.getDefiningOp();
-  bool patternIsLater =
-      pattern.getDefiningOp() &&
-      !(definition ? dominance.properlyDominates(pattern, definition)
-                   : dominance.dominates(pattern.getParentBlock(),
-                                         value.getParentBlock()) &&
-                         pattern.getParentBlock() != value.getParentBlock());
+  // Arguments come before all ops of their block.
+  bool isInner =
+      pattern.getParentBlock() != value.getParentBlock() &&
+      dominance.dominates(value.getParentBlock(), pattern.getParentBlock());
+  bool patternIsLater = isInner;
+  if (Operation *maker = pattern.getDefiningOp(); maker && !isInner)
+    patternIsLater = definition
+                         ? !dominance.properlyDominates(pattern, definition)
+                         : pattern.getParentBlock() == value.getParentBlock();
   rewriter.setInsertionPointAfterValue(patternIsLater ? pattern : value);
 }
 
@@ -37,6 +40,23 @@ Value CompactionContext::getCompact(Value value, Line line) {
   if (auto insert = value.getDefiningOp<InsertOp>();
       insert && Line{insert.getPattern(), insert.getDim()} == line)
     return insert.getSource();
+  // It moves through an expand of another dimension at once, so that rules see
+  // the expand.
+  if (auto expand = value.getDefiningOp<ExpandOp>();
+      expand && static_cast<int64_t>(expand.getDim()) != line.dim) {
+    Value source = getCompact(expand.getSource(), line);
+    OpBuilder::InsertionGuard guard(rewriter);
+    if (dominance.properlyDominates(source, expand))
+      rewriter.setInsertionPointAfter(expand);
+    else
+      rewriter.setInsertionPointAfterValue(source);
+    SmallVector<int64_t> shape(expand.getType().getShape());
+    shape[line.dim] =
+        cast<RankedTensorType>(source.getType()).getDimSize(line.dim);
+    return createExpand(
+        expand.getType().clone(shape), source,
+        {expand.getPattern(), static_cast<int64_t>(expand.getDim())});
+  }
   // Of several dimensions the outermost is compacted first, so that all users
   // share what they read.
   if (auto outer = value.getDefiningOp<CompactOp>();

@@ -43,6 +43,11 @@ bool mlir::sparsedrop::isZeroFill(Value value) {
          elements.getSplatValue<APFloat>().isZero();
 }
 
+bool mlir::sparsedrop::isEmptyTensor(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && llvm::is_contained(tensor.getShape(), 0);
+}
+
 /// Whether the body is `out + x * y` of its arguments, in any order.
 static bool isProductBody(Block &body) {
   if (body.getNumArguments() != 3 || !llvm::hasNItems(body, 3))

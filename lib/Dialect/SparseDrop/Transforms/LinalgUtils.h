@@ -21,6 +21,9 @@ bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 /// compact of one.
 bool isZeroFill(Value value);
 
+/// Whether a tensor of type `type` is known to have no elements.
+bool isEmptyTensor(Type type);
+
 /// Replaces a generic op that is a matrix product, of whatever transposition and
 /// with or without a batch in front, by the named op, which others recognise.
 /// Returns the op that is there then.

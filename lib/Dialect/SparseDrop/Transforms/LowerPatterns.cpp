@@ -92,8 +92,16 @@ Value PatternLowering::countUnits(Location loc, PatternType type,
 // Calls of the runtime library
 //===----------------------------------------------------------------------===//
 
+/// The module that symbols at the insertion point are looked up in.
+static ModuleOp getModule(OpBuilder &builder) {
+  return builder.getInsertionBlock()
+      ->getParentOp()
+      ->getParentOfType<ModuleOp>();
+}
+
 Value PatternLowering::call(Location loc, StringRef callee, Type result,
                             ValueRange operands) {
+  ModuleOp module = getModule(rewriter);
   if (!module.lookupSymbol(callee)) {
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointToStart(module.getBody());
@@ -115,6 +123,7 @@ Value PatternLowering::getDistributionPointer(Location loc,
   std::string name = "sparsedrop_distribution";
   for (int32_t entry : millionths)
     name += "_" + std::to_string(entry);
+  ModuleOp module = getModule(rewriter);
   if (!module.lookupSymbol(name)) {
     OpBuilder::InsertionGuard guard(rewriter);
     rewriter.setInsertionPointToStart(module.getBody());

@@ -41,8 +41,7 @@ struct SplitExtent {
 /// Lowers patterns, each once, behind the ops that make them.
 class PatternLowering {
 public:
-  PatternLowering(RewriterBase &rewriter, ModuleOp module)
-      : rewriter(rewriter), module(module) {}
+  explicit PatternLowering(RewriterBase &rewriter) : rewriter(rewriter) {}
 
   /// An error when `pattern` is not made by an op of this dialect (a function
   /// argument, a loop-carried value).
@@ -75,7 +74,6 @@ private:
   Value call(Location loc, StringRef callee, Type result, ValueRange operands);
 
   RewriterBase &rewriter;
-  ModuleOp module;
   DenseMap<Value, LoweredPattern> lowered;
   /// Addresses of distributions, by function and name.
   llvm::StringMap<DenseMap<Operation *, Value>> pointers;

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
 #include "LowerPatterns.h"
 #include "SplitGranularLoops.h"
 
@@ -34,7 +35,7 @@ namespace {
 class UpstreamLowering {
 public:
   UpstreamLowering(RewriterBase &rewriter, ModuleOp module)
-      : rewriter(rewriter), module(module), patterns(rewriter, module) {}
+      : rewriter(rewriter), module(module), patterns(rewriter) {}
 
   LogicalResult run();
 
@@ -64,6 +65,10 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   offsets[op.getDim()] = getAsOpFoldResult(pattern.bias);
   sizes[op.getDim()] = pattern.keptCount;
   strides[op.getDim()] = getAsOpFoldResult(pattern.period);
+  // No slice begins in a tensor without elements.
+  if (isEmptyTensor(op.getType()))
+    return tensor::EmptyOp::create(rewriter, loc, sizes,
+                                   op.getType().getElementType());
   Value slice = tensor::ExtractSliceOp::create(rewriter, loc, op.getSource(),
                                                offsets, sizes, strides);
   // What is updated is read where it lies.

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
@@ -347,14 +348,23 @@ LogicalResult mlir::sparsedrop::verifySites(Operation *root) {
     SampleOp &first = samples[op.getSite()];
     if (!first)
       first = op;
-    if (first.getPattern().getType() == op.getPattern().getType() &&
+    bool sameExtents = true;
+    for (auto [a, b] : llvm::zip(first.getExtents(), op.getExtents())) {
+      APInt known, other;
+      if (matchPattern(a, m_ConstantInt(&known)) &&
+          matchPattern(b, m_ConstantInt(&other)))
+        sameExtents &= known == other;
+    }
+    if (sameExtents &&
+        first.getPattern().getType() == op.getPattern().getType() &&
         first.getRateAttr() == op.getRateAttr() &&
         first.getDistributionAttr() == op.getDistributionAttr() &&
         first.getScale() == op.getScale())
       return WalkResult::advance();
-    InFlightDiagnostic diagnostic = op.emitOpError()
-                                    << "uses site \"" << op.getSite()
-                                    << "\" with other parameters than before";
+    InFlightDiagnostic diagnostic =
+        op.emitOpError() << "uses site \"" << op.getSite() << "\" with other "
+                         << (sameExtents ? "parameters" : "extents")
+                         << " than before";
     diagnostic.attachNote(first.getLoc()) << "first used here";
     return WalkResult::interrupt();
   });

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SplitGranularLoops.h"
+#include "LinalgUtils.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -139,6 +140,8 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
                                    Value source, Value dest, int64_t dim,
                                    const LoweredPattern &pattern,
                                    PatternLowering &lowering) {
+  if (isEmptyTensor(dest.getType()))
+    return dest;
   OpFoldResult one = rewriter.getIndexAttr(1), zero = rewriter.getIndexAttr(0);
   OpFoldResult bias = getAsOpFoldResult(pattern.bias);
   OpFoldResult period = getAsOpFoldResult(pattern.period);

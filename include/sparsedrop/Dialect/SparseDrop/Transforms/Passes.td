@@ -16,6 +16,39 @@
 
 include "mlir/Pass/PassBase.td"
 
+def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
+  let summary = "Asserts at run time that dynamic sizes fit";
+  let description = [{
+    Puts upstream's run-time verification, as `cf.assert`, before each op with
+    dynamic sizes that has one: operands of a structured op must agree on its
+    loops, slices must lie in their tensor, and a dimension that a pattern acts
+    on must have the pattern's extent. Ops whose sizes are all static have
+    been verified already.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>, %y: tensor<8xf32>, %e: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = linalg.add ins(%x, %y : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    After (nothing is dynamic; test/Integration/dynamic-sizes.py has what is):
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>, %y: tensor<8xf32>, %e: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = linalg.add ins(%x, %y : tensor<8xf32>, tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::index::IndexDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
   let summary = "Makes the program around row dropouts smaller";
   let description = [{

@@ -1,0 +1,121 @@
+//===- CheckSizes.cpp - Run-time checks of sizes --------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/RuntimeVerifiableOpInterface.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_CHECKSIZES
+#include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using mlir::sparsedrop::InsertOp;
+
+/// Whether some size of `op` is known at run time only: where all are static
+/// the verifier has said what there is to say.
+static bool hasDynamicSizes(Operation *op) {
+  auto isDynamic = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped && (!shaped.hasRank() || !shaped.hasStaticShape());
+  };
+  return llvm::any_of(op->getOperandTypes(), isDynamic) ||
+         llvm::any_of(op->getResultTypes(), isDynamic);
+}
+
+/// "file:line:column: op: reason", without the newline that ends some reasons.
+static std::string describe(Operation *op, StringRef reason) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (auto loc = op->getLoc()->findInstanceOf<FileLineColLoc>())
+    stream << loc.getFilename().getValue() << ':' << loc.getLine() << ':'
+           << loc.getColumn() << ": ";
+  stream << "'" << op->getName()
+         << "' op does not fit the sizes it is given: " << reason.rtrim();
+  return text;
+}
+
+/// The dimension of `value` that a pattern acts on has the size that it was
+/// drawn for.
+static void checkExtent(OpBuilder &builder, Operation *op, Value value,
+                        int64_t dim, Value expected) {
+  Location loc = op->getLoc();
+  Value size = builder.createOrFold<tensor::DimOp>(loc, value, dim);
+  Value fits = builder.createOrFold<arith::CmpIOp>(
+      loc, arith::CmpIPredicate::eq, size, expected);
+  if (matchPattern(fits, m_One()))
+    return;
+  cf::AssertOp::create(builder, loc, fits,
+                       describe(op, "a dimension is not of the extent of its "
+                                    "pattern"));
+}
+
+/// The ops of this dialect that take a tensor and a pattern.
+static void checkPatterns(OpBuilder &builder, Operation *op) {
+  builder.setInsertionPoint(op);
+  auto getExtent = [&](Value pattern, int64_t i) {
+    return builder.createOrFold<ExtentOp>(op->getLoc(), pattern, i);
+  };
+  if (auto dropout = dyn_cast<DropoutOp>(op))
+    for (auto [i, dim] : llvm::enumerate(dropout.getDims()))
+      checkExtent(builder, op, dropout.getSource(), dim,
+                  getExtent(dropout.getPattern(), i));
+  if (auto compact = dyn_cast<CompactOp>(op))
+    checkExtent(builder, op, compact.getSource(), compact.getDim(),
+                getExtent(compact.getPattern(), 0));
+  Value source, pattern;
+  int64_t dim = 0;
+  if (auto expand = dyn_cast<ExpandOp>(op)) {
+    source = expand.getSource();
+    pattern = expand.getPattern();
+    dim = expand.getDim();
+  }
+  if (auto insert = dyn_cast<InsertOp>(op)) {
+    source = insert.getSource();
+    pattern = insert.getPattern();
+    dim = insert.getDim();
+    checkExtent(builder, op, insert.getDest(), dim, getExtent(pattern, 0));
+  }
+  if (source)
+    checkExtent(
+        builder, op, source, dim,
+        KeptCountOp::create(builder, op->getLoc(), pattern).getResult());
+}
+
+namespace {
+struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
+  void runOnOperation() override {
+    SmallVector<RuntimeVerifiableOpInterface> ops;
+    getOperation().walk([&](RuntimeVerifiableOpInterface op) {
+      if (hasDynamicSizes(op))
+        ops.push_back(op);
+    });
+    SmallVector<Operation *> patternOps;
+    getOperation().walk([&](Operation *op) {
+      if (isa<DropoutOp, CompactOp, ExpandOp, InsertOp>(op))
+        patternOps.push_back(op);
+    });
+    OpBuilder builder(&getContext());
+    for (Operation *op : patternOps)
+      checkPatterns(builder, op);
+    for (RuntimeVerifiableOpInterface op : ops) {
+      builder.setInsertionPoint(op);
+      op.generateRuntimeVerification(builder, op.getLoc(), describe);
+    }
+  }
+};
+} // namespace

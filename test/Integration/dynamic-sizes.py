@@ -1,0 +1,77 @@
+# RUN: %python %s sparsedrop-run %t
+
+"""Sizes that are known at run time only: those that fit give what they should,
+those that do not are one error, and nothing is read outside of a tensor or
+written."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+run, folder = sys.argv[1:3]
+os.makedirs(folder, exist_ok=True)
+PRODUCT = (
+    "%o = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = \"s\">} "
+    "ins(X, %w : tensor<?x?xf32>, tensor<?x8xf32>) outs(%y : tensor<?x8xf32>) -> tensor<?x8xf32>\n"
+    "  return %o : tensor<?x8xf32>\n"
+)
+SOURCE = (
+    "func.func @product(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %y: tensor<?x8xf32>) -> tensor<?x8xf32> {\n  "
+    + PRODUCT.replace("X", "%x")
+    + "}\nfunc.func @slice(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %y: tensor<?x8xf32>, %n: index) -> tensor<?x8xf32> {\n"
+    "  %c0 = arith.constant 0 : index\n  %m = tensor.dim %x, %c0 : tensor<?x?xf32>\n"
+    "  %s = tensor.extract_slice %x[0, 2] [%m, %n] [1, 1] : tensor<?x?xf32> to tensor<?x?xf32>\n  "
+    + PRODUCT.replace("X", "%s")
+    + "}\n"
+)
+# A pattern drawn for another number of units than the tensor has.
+SOURCE += (
+    "func.func @pattern(%x: tensor<4x24xf32>, %n: index, %seed: i64 {sparsedrop.seed}, %step: i64 {sparsedrop.step}) "
+    "-> tensor<4x24xf32> {\n"
+    '  %p = sparsedrop.sample "p" seed(%seed) step(%step) extents(%n) {rate = 0.5 : f64, '
+    "distribution = array<f64: 0.2, 0.3, 0.3, 0.2>} : !sparsedrop.pattern<row>\n"
+    "  %d = sparsedrop.dropout %x, %p dim(1) : tensor<4x24xf32>, !sparsedrop.pattern<row>\n"
+    "  return %d : tensor<4x24xf32>\n}\n"
+)
+path = os.path.join(folder, "f.mlir")
+with open(path, "w") as file:
+    file.write(SOURCE)
+
+
+def execute(entry, *shapes, mode="compact", number=None):
+    for old in os.listdir(folder):
+        if old.startswith("out"):
+            os.unlink(os.path.join(folder, old))
+    arguments = []
+    for i, shape in enumerate(shapes):
+        np.save(f"{folder}/{i}.npy", np.ones(shape, np.float32))
+        arguments.append(f"--input={folder}/{i}.npy")
+    if number is not None:
+        np.save(f"{folder}/n.npy", np.array(number, np.int64))
+        arguments.append(f"--input={folder}/n.npy")
+    command = [run, path, f"--entry={entry}", f"--mode={mode}", f"--output={folder}/out", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def refused(done, reason):
+    assert done.returncode == 1 and reason in done.stderr, done
+    assert done.stderr.count("error:") == 1 and "f.mlir:" in done.stderr, done.stderr
+    assert not [f for f in os.listdir(folder) if f.startswith("out")]
+
+
+for mode in ("compact", "masked", "bernoulli", "dense"):
+    for m, k in ((4, 24), (1, 3), (0, 24)):
+        if (m, k) == (1, 3) and mode in ("compact", "masked"):
+            continue  # periods to 4 do not fit 3 units
+        assert execute("product", (m, k), (k, 8), (m, 8), mode=mode).returncode == 0
+    refused(execute("product", (4, 24), (20, 8), (4, 8), mode=mode), "'linalg.matmul' op does not fit the sizes")
+    refused(execute("product", (4, 24), (24, 8), (5, 8), mode=mode), "'linalg.matmul' op does not fit the sizes")
+    assert execute("slice", (4, 24), (22, 8), (4, 8), mode=mode, number=22).returncode == 0
+    refused(execute("slice", (4, 24), (24, 8), (4, 8), mode=mode, number=5000000), "'tensor.extract_slice' op does not fit")
+for mode in ("compact", "masked"):
+    assert execute("pattern", (4, 24), mode=mode, number=24).returncode == 0
+    for number in (12, 20, 30, 1000000):
+        refused(execute("pattern", (4, 24), mode=mode, number=number), "not of the extent of its pattern")
+print("ok")
