@@ -13,6 +13,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
@@ -53,11 +54,72 @@ static LogicalResult readTies(func::FuncOp function, Ties &ties) {
   return success();
 }
 
+/// The buffer that `value` is a view of.
+static Value getBuffer(Value value) {
+  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+    value = view.getViewSource();
+  return value;
+}
+
 /// Whether `value` is `argument`, seen through casts.
 static bool isArgument(Value value, Value argument) {
   while (auto cast = value.getDefiningOp<memref::CastOp>())
     value = cast.getSource();
   return value == argument;
+}
+
+/// A buffer of its own with the elements of `value`.
+static Value copyOut(OpBuilder &builder, Location loc, Value value) {
+  auto type = cast<MemRefType>(value.getType());
+  SmallVector<Value> sizes;
+  for (int64_t i = 0, e = type.getRank(); i < e; ++i)
+    if (type.isDynamicDim(i))
+      sizes.push_back(memref::DimOp::create(builder, loc, value, i));
+  Value copy = memref::AllocOp::create(
+      builder, loc, MemRefType::get(type.getShape(), type.getElementType()),
+      sizes);
+  memref::CopyOp::create(builder, loc, value, copy);
+  return copy.getType() == type
+             ? copy
+             : memref::CastOp::create(builder, loc, type, copy).getResult();
+}
+
+/// Results that are not in their arguments are copied there, and the others
+/// returned.
+static void tieReturn(func::FuncOp function, func::ReturnOp exit,
+                      const Ties &ties) {
+  OpBuilder builder(exit);
+  SmallVector<Value> values(exit.getOperands());
+  llvm::SmallPtrSet<Value, 4> overwritten;
+  for (auto [result, argument] : ties)
+    if (!isArgument(values[result], function.getArgument(argument)))
+      overwritten.insert(function.getArgument(argument));
+  // What lies where a copy will go is moved out of the way.
+  for (auto [i, value] : llvm::enumerate(values)) {
+    auto it = ties.find(i);
+    bool isInPlace =
+        it != ties.end() && isArgument(value, function.getArgument(it->second));
+    if (!isInPlace && overwritten.contains(getBuffer(value)))
+      value = copyOut(builder, exit.getLoc(), value);
+  }
+  SmallVector<Value> kept;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    auto it = ties.find(i);
+    if (it == ties.end()) {
+      kept.push_back(value);
+      continue;
+    }
+    Value target = function.getArgument(it->second);
+    if (isArgument(value, target))
+      continue;
+    remark::missed(value.getLoc(), remark::RemarkOpts::name("Copied")
+                                       .category("sparsedrop-tie-donated")
+                                       .function(function.getName()))
+        << remark::add("result {0} is copied to the donated argument {1}", i,
+                       it->second);
+    memref::CopyOp::create(builder, exit.getLoc(), value, target);
+  }
+  exit.getOperandsMutable().assign(kept);
 }
 
 /// Results end in their arguments' buffers, and are returned no more.
@@ -67,28 +129,7 @@ static void tieResults(func::FuncOp function, const Ties &ties) {
     erased.set(result);
     function.removeArgAttr(argument, kDonateAttrName);
   }
-  if (!function.isExternal())
-    function.walk([&](func::ReturnOp exit) {
-      OpBuilder builder(exit);
-      SmallVector<Value> kept;
-      for (auto [i, value] : llvm::enumerate(exit.getOperands())) {
-        auto it = ties.find(i);
-        if (it == ties.end()) {
-          kept.push_back(value);
-          continue;
-        }
-        Value target = function.getArgument(it->second);
-        if (isArgument(value, target))
-          continue;
-        remark::missed(value.getLoc(), remark::RemarkOpts::name("Copied")
-                                           .category("sparsedrop-tie-donated")
-                                           .function(function.getName()))
-            << remark::add("result {0} is copied to the donated argument {1}",
-                           i, it->second);
-        memref::CopyOp::create(builder, exit.getLoc(), value, target);
-      }
-      exit.getOperandsMutable().assign(kept);
-    });
+  function.walk([&](func::ReturnOp exit) { tieReturn(function, exit, ties); });
   (void)function.eraseResults(erased);
 }
 

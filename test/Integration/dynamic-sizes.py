@@ -35,6 +35,15 @@ SOURCE += (
     "  %d = sparsedrop.dropout %x, %p dim(1) : tensor<4x24xf32>, !sparsedrop.pattern<row>\n"
     "  return %d : tensor<4x24xf32>\n}\n"
 )
+# Dropout only where there are units enough: the draw must not leave the branch.
+SOURCE += (
+    "func.func @guarded(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %y: tensor<?x8xf32>) -> tensor<?x8xf32> {\n"
+    "  %c1 = arith.constant 1 : index\n  %c4 = arith.constant 4 : index\n"
+    "  %n = tensor.dim %x, %c1 : tensor<?x?xf32>\n  %c = arith.cmpi uge, %n, %c4 : index\n"
+    "  %r = scf.if %c -> (tensor<?x8xf32>) {\n  "
+    + PRODUCT.replace("X", "%x").replace("return", "scf.yield")
+    + "  } else {\n    scf.yield %y : tensor<?x8xf32>\n  }\n  return %r : tensor<?x8xf32>\n}\n"
+)
 path = os.path.join(folder, "f.mlir")
 with open(path, "w") as file:
     file.write(SOURCE)
@@ -66,6 +75,7 @@ for mode in ("compact", "masked", "bernoulli", "dense"):
         if (m, k) == (1, 3) and mode in ("compact", "masked"):
             continue  # periods to 4 do not fit 3 units
         assert execute("product", (m, k), (k, 8), (m, 8), mode=mode).returncode == 0
+    assert execute("guarded", (4, 2), (2, 8), (4, 8), mode=mode).returncode == 0
     refused(execute("product", (4, 24), (20, 8), (4, 8), mode=mode), "'linalg.matmul' op does not fit the sizes")
     refused(execute("product", (4, 24), (24, 8), (5, 8), mode=mode), "'linalg.matmul' op does not fit the sizes")
     assert execute("slice", (4, 24), (22, 8), (4, 8), mode=mode, number=22).returncode == 0

@@ -76,6 +76,8 @@ bool mlir::sparsedrop::run::makeInputs(const Program &program,
   for (const Slot &slot : program.getArguments())
     if (!slot.isSeed && !slot.isStep)
       slots.push_back(&slot);
+  if (random && !files.empty())
+    return fail("expected --input or --random, but got both");
   if (files.empty() && (random || slots.empty()))
     return drawInputs(slots, random.value_or(0), inputs);
   if (files.size() != slots.size())

@@ -50,7 +50,10 @@ static StringRef getValue(StringRef dictionary, StringRef key) {
 static bool parseShape(StringRef text, llvm::SmallVectorImpl<int64_t> &shape) {
   if (!text.consume_front("("))
     return false;
-  text = text.take_until([](char c) { return c == ')'; });
+  size_t close = text.find(')');
+  if (close == StringRef::npos)
+    return false;
+  text = text.take_front(close);
   llvm::SmallVector<StringRef> parts;
   text.split(parts, ',', -1, /*KeepEmpty=*/false);
   for (StringRef part : parts) {
@@ -86,7 +89,8 @@ static llvm::Expected<Header> parseHeader(StringRef path, StringRef data) {
   header.dataOffset = start + length;
   StringRef descr = getValue(dictionary, "descr");
   StringRef order = getValue(dictionary, "fortran_order");
-  if (!descr.consume_front("'") || order.empty() ||
+  if (!descr.consume_front("'") ||
+      !(order.starts_with("True") || order.starts_with("False")) ||
       !parseShape(getValue(dictionary, "shape"), header.shape))
     return makeError(path, "malformed header");
   header.descr = descr.take_until([](char c) { return c == '\''; }).str();
@@ -157,6 +161,9 @@ static llvm::Expected<Tensor> readElements(StringRef path, const Header &header,
   if (count > available)
     return makeError(path, "truncated: expected " + llvm::Twine(count) +
                                " elements, but got " + llvm::Twine(available));
+  if (header.dataOffset + static_cast<size_t>(count * fileWidth) != data.size())
+    return makeError(path, "expected " + llvm::Twine(count) +
+                               " elements, but there is more behind them");
   tensor.bytes.resize(static_cast<size_t>(count * width));
   for (int64_t i = 0; i < count; ++i) {
     int64_t index = header.fortran ? getFortranIndex(header.shape, i) : i;
@@ -231,23 +238,49 @@ static void writeElements(llvm::raw_ostream &stream, const Tensor &tensor) {
   }
 }
 
-llvm::Error mlir::sparsedrop::run::writeNpy(StringRef path,
-                                            const Tensor &tensor) {
+/// The file beside `path` that a tensor is written to first.
+static llvm::Expected<llvm::sys::fs::TempFile>
+writeTemporary(StringRef path, const Tensor &tensor) {
   auto file = llvm::sys::fs::TempFile::create(path + ".%%%%%%.tmp");
   if (!file)
     return makeError(path, llvm::toString(file.takeError()));
-  {
-    llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
-    writeElements(stream, tensor);
-    stream.flush();
-    if (stream.has_error()) {
-      std::string message = stream.error().message();
-      stream.clear_error();
-      llvm::consumeError(file->discard());
-      return makeError(path, message);
+  llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
+  writeElements(stream, tensor);
+  stream.flush();
+  if (!stream.has_error())
+    return file;
+  std::string message = stream.error().message();
+  stream.clear_error();
+  llvm::consumeError(file->discard());
+  return makeError(path, message);
+}
+
+llvm::Error
+mlir::sparsedrop::run::writeNpyFiles(StringRef prefix,
+                                     llvm::ArrayRef<Tensor> tensors) {
+  std::vector<llvm::sys::fs::TempFile> files;
+  std::vector<std::string> paths;
+  llvm::Error error = llvm::Error::success();
+  for (size_t i = 0; i < tensors.size() && !error; ++i) {
+    paths.push_back((prefix + "." + llvm::Twine(i) + ".npy").str());
+    if (llvm::sys::fs::is_directory(paths.back()))
+      error = makeError(paths.back(), "is a directory");
+    else if (auto file = writeTemporary(paths.back(), tensors[i]))
+      files.push_back(std::move(*file));
+    else
+      error = file.takeError();
+  }
+  bool written = !error;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (error) {
+      llvm::consumeError(files[i].discard());
+      continue;
+    }
+    if (llvm::Error kept = files[i].keep(paths[i])) {
+      error = makeError(paths[i], llvm::toString(std::move(kept)));
+      for (size_t j = 0; written && j < i; ++j)
+        llvm::sys::fs::remove(paths[j]);
     }
   }
-  if (llvm::Error error = file->keep(path))
-    return makeError(path, llvm::toString(std::move(error)));
-  return llvm::Error::success();
+  return error;
 }

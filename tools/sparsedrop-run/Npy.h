@@ -22,9 +22,11 @@ namespace mlir::sparsedrop::run {
 llvm::Expected<Tensor> readNpy(llvm::StringRef path, mlir::Type elementType,
                                llvm::ArrayRef<int64_t> shape);
 
-/// Writes `tensor`, narrow floats widened to f32, under a temporary name that
-/// then becomes `path`: there is no half-written file.
-llvm::Error writeNpy(llvm::StringRef path, const Tensor &tensor);
+/// Writes `tensors`, narrow floats widened to f32, to PREFIX.0.npy and so on:
+/// under temporary names that become the files once all are written. There is
+/// no half-written file, and none of some.
+llvm::Error writeNpyFiles(llvm::StringRef prefix,
+                          llvm::ArrayRef<Tensor> tensors);
 
 } // namespace mlir::sparsedrop::run
 

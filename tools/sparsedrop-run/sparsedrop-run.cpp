@@ -98,11 +98,8 @@ static void printSummary(llvm::ArrayRef<Tensor> results) {
 }
 
 static int writeResults(llvm::ArrayRef<Tensor> results) {
-  for (auto [i, result] : llvm::enumerate(results)) {
-    std::string path = output + "." + std::to_string(i) + ".npy";
-    if (llvm::Error error = writeNpy(path, result))
-      return fail(llvm::toString(std::move(error)));
-  }
+  if (llvm::Error error = writeNpyFiles(output, results))
+    return fail(llvm::toString(std::move(error)));
   return 0;
 }
 

@@ -235,6 +235,11 @@ SparseDropDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
     if (!type.isInteger(64))
       return op->emitOpError()
              << "expects '" << name << "' on an i64 argument, but got " << type;
+    for (unsigned i = 0; i < argIndex; ++i)
+      if (function.getArgAttr(i, name))
+        return op->emitOpError()
+               << "expects '" << name << "' on one argument, but got it on "
+               << i << " and " << argIndex;
     return success();
   }
   if (name == kSensitivityAttrName) {
@@ -249,6 +254,12 @@ SparseDropDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
       return op->emitOpError() << "expects '" << name
                                << "' to be the number of a result, but got "
                                << attribute.getValue();
+    for (unsigned i = 0; i < argIndex; ++i)
+      if (function.getArgAttr(i, name) == attribute.getValue())
+        return op->emitOpError()
+               << "expects one argument donated to a result, but " << i
+               << " and " << argIndex << " are donated to result "
+               << attribute.getValue();
     return success();
   }
   return op->emitOpError() << "carries an unknown argument attribute '" << name

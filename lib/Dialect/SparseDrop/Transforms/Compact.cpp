@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -66,6 +67,18 @@ static void resolveDims(Operation *root) {
   (void)applyPatternsGreedily(root, std::move(patterns));
 }
 
+/// Whether a draw may turn out to be impossible for a number of units that is
+/// known at run time only. It is then not done where the program would not.
+static bool mayFail(Operation *op) {
+  ValueRange checked;
+  if (auto sample = dyn_cast<SampleOp>(op))
+    checked = sample.getExtents();
+  if (isa<MakePatternOp>(op))
+    checked = op->getOperands();
+  return !llvm::all_of(
+      checked, [](Value value) { return matchPattern(value, m_Constant()); });
+}
+
 /// Moves `op` and what it is made of to the earliest place where its operands
 /// are known.
 static void hoist(Operation *op, llvm::SmallPtrSetImpl<Operation *> &visited) {
@@ -84,7 +97,7 @@ static void hoist(Operation *op, llvm::SmallPtrSetImpl<Operation *> &visited) {
     if (definition && (!latest || latest->isBeforeInBlock(definition)))
       latest = definition;
   }
-  if (!entry)
+  if (!entry || (op->getBlock() != entry && mayFail(op)))
     return;
   if (latest)
     op->moveAfter(latest);

@@ -300,8 +300,13 @@ static Value pushThroughConcat(CompactionContext &context, tensor::ConcatOp op,
 /// C1 where a compact meets its expand.
 static Value pushThroughCompact(CompactionContext &context, CompactOp op) {
   Line line{op.getPattern(), op.getDim()};
-  if (!CompactionContext::isExpand(op.getSource(), line))
-    return {};
+  if (!CompactionContext::isExpand(op.getSource(), line)) {
+    // The expand of another dimension comes out, for the users to see.
+    auto expand = op.getSource().getDefiningOp<ExpandOp>();
+    return expand.getDim() != op.getDim()
+               ? context.getCompact(op.getSource(), line)
+               : Value();
+  }
   Value source = context.stripExpand(op.getSource(), line);
   if (source.getType() != op.getType())
     source = tensor::CastOp::create(context.rewriter, op.getLoc(), op.getType(),

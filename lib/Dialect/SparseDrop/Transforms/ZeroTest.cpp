@@ -68,6 +68,10 @@ private:
         return get(op.getOperand(0));
       return std::nullopt;
     }
+    // By a divisor that is not zero: the quotient is finite then.
+    if (isa<arith::DivFOp>(op) && isZero(get(op.getOperand(0))) &&
+        !isZero(get(op.getOperand(1))))
+      return get(op.getOperand(0));
     if (isa<arith::SubFOp>(op) && isZero(get(op.getOperand(1))))
       return get(op.getOperand(0));
     if (auto select = dyn_cast<arith::SelectOp>(op))
