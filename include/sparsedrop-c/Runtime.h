@@ -312,6 +312,9 @@ SPARSEDROP_API void sparsedrop_memory_trim(void);
 // Counters of an instrumented program
 //===----------------------------------------------------------------------===//
 
+// Counters belong to the thread that calls the program; loops that the program
+// runs on other threads count there too.
+
 /// Sums over all executions of one product since the last reset.
 typedef struct {
   double executions;

@@ -6,21 +6,21 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "sparsedrop-c/Runtime.h"
+#include "Counters.h"
 
-#include <map>
-#include <mutex>
+#include <utility>
 
-namespace {
-struct Counters {
-  std::mutex mutex;
-  std::map<int64_t, sparsedrop_product_counts> products;
-};
-} // namespace
+using namespace sparsedrop::runtime;
 
-static Counters &getCounters() {
-  static Counters counters;
-  return counters;
+static thread_local Counters *borrowed = nullptr;
+
+Counters &sparsedrop::runtime::getCounters() {
+  static thread_local Counters own;
+  return borrowed ? *borrowed : own;
+}
+
+Counters *sparsedrop::runtime::setCounters(Counters *counters) {
+  return std::exchange(borrowed, counters);
 }
 
 void sparsedrop_record_product(int64_t id, double denseFlops, double denseBytes,

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Counters.h"
 #include "Error.h"
 
 #include "sparsedrop-c/Runtime.h"
@@ -43,6 +44,7 @@ struct Region {
   uint64_t count, chunk;
   std::atomic<uint64_t> nextChunk{0};
   std::atomic<int32_t> seats; ///< workers that may still join
+  Counters *counters;         ///< of the thread whose region it is
   std::mutex mutex;
   Capture failure; // guarded by mutex
 
@@ -85,6 +87,7 @@ static void pause() {
 void Region::runChunks() {
   Capture captured;
   Capture *outerCapture = setCapture(&captured);
+  Counters *outerCounters = setCounters(counters);
   bool outer = std::exchange(insideRegion, true);
   uint64_t chunks = (count - 1) / chunk + 1;
   // Late workers overshoot by one each: far from wrapping around.
@@ -94,6 +97,7 @@ void Region::runChunks() {
          static_cast<int64_t>(static_cast<uint64_t>(begin) + hi), context);
   }
   insideRegion = outer;
+  setCounters(outerCounters);
   setCapture(outerCapture);
   if (!captured.failed)
     return;
@@ -219,7 +223,8 @@ void sparsedrop_parallel_for(int64_t begin, int64_t end, int64_t grain,
     // A few chunks a thread, so that a slow one does not hold up the rest.
     uint64_t chunk = std::max(least, (count - 1) / (4 * threads) + 1);
     auto helpers = static_cast<int32_t>(threads - 1);
-    Region region{body, context, begin, count, chunk, {}, {helpers}, {}, {}};
+    Region region{body, context,   begin,          count, chunk,
+                  {},   {helpers}, &getCounters(), {},    {}};
     if (getPool().load()->run(region, helpers)) {
       reportCapture(region.failure);
       return;

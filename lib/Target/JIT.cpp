@@ -8,9 +8,12 @@
 
 #include "sparsedrop/Target/JIT.h"
 
+#include "sparsedrop-c/Runtime.h"
+
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/LLVMContext.h"
@@ -18,6 +21,8 @@
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
+
+#include <dlfcn.h>
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -55,6 +60,21 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.crossRegisterProxies(loops, functions, components, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
       .run(module, modules);
+}
+
+/// Symbols of the runtime library and of what it links (the C library and
+/// libm). They are looked up there rather than in the process: a language that
+/// loads this library does so without making its symbols global.
+static llvm::Error addRuntime(llvm::orc::LLJIT &engine) {
+  Dl_info info;
+  if (!dladdr(reinterpret_cast<void *>(&sparsedrop_fail), &info))
+    return llvm::createStringError("cannot find the runtime library");
+  auto generator = llvm::orc::DynamicLibrarySearchGenerator::Load(
+      info.dli_fname, engine.getDataLayout().getGlobalPrefix());
+  if (!generator)
+    return generator.takeError();
+  engine.getMainJITDylib().addGenerator(std::move(*generator));
+  return llvm::Error::success();
 }
 
 std::unique_ptr<JIT> JIT::create(ModuleOp module) {
@@ -95,6 +115,8 @@ std::unique_ptr<JIT> JIT::create(ModuleOp module) {
                     .create();
   if (!engine)
     return fail(engine.takeError());
+  if (llvm::Error error = addRuntime(**engine))
+    return fail(std::move(error));
   if (llvm::Error error = (*engine)->addIRModule(llvm::orc::ThreadSafeModule(
           std::move(llvmModule), std::move(context))))
     return fail(std::move(error));

@@ -11,22 +11,10 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <cstring>
 
 using namespace mlir::sparsedrop::run;
-
-int64_t mlir::sparsedrop::run::getElementBytes(mlir::Type type) {
-  if (type.isIndex())
-    return 8;
-  if (!type.isIntOrFloat() || type.getIntOrFloatBitWidth() > 64)
-    return 0;
-  unsigned bits = type.getIntOrFloatBitWidth();
-  if (bits == 1)
-    return 1;
-  return llvm::isPowerOf2_32(bits) && bits >= 8 ? bits / 8 : 0;
-}
 
 bool mlir::sparsedrop::run::isWidened(mlir::Type type) {
   return mlir::isa<mlir::FloatType>(type) && type.getIntOrFloatBitWidth() < 32;
@@ -70,18 +58,4 @@ void Tensor::set(int64_t i, double value) {
     bits = static_cast<uint64_t>(static_cast<int64_t>(value));
   }
   std::memcpy(bytes.data() + i * width, &bits, static_cast<size_t>(width));
-}
-
-std::string mlir::sparsedrop::run::describe(mlir::Type elementType,
-                                            llvm::ArrayRef<int64_t> shape) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  for (int64_t extent : shape) {
-    if (mlir::ShapedType::isDynamic(extent))
-      stream << "?x";
-    else
-      stream << extent << "x";
-  }
-  stream << elementType;
-  return text;
 }

@@ -9,7 +9,8 @@
 #ifndef SPARSEDROP_TOOLS_RUN_TENSOR_H
 #define SPARSEDROP_TOOLS_RUN_TENSOR_H
 
-#include "mlir/IR/Types.h"
+#include "sparsedrop/Target/Executable.h"
+
 #include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
@@ -17,6 +18,10 @@
 #include <vector>
 
 namespace mlir::sparsedrop::run {
+
+using mlir::sparsedrop::describe;
+using mlir::sparsedrop::getElementBytes;
+using mlir::sparsedrop::getName;
 
 /// A contiguous array in row-major order of an MLIR element type, as compiled
 /// code sees it: i1 and i8 take a byte, index takes eight.
@@ -32,14 +37,8 @@ struct Tensor {
   void set(int64_t i, double value);
 };
 
-/// Bytes of an element; 0 for types that cannot be passed.
-int64_t getElementBytes(mlir::Type type);
-
 /// Whether files hold the type as f32: floats of fewer bits.
 bool isWidened(mlir::Type type);
-
-/// "256x10xf32".
-std::string describe(mlir::Type elementType, llvm::ArrayRef<int64_t> shape);
 
 } // namespace mlir::sparsedrop::run
 

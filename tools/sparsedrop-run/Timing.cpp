@@ -56,9 +56,12 @@ static bool countOperations(const Request &request, ArrayRef<Tensor> inputs,
   auto products = program->getUpstream()->getAttrOfType<ArrayAttr>(
       mlir::sparsedrop::kProductsAttrName);
   sparsedrop_reset_counts();
-  for (int64_t i = 0; i < count; ++i)
-    if (!program->run(inputs, request.seed, request.step + i, nullptr))
+  std::vector<Tensor> copies(inputs.begin(), inputs.end());
+  for (int64_t i = 0; i < count; ++i) {
+    if (!program->run(copies, request.seed, request.step + i, nullptr))
       return false;
+    program->restore(copies, inputs);
+  }
   for (size_t id = 0; products && id < products.size(); ++id) {
     sparsedrop_product_counts counts;
     sparsedrop_product_counts_of(static_cast<int64_t>(id), &counts);
@@ -104,21 +107,26 @@ int mlir::sparsedrop::run::time(const Request &request, ArrayRef<Tensor> inputs,
   std::array<Series, 4> series;
   DropoutMode modes[] = {DropoutMode::Compact, DropoutMode::Masked,
                          DropoutMode::Dense, DropoutMode::Bernoulli};
+  // Each step starts from the same values: one that updates weights would
+  // leave the numbers of a real program after a few steps on drawn inputs.
+  std::vector<Tensor> copies(inputs.begin(), inputs.end());
   for (size_t i = 0; i < series.size(); ++i) {
     series[i].mode = modes[i];
     series[i].program =
         Program::compile(request.module, request.entry, modes[i], false);
     // Once to warm up: pages, threads, the cache of blocks.
     if (!series[i].program ||
-        !series[i].program->run(inputs, request.seed, request.step, nullptr))
+        !series[i].program->run(copies, request.seed, request.step, nullptr))
       return 1;
+    series[i].program->restore(copies, inputs);
   }
   for (int64_t i = 0; i < count; ++i)
     for (size_t k = 0; k < series.size(); ++k) {
       // The order rotates, so that no mode always follows the same one.
       Series &s = series[(k + static_cast<size_t>(i)) % series.size()];
-      if (!s.program->run(inputs, request.seed, request.step + i, nullptr))
+      if (!s.program->run(copies, request.seed, request.step + i, nullptr))
         return 1;
+      s.program->restore(copies, inputs);
       s.seconds.push_back(s.program->getSeconds());
       s.peakBytes = std::max(s.peakBytes, s.program->getPeakBytes());
     }

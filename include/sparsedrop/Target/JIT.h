@@ -16,8 +16,8 @@
 namespace mlir::sparsedrop {
 
 /// A module of the LLVM dialect, as `sparsedrop-to-cpu` makes it, compiled for
-/// the host. Symbols that it lacks (the runtime library, libm) are looked up in
-/// the process.
+/// the host. Symbols that it lacks are looked up in the runtime library, what
+/// that links (libm) and the process.
 class JIT {
 public:
   ~JIT();
