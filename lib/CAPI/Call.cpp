@@ -1,0 +1,266 @@
+//===- Call.cpp - Calls of compiled functions on callers' arrays ----------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every check precedes the first write: an array that does not fit leaves the
+// donated ones as they were.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Call.h"
+#include "Arrays.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstring>
+
+using namespace mlir;
+using namespace mlir::sparsedrop::capi;
+using mlir::sparsedrop::Executable;
+
+namespace {
+/// What an array that the library allocated needs to be freed, and its shape.
+struct Owner {
+  void *allocation;
+  std::vector<int64_t> shape;
+};
+
+/// One call on its way.
+class Call {
+public:
+  Call(const sparsedrop_executable &target, ArrayRef<sparsedrop_array> inputs,
+       MutableArrayRef<sparsedrop_array> results)
+      : target(target), inputs(inputs), results(results) {}
+  ~Call();
+
+  /// Empty, or what is wrong.
+  std::string check() const;
+  std::string run(int64_t seed, int64_t step, Executable::Costs &costs);
+
+private:
+  std::string checkResult(size_t index) const;
+  std::string checkOverlaps() const;
+  bool isDonated(size_t input) const {
+    return target.inputs[input].slot.donation >= 0;
+  }
+  bool pack();
+  void finish(MutableArrayRef<Executable::Array> outputs);
+  void giveAway(Executable::Array &output, const SlotText &slot,
+                sparsedrop_array &result);
+
+  const sparsedrop_executable &target;
+  ArrayRef<sparsedrop_array> inputs;
+  MutableArrayRef<sparsedrop_array> results;
+  SmallVector<Executable::Array> packed;
+};
+
+/// Memory that an array reaches, and whether the call writes to it.
+struct Reach {
+  std::string name;
+  std::pair<uintptr_t, uintptr_t> range;
+  bool isWritten;
+};
+} // namespace
+
+static thread_local Executable::Costs lastCosts;
+
+Call::~Call() {
+  for (Executable::Array &array : packed)
+    sparsedrop_free(array.allocation);
+}
+
+//===----------------------------------------------------------------------===//
+// Checks
+//===----------------------------------------------------------------------===//
+
+/// Why `array` cannot be written to; empty when it can.
+static std::string checkWritable(const sparsedrop_array &array) {
+  if (array.readOnly)
+    return "is read-only, but the call writes to it";
+  for (int32_t dim = 0; array.strides && dim < array.rank; ++dim)
+    if (array.strides[dim] == 0 && array.shape[dim] > 1)
+      return "repeats its elements (a stride is 0), but the call writes to it";
+  return "";
+}
+
+std::string Call::checkResult(size_t index) const {
+  const sparsedrop_array &result = results[index];
+  const sparsedrop_slot &slot = target.results[index].slot;
+  if (slot.donation >= 0 || !result.data)
+    return "";
+  std::string problem = checkArray(result, slot);
+  return problem.empty() ? checkWritable(result) : problem;
+}
+
+std::string Call::checkOverlaps() const {
+  SmallVector<Reach> reaches;
+  for (auto [i, array] : llvm::enumerate(inputs))
+    reaches.push_back(
+        {"input " + std::to_string(i), getRange(array), isDonated(i)});
+  for (auto [i, array] : llvm::enumerate(results))
+    if (target.results[i].slot.donation < 0 && array.data)
+      reaches.push_back({"result " + std::to_string(i), getRange(array), true});
+  for (size_t i = 0; i < reaches.size(); ++i)
+    for (size_t j = 0; j < i; ++j) {
+      const Reach &a = reaches[i], &b = reaches[j];
+      if ((a.isWritten || b.isWritten) && a.range.first < b.range.second &&
+          b.range.first < a.range.second)
+        return a.name + " overlaps " + b.name + ", and the call writes to " +
+               (a.isWritten ? a.name : b.name);
+    }
+  return "";
+}
+
+std::string Call::check() const {
+  auto count = [](size_t expected, StringRef what, size_t given) {
+    return ("expected " + Twine(expected) + " " + what + ", but got " +
+            Twine(given))
+        .str();
+  };
+  if (inputs.size() != target.inputs.size())
+    return count(target.inputs.size(), "inputs", inputs.size());
+  if (!results.empty() && results.size() != target.results.size())
+    return count(target.results.size(), "results", results.size());
+  for (auto [i, array] : llvm::enumerate(inputs)) {
+    std::string problem = checkArray(array, target.inputs[i].slot);
+    if (problem.empty() && isDonated(i))
+      problem = checkWritable(array);
+    if (!problem.empty())
+      return "input " + std::to_string(i) + ": " + problem;
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    std::string problem = checkResult(i);
+    if (!problem.empty())
+      return "result " + std::to_string(i) + ": " + problem;
+  }
+  return checkOverlaps();
+}
+
+//===----------------------------------------------------------------------===//
+// The call itself
+//===----------------------------------------------------------------------===//
+
+/// Arrays that are not contiguous are copied. False when memory is lacking.
+bool Call::pack() {
+  sparsedrop_enter();
+  for (const sparsedrop_array &input : inputs) {
+    Executable::Array &array = packed.emplace_back();
+    array.shape.assign(getShape(input).begin(), getShape(input).end());
+    array.data = input.data;
+    if (isContiguous(input))
+      continue;
+    auto bytes = static_cast<uint64_t>(*countElements(array.shape) *
+                                       getTypeBytes(input.type));
+    array.allocation = array.data = sparsedrop_alloc(64, bytes);
+    if (!array.data)
+      break;
+    copyFrom(input, array.data);
+  }
+  return sparsedrop_leave() == 0;
+}
+
+/// Hands a result that the library allocated, or copies it to the caller's.
+void Call::giveAway(Executable::Array &output, const SlotText &slot,
+                    sparsedrop_array &result) {
+  if (!result.data) {
+    auto *owner = new Owner{std::exchange(output.allocation, nullptr),
+                            {output.shape.begin(), output.shape.end()}};
+    result = {output.data,    slot.slot.type,
+              slot.slot.rank, owner->shape.data(),
+              nullptr,        0,
+              owner};
+    return;
+  }
+  if (!isContiguous(result)) {
+    copyTo(result, output.data);
+    return;
+  }
+  std::memcpy(result.data, output.data,
+              static_cast<size_t>(*countElements(getShape(result)) *
+                                  getTypeBytes(result.type)));
+}
+
+void Call::finish(MutableArrayRef<Executable::Array> outputs) {
+  for (auto [i, input] : llvm::enumerate(inputs))
+    if (isDonated(i) && packed[i].allocation)
+      copyTo(input, packed[i].data);
+  for (auto [i, output] : llvm::enumerate(outputs)) {
+    const SlotText &slot = target.results[i];
+    if (results.empty()) {
+      continue;
+    }
+    if (slot.slot.donation < 0) {
+      giveAway(output, slot, results[i]);
+    } else {
+      results[i] = inputs[static_cast<size_t>(slot.slot.donation)];
+      results[i].owner = nullptr;
+    }
+  }
+}
+
+/// Whether each extent of what came out is what the caller made room for.
+static std::string compareShapes(ArrayRef<sparsedrop_array> results,
+                                 ArrayRef<Executable::Array> outputs) {
+  for (auto [i, result] : llvm::enumerate(results))
+    if (result.data && getShape(result) != ArrayRef(outputs[i].shape))
+      return "result " + std::to_string(i) + ": expected room for " +
+             describe(result.type, outputs[i].shape) + ", but got " +
+             describe(result.type, getShape(result));
+  return "";
+}
+
+std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
+  SmallVector<Executable::Array> outputs;
+  if (!pack() || !target.executable->call(packed, seed, step, outputs, &costs))
+    return sparsedrop_last_error();
+  // Extents that only the call itself can tell.
+  SmallVector<sparsedrop_array> given;
+  for (auto [i, result] : llvm::enumerate(results)) {
+    given.push_back(result);
+    if (target.results[i].slot.donation >= 0)
+      given.back().data = nullptr;
+  }
+  std::string problem = compareShapes(given, outputs);
+  if (problem.empty())
+    finish(outputs);
+  for (Executable::Array &output : outputs)
+    sparsedrop_free(output.allocation);
+  return problem;
+}
+
+int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,
+                                   const sparsedrop_array *inputs,
+                                   int64_t inputCount, int64_t seed,
+                                   int64_t step, sparsedrop_array *results,
+                                   int64_t resultCount) {
+  Call call(*executable, {inputs, static_cast<size_t>(inputCount)},
+            {results, static_cast<size_t>(results ? resultCount : 0)});
+  std::string problem = call.check();
+  Executable::Costs costs;
+  if (problem.empty())
+    problem = call.run(seed, step, costs);
+  if (!problem.empty())
+    return fail(executable->name + ": " + problem);
+  lastCosts = costs;
+  return 0;
+}
+
+void sparsedrop_last_call_costs(double *seconds, int64_t *peakBytes) {
+  if (seconds)
+    *seconds = lastCosts.seconds;
+  if (peakBytes)
+    *peakBytes = lastCosts.peakBytes;
+}
+
+void sparsedrop_array_release(sparsedrop_array *array) {
+  auto *owner = static_cast<Owner *>(array->owner);
+  if (!owner)
+    return;
+  sparsedrop_free(owner->allocation);
+  delete owner;
+  *array = {};
+}
