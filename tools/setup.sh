@@ -12,9 +12,10 @@ packages=(
   python3 python3-numpy git ca-certificates
 )
 
+# sparsedrop_install [more packages...]
 sparsedrop_install() {
   local missing=()
-  for package in "${packages[@]}"; do
+  for package in "${packages[@]}" "$@"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null |
       grep -q 'install ok installed' || missing+=("$package")
   done

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sets up a bare Debian 12, builds, and runs all tests: unit tests, the lit
-# suite in its three drivers, examples, documentation and random programs.
+# suite in its three drivers, examples, documentation, random programs, and the
+# Python package as pip installs it.
 # Ends with 'N passed, N failed'.
 source "$(dirname "$0")/setup.sh"
-sparsedrop_install
+sparsedrop_install python3-venv dataset-fashion-mnist
 sparsedrop_build
 
 log=$(mktemp -d)
@@ -39,6 +40,24 @@ failed=$((failed + all - ok))
 for target in check-sparsedrop check-sparsedrop-plugin check-sparsedrop-roundtrip; do
   suite "$target" ninja -C "$build" "$target"
 done
+
+echo "== python package"
+# Debian's Python refuses to install packages itself.
+[ -x "$build/venv/bin/pytest" ] || {
+  python3=$(command -v /usr/bin/python3 || command -v python3)
+  "$python3" -m venv --system-site-packages "$build/venv"
+  "$build/venv/bin/pip" install --quiet --disable-pip-version-check pytest
+}
+"$build/venv/bin/pip" install --quiet --disable-pip-version-check --force-reinstall --no-deps "$root/python"
+rm -rf "$root/python/build" "$root/python/sparsedrop.egg-info"
+# From another folder: what is tested is the installed package.
+(cd "$log" && env -u SPARSEDROP_LIBRARY "$build/venv/bin/python" -m pytest -q -p no:cacheprovider \
+  "$root/python/tests") 2>&1 | tee "$log/pytest" || true
+ok=$(grep -oE '[0-9]+ passed' "$log/pytest" | tail -1 | grep -oE '[0-9]+' || true)
+bad=$(grep -oE '[0-9]+ (failed|error)' "$log/pytest" | grep -oE '[0-9]+' | awk '{s += $1} END {print s}' || true)
+[ -n "$ok$bad" ] || bad=1
+passed=$((passed + ${ok:-0}))
+failed=$((failed + ${bad:-0}))
 
 echo
 echo "$passed passed, $failed failed"

@@ -1,0 +1,43 @@
+"""SparseDrop: dropout that removes work.
+
+    import sparsedrop
+    step = sparsedrop.compile("model.mlir", entry="step", mode="compact")
+    loss, *parameters = step(x, target, *parameters, seed=0, step=7)
+
+``compile`` turns a function of an annotated MLIR module into a callable on
+NumPy arrays, ``report`` tells what each product costs, ``sample`` and ``search``
+draw patterns and find distributions, ``sparsedrop.models`` writes the MLIR of
+multilayer perceptrons.
+"""
+
+from ._arrays import Slot
+from ._library import Diagnostic, Error, library, set_threads, threads
+from .compiler import MODES, Costs, Function, compile, opt, report
+from .patterns import Pattern, sample, sample_channel, sample_row, sample_tile, search
+
+__version__ = "0.1.0"
+__all__ = [
+    "MODES",
+    "Costs",
+    "Diagnostic",
+    "Error",
+    "Function",
+    "Pattern",
+    "Slot",
+    "compile",
+    "opt",
+    "report",
+    "sample",
+    "sample_channel",
+    "sample_row",
+    "sample_tile",
+    "search",
+    "set_threads",
+    "threads",
+    "version",
+]
+
+
+def version() -> str:
+    """Versions of SparseDrop and of MLIR in the loaded library."""
+    return library().compiler_version_text().decode()
