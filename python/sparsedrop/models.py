@@ -1,8 +1,9 @@
 """Writes annotated MLIR for models: an example of what a front end emits.
 
-``mlp`` gives a module with two functions: ``@loss``, marked for
-differentiation, and ``@step``, which calls its gradient and updates the
-parameters. ``sparsedrop-pipeline`` turns both into smaller programs.
+``mlp`` gives a module with three functions: ``@predict``, from the inputs to the
+outputs of the last layer (compiled in mode dense, for evaluation), ``@loss``,
+marked for differentiation, and ``@step``, which calls its gradient and updates
+the parameters. ``sparsedrop-pipeline`` turns them into smaller programs.
 """
 
 from __future__ import annotations
@@ -209,15 +210,19 @@ class _Writer:
             f"{product} = linalg.matmul{annotation} ins({x}, %w{i} : {self.tensor((model.batch, n))}, "
             f"{self.tensor((n, m))}) outs({zeros} : {self.tensor(shape)}) -> {self.tensor(shape)}"
         )
-        body = ["%s = arith.addf %a, %b : T"]
         inputs = [(product, shape, "#id"), (f"%b{i}", (m,), "#bias")]
-        if not model.bias:
-            body, inputs = ["%s = arith.addf %a, %zero : T"], inputs[:1]
         if i == last:
-            if not model.bias:
-                return product
-            return self.generic("y", inputs, shape, [body[0].replace("%s", "%r")])
-        return self.generic("h", inputs, shape, body + self.activation())
+            return self.generic("y", inputs, shape, ["%r = arith.addf %a, %b : T"]) if model.bias else product
+        if model.bias:
+            return self.generic("h", inputs, shape, ["%s = arith.addf %a, %b : T", *self.activation()])
+        return self.generic("h", inputs[:1], shape, [line.replace("%s", "%a") for line in self.activation()])
+
+    def forward(self) -> str:
+        """The outputs of the last layer."""
+        value = "%x"
+        for i in range(1, len(self.model.widths)):
+            value = self.layer(i, value)
+        return value
 
     def reduce(self, hint: str, inputs, shape, body, init: str) -> str:
         return self.generic(hint, inputs, shape, body, init, "#row", ["parallel", "reduction"])
@@ -283,16 +288,25 @@ class _Writer:
         parameters, batch = self.model.parameters(), self.batch()
         self.lines = []
         self.constants()
-        value = "%x"
-        for i in range(1, len(self.model.widths)):
-            value = self.layer(i, value)
-        loss = self.loss(value)
+        loss = self.loss(self.forward())
         wrt = ", ".join(str(len(batch) + i) for i in range(len(parameters)))
         return (
             f"func.func @loss({self.signature(batch + parameters)}) -> {self.tensor(())}\n"
             f"    attributes {{sparsedrop.differentiate = {{wrt = [{wrt}]}}}} {{\n"
             + "\n".join(self.lines)
             + f"\n  return {loss} : {self.tensor(())}\n}}\n"
+        )
+
+    def predict_function(self) -> str:
+        model = self.model
+        self.lines = []
+        self.constants()
+        outputs = self.forward()
+        result = self.tensor((model.batch, model.widths[-1]))
+        return (
+            f"func.func @predict({self.signature(self.batch()[:1] + model.parameters())}) -> {result} {{\n"
+            + "\n".join(self.lines)
+            + f"\n  return {outputs} : {result}\n}}\n"
         )
 
     def update(self, name: str, shape, gradient: str) -> list[str]:
@@ -389,7 +403,8 @@ class _Writer:
             "scalar": "() -> ()",
         }
         head = "".join(f"#{name} = affine_map<{text}>\n" for name, text in maps.items())
-        return head + "\n" + self.loss_function() + "\n" + self.step_function()
+        functions = [self.predict_function(), self.loss_function(), self.step_function()]
+        return head + "\n" + "\n".join(functions)
 
 
 def mlp(widths: Sequence[int], batch: int, **options) -> str:
