@@ -1,0 +1,53 @@
+"""A plot of test accuracy against training time."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Sequence
+
+from sparsedrop import Error
+
+from .training import Run
+
+
+def check_available() -> None:
+    """Raises ``Error`` when matplotlib is missing: before training, not after."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise Error("--plot needs matplotlib: pip install 'sparsedrop[plot]', or matplotlib alone") from None
+
+
+def plot(runs: Sequence[Run], path: Path, title: str) -> None:
+    """Writes a picture: a line for the mean of each mode over its seeds, a band
+    from the worst to the best seed, over seconds of training."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    for mode in dict.fromkeys(run.mode for run in runs):
+        of = [run for run in runs if run.mode == mode and run.epochs]
+        count = min((len(run.epochs) for run in of), default=0)
+        if not count:
+            continue
+        seconds = [sum(run.epochs[i].total for run in of) / len(of) for i in range(count)]
+        accuracy = [[100 * run.epochs[i].accuracy for run in of] for i in range(count)]
+        line = axes.plot(seconds, [sum(a) / len(a) for a in accuracy], marker=".", label=mode)[0]
+        axes.fill_between(seconds, [min(a) for a in accuracy], [max(a) for a in accuracy], alpha=0.2, color=line.get_color())
+    low = min((100 * e.accuracy for run in runs for e in run.epochs), default=0)
+    axes.set_ylim(bottom=max(0, math.floor(low) - 1))
+    axes.set_xlabel("seconds of training")
+    axes.set_ylabel("test accuracy, %")
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    try:
+        figure.savefig(path, dpi=130)
+    except (OSError, ValueError) as error:
+        raise Error(f"{path}: cannot be written: {error}") from error
+    finally:
+        pyplot.close(figure)

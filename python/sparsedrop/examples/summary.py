@@ -1,0 +1,92 @@
+"""Tables of what training gave: an epoch a line, then modes against each other."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Sequence
+
+from .training import Epoch, Run
+
+HEADER = f"{'mode':<10} {'seed':>4} {'epoch':>5} {'loss':>9} {'test %':>7} {'seconds':>8}"
+
+
+def epoch_line(run: Run, epoch: Epoch) -> str:
+    note = "  diverged" if run.diverged else ""
+    return (
+        f"{run.mode:<10} {run.seed:>4} {epoch.epoch:>5} {epoch.loss:>9.4f} "
+        f"{100 * epoch.accuracy:>7.2f} {epoch.seconds:>8.2f}{note}"
+    )
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {
+        "mean": statistics.fmean(values),
+        "std": statistics.stdev(values) if len(values) > 1 else 0.0,
+        "min": min(values),
+        "max": max(values),
+    }
+
+
+def accuracy_at(run: Run, seconds: float) -> float:
+    """The test accuracy of the last epoch that was complete after ``seconds`` of
+    training; 0 when none was."""
+    done = [epoch.accuracy for epoch in run.epochs if epoch.total <= seconds]
+    return done[-1] if done else 0.0
+
+
+def summarize(runs: Sequence[Run]) -> list[dict]:
+    """One entry a mode: accuracy at equal epochs (the fewest of all runs that did
+    not diverge) and at equal time (that of the fastest mode for these epochs,
+    the mean over its seeds), seconds an epoch."""
+    runs = [run for run in runs if run.epochs]
+    if not runs:
+        return []
+    whole = [run for run in runs if not run.diverged] or runs
+    count = min(len(run.epochs) for run in whole)
+    modes = list(dict.fromkeys(run.mode for run in runs))
+    by_mode = {mode: [run for run in runs if run.mode == mode] for mode in modes}
+    ends = {
+        mode: [run.epochs[count - 1].total for run in of if len(run.epochs) >= count] for mode, of in by_mode.items()
+    }
+    fastest = min((mode for mode in modes if ends[mode]), key=lambda mode: statistics.fmean(ends[mode]))
+    budget = statistics.fmean(ends[fastest])
+    entries = []
+    for mode, of in by_mode.items():
+        final = [run.epochs[min(count, len(run.epochs)) - 1].accuracy for run in of]
+        # Runs of the fastest mode count whole, though some end after their mean.
+        timed = final if mode == fastest else [accuracy_at(run, budget) for run in of]
+        entries.append(
+            {
+                "mode": mode,
+                "seeds": len(of),
+                "epochs": count,
+                "learning_rate": of[0].rate,
+                "accuracy": _spread(final),
+                "equal_time_seconds": budget,
+                "equal_time_accuracy": _spread(timed),
+                "seconds_per_epoch": statistics.fmean(e.seconds for run in of for e in run.epochs),
+                "diverged": sum(run.diverged for run in of),
+            }
+        )
+    return entries
+
+
+def summary_table(entries: Sequence[dict]) -> str:
+    """The entries as text."""
+    if not entries:
+        return "no epoch was completed"
+    lines = [f"{'mode':<10} {'rate':>6} {'seeds':>5} {'test % (std; min to max)':<28} {'s/epoch':>8}  at equal time"]
+    for entry in entries:
+        final, timed = entry["accuracy"], entry["equal_time_accuracy"]
+        spread = f"{100 * final['mean']:.2f} ({100 * final['std']:.2f}; {100 * final['min']:.2f} to {100 * final['max']:.2f})"
+        diverged = f"  {entry['diverged']} diverged" if entry["diverged"] else ""
+        lines.append(
+            f"{entry['mode']:<10} {entry['learning_rate']:>6g} {entry['seeds']:>5} {spread:<28} "
+            f"{entry['seconds_per_epoch']:>8.2f}  {100 * timed['mean']:.2f} ({100 * timed['std']:.2f}){diverged}"
+        )
+    first = entries[0]
+    lines.append(
+        f"after {first['epochs']} epochs; equal time is {first['equal_time_seconds']:.1f} s of training, when the fastest "
+        "mode had them done: the last epoch that each run had completed by then"
+    )
+    return "\n".join(lines)
