@@ -54,7 +54,7 @@ else:
 
 if driver != "tool":
     # The rest does not go through the driver.
-    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI"]
+    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models"]
 
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.use_default_substitutions()
@@ -65,6 +65,7 @@ llvm_config.add_tool_substitutions(
         ToolSubst("sparsedrop-search"),
         ToolSubst("sparsedrop-lsp-server"),
         ToolSubst("sparsedrop-capi-test"),
+        ToolSubst("sparsedrop-build-mlp"),
         ToolSubst("split-file", unresolved="fatal"),
         ToolSubst("mlir-opt", unresolved="fatal"),
         ToolSubst("mlir-runner", unresolved="fatal"),

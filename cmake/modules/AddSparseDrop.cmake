@@ -29,9 +29,11 @@ function(sparsedrop_reuse_pch target)
   endif()
 endfunction()
 
-# add_sparsedrop_tool(name sources... [LINK_LIBS ...] [MLIR_LIBS ...])
+# add_sparsedrop_tool(name sources... [NO_INSTALL] [LINK_LIBS ...] [MLIR_LIBS ...])
+#
+# An executable of the compiler; NO_INSTALL for those that only tests use.
 function(add_sparsedrop_tool name)
-  cmake_parse_arguments(ARG "" "" "LINK_LIBS;MLIR_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_INSTALL" "" "LINK_LIBS;MLIR_LIBS" ${ARGN})
   add_llvm_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   llvm_update_compile_flags(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK_LIBS})
@@ -40,5 +42,7 @@ function(add_sparsedrop_tool name)
   # header.
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   sparsedrop_reuse_pch(${name})
-  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(NOT ARG_NO_INSTALL)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
 endfunction()

@@ -2,7 +2,8 @@
 
 """The training step that the builder writes, for every activation, loss and
 optimizer: against a float64 NumPy step with its own draws, compact against
-masked over 50 steps, updates in place and nothing else written."""
+masked over 50 steps, updates in place and nothing else written; and the forward
+pass without dropout."""
 
 import concurrent.futures
 import os
@@ -45,6 +46,21 @@ def draw_inputs(model, number):
     return [x, target, *parameters, *state, np.array(0.05)]
 
 
+def layers_of(model, parameters):
+    """Weights and biases, zero where the model has none."""
+    if model.bias:
+        return parameters[0::2], parameters[1::2]
+    return parameters, [np.zeros(w.shape[1]) for w in parameters]
+
+
+def reference_logits(model, x, parameters):
+    """The forward pass without dropout, in float64."""
+    weights, biases = layers_of(model, parameters)
+    for w, b in zip(weights[:-1], biases[:-1]):
+        x = FUNCTIONS[model.activation][0](x @ w + b)
+    return x @ weights[-1] + biases[-1]
+
+
 def reference_step(model, inputs, seed, step):
     """Loss, parameters and state after one step, in float64."""
     x, target = inputs[:2]
@@ -54,9 +70,10 @@ def reference_step(model, inputs, seed, step):
     rate = float(inputs[-1])
     f, derivative = FUNCTIONS[model.activation]
     layers = len(model.widths) - 1
+    keep = 1 - rate * model.decay
     sites = [reference.Site(f"hidden{i + 1}", d.rate, w, d.granularity, d.max_period, scale=d.scale)
              for i, (d, w) in enumerate(zip(model.dropout, model.widths[1:-1]))]
-    weights, biases = parameters[0::2], parameters[1::2]
+    weights, biases = layers_of(model, parameters)
     handed, before = [x], []
     for i in range(layers):
         before.append(handed[-1] @ weights[i] + biases[i])
@@ -70,26 +87,26 @@ def reference_step(model, inputs, seed, step):
         p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
         loss = (np.log(np.exp(z).sum(1)) - (z * target).sum(1)).mean()
         dy = (p - target) / model.batch
-    gradients = [None] * len(parameters)
+    gradients = []
     for i in reversed(range(layers)):
-        gradients[2 * i], gradients[2 * i + 1] = handed[i].T @ dy, dy.sum(0)
+        gradients[:0] = [handed[i].T @ dy, dy.sum(0)][: 1 + model.bias]
         if i:
             dy = sites[i - 1].apply(dy @ weights[i].T, 1, seed, step) * derivative(before[i - 1])
     n = len(parameters)
     if model.optimizer == "sgd":
-        return [loss] + [w * (1 - rate * model.decay) - rate * g for w, g in zip(parameters, gradients)]
+        return [loss] + [w * keep - rate * g for w, g in zip(parameters, gradients)]
     if model.optimizer == "momentum":
         moments = [model.momentum * m + g for m, g in zip(state, gradients)]
-        return [loss] + [w - rate * m for w, m in zip(parameters, moments)] + moments
+        return [loss] + [w * keep - rate * m for w, m in zip(parameters, moments)] + moments
     b1, b2 = model.betas
     first = [b1 * m + (1 - b1) * g for m, g in zip(state[:n], gradients)]
     second = [b2 * v + (1 - b2) * g * g for v, g in zip(state[n:], gradients)]
-    new = [w - rate * m / (np.sqrt(v) + model.epsilon) for w, m, v in zip(parameters, first, second)]
+    new = [w * keep - rate * m / (np.sqrt(v) + model.epsilon) for w, m, v in zip(parameters, first, second)]
     return [loss] + new + first + second
 
 
-def evaluate(path, inputs, seed, step, mode, count):
-    command = [run, path + ".mlir", "--entry=step", f"--mode={mode}", f"--seed={seed}", f"--step={step}", f"--output={path}"]
+def evaluate(path, inputs, seed, step, mode, count, entry="step"):
+    command = [run, path + ".mlir", f"--entry={entry}", f"--mode={mode}", f"--seed={seed}", f"--step={step}", f"--output={path}"]
     for i, data in enumerate(inputs):
         np.save(f"{path}.in{i}.npy", data)
         command.append(f"--input={path}.in{i}.npy")
@@ -107,7 +124,8 @@ def write(model, name):
 
 def check_reference(activation, loss, optimizer):
     dropout = Dropout(0.5, granularity=2 if activation == "tanh" else 1, scale="pattern" if loss == "mse" else "target")
-    model = Mlp([7, 12, 9, 3], 5, dropout, activation, loss, optimizer, decay=0.01 if optimizer == "sgd" else 0.0, dtype="f64")
+    model = Mlp([7, 12, 9, 3], 5, dropout, activation, loss, optimizer,
+                bias=(activation, loss) != ("gelu", "mse"), decay=0.0 if activation == "relu" else 0.01, dtype="f64")
     path = write(model, f"{activation}_{loss}_{optimizer}")
     inputs = draw_inputs(model, 1)
     for step, mode in ((2, "compact"), (5, "compact"), (5, "masked")):
@@ -119,6 +137,9 @@ def check_reference(activation, loss, optimizer):
             # the scale is exact.
             bound = (1e-12 if model.dropout[0].scale == "pattern" else 4e-5) * max(1.0, np.abs(b).max())
             assert np.abs(a - b).max() <= bound, f"{path} {mode} step {step}: result {i} off by {np.abs(a - b).max():.2e}"
+    parameters = inputs[2 : 2 + len(model.parameters())]
+    (logits,) = evaluate(path, [inputs[0], *parameters], 9, 2, "dense", 1, entry="predict")
+    assert np.abs(logits - reference_logits(model, inputs[0], parameters)).max() <= 1e-12, f"{path}: @predict is off"
 
 
 def check_fifty_steps():
