@@ -111,15 +111,25 @@ class Run:
         that modes see the same batches and a resumed run goes on as it would."""
         return np.random.Generator(np.random.PCG64([self.seed, 2, len(self.epochs)])).permutation(count)
 
+    def learning_rate(self) -> float:
+        """The rate of the next step: for Adam, with the correction of the moments'
+        bias that the program leaves to its caller (Kingma and Ba 2015)."""
+        model, number = self.programs.model, self.steps + 1
+        if model.optimizer != "adam":
+            return self.rate
+        first, second = model.betas
+        return self.rate * (1 - second**number) ** 0.5 / (1 - first**number)
+
     def train_epoch(self, data: Data, progress: Callable[[int, int], None] = lambda done, of: None) -> Epoch:
         """One pass over the data; a last batch that is not full is left out."""
         batch = self.programs.model.batch
         order, one_hot = self.order(len(data.labels)), np.eye(CLASSES, dtype=np.float32)
-        rate, losses, seconds = np.array(self.rate, np.float32), [], 0.0
+        losses, seconds = [], 0.0
         for start in range(0, len(order) - batch + 1, batch):
             begin = time.perf_counter()
             chosen = order[start : start + batch]
             x, target = data.images[chosen], one_hot[data.labels[chosen]]
+            rate = np.float32(self.learning_rate())
             loss = float(self.function(x, target, *self.values, rate, seed=self.seed, step=self.steps)[0])
             seconds += time.perf_counter() - begin
             self.steps += 1
