@@ -92,19 +92,79 @@ static void markArguments(ModuleOp module) {
   });
 }
 
+/// Why `type` cannot be computed with on the CPU; empty when it can.
+static StringRef getTypeProblem(Type type) {
+  auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
+  if (element && (element.getWidth() < 16 || element.getWidth() > 64))
+    return "it works on a float of fewer than 16 or more than 64 bits";
+  return {};
+}
+
+/// Whether a result has an element for each iteration of a reduction loop:
+/// there is no loop nest that reduces the others and not that one.
+static bool writesAlongReduction(Operation *op) {
+  auto linalgOp = dyn_cast<LinalgOp>(op);
+  if (!linalgOp)
+    return false;
+  SmallVector<utils::IteratorType> iterators = linalgOp.getIteratorTypesArray();
+  for (OpOperand &init : linalgOp.getDpsInitsMutable())
+    for (auto [loop, iterator] : llvm::enumerate(iterators))
+      if (iterator == utils::IteratorType::reduction &&
+          linalgOp.getMatchingIndexingMap(&init).isFunctionOfDim(loop))
+        return true;
+  return false;
+}
+
+static LogicalResult checkMaterialized(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    if (!op->hasAttr(mlir::sparsedrop::kDropoutAttrName))
+      return WalkResult::advance();
+    op->emitOpError() << "has a dropout annotation that has not been "
+                         "materialized; run sparsedrop-pipeline first";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// Names what nothing lowers, while it is still an op on tensors.
+static LogicalResult checkRunnable(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    bool onTensors =
+        llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>) ||
+        llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>);
+    StringRef problem;
+    if (onTensors && !isa<bufferization::BufferizableOpInterface>(op))
+      problem = "nothing lowers it";
+    if (writesAlongReduction(op))
+      problem = "a result is indexed by a reduction loop";
+    for (Type type : llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()),
+                                        llvm::to_vector(op->getResultTypes())))
+      if (problem.empty())
+        problem = getTypeProblem(type);
+    if (problem.empty())
+      return WalkResult::advance();
+    op->emitOpError() << "cannot run on the CPU: " << problem;
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 namespace {
 struct PrepareForCPU
     : public mlir::sparsedrop::impl::PrepareForCPUBase<PrepareForCPU> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
     IRRewriter rewriter(&getContext());
-    if (failed(decomposeAggregates(rewriter, module)))
+    if (failed(checkMaterialized(module)) ||
+        failed(decomposeAggregates(rewriter, module)))
       return signalPassFailure();
     generalizeElementwise(rewriter, module);
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     tensor::populateDecomposeTensorConcatPatterns(patterns);
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return signalPassFailure();
+    if (failed(checkRunnable(module)))
       return signalPassFailure();
     markArguments(module);
   }

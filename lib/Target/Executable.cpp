@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/Support/DynamicLibrary.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <chrono>
@@ -147,6 +148,22 @@ static bool isFutureGradient(ModuleOp module, StringRef entry) {
   });
 }
 
+/// Functions without a body must be the runtime library's or the process's.
+static LogicalResult checkCalls(ModuleOp module) {
+  WalkResult result = module.walk([&](func::CallOp call) {
+    auto callee = module.lookupSymbol<func::FuncOp>(call.getCallee());
+    if (!callee || !callee.isExternal() ||
+        call.getCallee().starts_with("sparsedrop_") ||
+        llvm::sys::DynamicLibrary::SearchForAddressOfSymbol(
+            call.getCallee().str()))
+      return WalkResult::advance();
+    call.emitOpError() << "cannot run on the CPU: '" << call.getCallee()
+                       << "' has no body";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// To machine code.
 bool Executable::lower() {
   OwningOpRef<ModuleOp> lowered = cast<ModuleOp>(upstream.get()->clone());
@@ -155,10 +172,11 @@ bool Executable::lower() {
   for (func::FuncOp function : getFunctions(*lowered))
     if (function.getName() != name)
       function.setPrivate();
-  PassManager pm(lowered->getContext());
-  pm.addPass(createSymbolDCEPass());
+  PassManager cleanup(lowered->getContext()), pm(lowered->getContext());
+  cleanup.addPass(createSymbolDCEPass());
   buildToCPUPipeline(pm);
-  if (failed(pm.run(*lowered)))
+  if (failed(cleanup.run(*lowered)) || failed(checkCalls(*lowered)) ||
+      failed(pm.run(*lowered)))
     return false;
   jit = JIT::create(*lowered);
   if (jit)

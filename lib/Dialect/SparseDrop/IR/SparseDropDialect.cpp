@@ -99,10 +99,10 @@ static LogicalResult verifyAnnotation(linalg::LinalgOp op,
     return op->emitOpError() << "expects a dropped operand that is a tensor, "
                                 "but operand "
                              << index << " is " << operand->get().getType();
-  if (!isa<FloatType>(type.getElementType()))
-    return op->emitOpError()
-           << "expects a dropped operand of floating-point elements, but got "
-           << type;
+  if (!isDroppable(type.getElementType()))
+    return op->emitOpError() << "expects a dropped operand of floating-point "
+                                "elements of at most 64 bits, but got "
+                             << type;
   if (annotation.hasDim() && annotation.getDim() >= type.getRank())
     return op->emitOpError() << "expects dim in [0, " << type.getRank()
                              << "), but got " << annotation.getDim();
@@ -114,6 +114,26 @@ static LogicalResult verifyAnnotation(linalg::LinalgOp op,
     return success();
   return verifySize(op, "granularity", annotation.getGranularity(),
                     type.getDimSize(annotation.getDim()));
+}
+
+/// Whether a reduction adds products up: what a contraction and a convolution
+/// are, whatever else their bodies do.
+static bool isSumOfProducts(linalg::LinalgOp op) {
+  if (op.getNumReductionLoops() == 0)
+    return false;
+  Block *body = op.getBlock();
+  bool multiplies =
+      llvm::any_of(*body, llvm::IsaPred<arith::MulFOp, arith::MulIOp>);
+  return multiplies &&
+         llvm::any_of(body->getTerminator()->getOperands(), [&](Value result) {
+           Operation *combiner = result.getDefiningOp();
+           return isa_and_nonnull<arith::AddFOp, arith::AddIOp>(combiner) &&
+                  llvm::any_of(combiner->getOperands(), [&](Value value) {
+                    auto argument = dyn_cast<BlockArgument>(value);
+                    return argument && argument.getOwner() == body &&
+                           argument.getArgNumber() >= op.getNumDpsInputs();
+                  });
+         });
 }
 
 static LogicalResult verifyDropout(Operation *op, Attribute value) {
@@ -130,7 +150,7 @@ static LogicalResult verifyDropout(Operation *op, Attribute value) {
   }
   getDropoutAnnotations(op, annotations);
   auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
-  if (!linalgOp || linalgOp.getNumReductionLoops() == 0)
+  if (!linalgOp || !isSumOfProducts(linalgOp))
     return op->emitOpError()
            << "expects a dropout on a contraction or a convolution";
   llvm::SmallSet<int64_t, 4> seen;

@@ -130,8 +130,10 @@ static OpFoldResult foldToAttr(OpBuilder &builder, RankedTensorType type,
 LogicalResult DropoutOp::verify() {
   RankedTensorType type = getSource().getType();
   PatternType pattern = getPattern().getType();
-  if (!isa<FloatType>(type.getElementType()))
-    return emitOpError() << "expects floating-point elements, but got " << type;
+  if (!isDroppable(type.getElementType()))
+    return emitOpError()
+           << "expects floating-point elements of at most 64 bits, but got "
+           << type;
   if (failed(verifyDims(*this, pattern, getDims(), type)))
     return failure();
   for (auto [i, dim] : llvm::enumerate(getDims()))

@@ -109,6 +109,10 @@ LogicalResult SampleOp::verify() {
                                    getDistribution()->size(), millionths.data(),
                                    message))
     return emitOpError() << "has a bad distribution: " << message;
+  double mean = sampling::meanRate(millionths.data(), millionths.size());
+  if (std::abs(mean - rate) > 1e-3)
+    return emitOpError() << "expects a distribution with the mean rate " << rate
+                         << ", but got one with " << mean;
   return verifyPeriods(*this, *getDistribution());
 }
 

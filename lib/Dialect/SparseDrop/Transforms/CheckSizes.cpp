@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
@@ -26,9 +27,32 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 using mlir::sparsedrop::InsertOp;
 
-/// Whether some size of `op` is known at run time only: where all are static
-/// the verifier has said what there is to say.
-static bool hasDynamicSizes(Operation *op) {
+/// Whether `op` reads along dimension `dim` by the index of a loop around it
+/// that is no longer than the dimension.
+static bool isWithinLoop(tensor::ExtractOp op, Value index, int64_t dim) {
+  auto loop = index.getDefiningOp<linalg::IndexOp>();
+  auto around = op->getParentOfType<linalg::LinalgOp>();
+  if (!loop || !around || loop->getParentOp() != around.getOperation())
+    return false;
+  int64_t range = around.getStaticLoopRanges()[loop.getDim()];
+  int64_t size = op.getTensor().getType().getDimSize(dim);
+  return ShapedType::isStatic(range) && ShapedType::isStatic(size) &&
+         range <= size;
+}
+
+/// Whether some size, offset or index of `op` is known at run time only: where
+/// all are static the verifier has said what there is to say.
+static bool needsChecks(Operation *op) {
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op))
+    return llvm::any_of(llvm::enumerate(extract.getIndices()), [&](auto index) {
+      return !isWithinLoop(extract, index.value(),
+                           static_cast<int64_t>(index.index()));
+    });
+  auto isUnknown = [](Value value) {
+    return value.getType().isIndex() && !matchPattern(value, m_Constant());
+  };
+  if (llvm::any_of(op->getOperands(), isUnknown))
+    return true;
   auto isDynamic = [](Type type) {
     auto shaped = dyn_cast<ShapedType>(type);
     return shaped && (!shaped.hasRank() || !shaped.hasStaticShape());
@@ -101,7 +125,7 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
   void runOnOperation() override {
     SmallVector<RuntimeVerifiableOpInterface> ops;
     getOperation().walk([&](RuntimeVerifiableOpInterface op) {
-      if (hasDynamicSizes(op))
+      if (needsChecks(op))
         ops.push_back(op);
     });
     SmallVector<Operation *> patternOps;

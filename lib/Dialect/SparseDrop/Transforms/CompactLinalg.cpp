@@ -146,6 +146,12 @@ static llvm::BitVector getZeroInputs(LinalgOp op, const Candidate &candidate) {
 static std::optional<Plan> planReduction(CompactionContext &context,
                                          LinalgOp op,
                                          const Candidate &candidate) {
+  // Each iteration of such a loop has an element of its own.
+  for (OpOperand &init : op.getDpsInitsMutable())
+    if (getDim(op.getMatchingIndexingMap(&init), candidate.loop)) {
+      context.noteReason(op, "a result is indexed by the reduction loop");
+      return std::nullopt;
+    }
   llvm::BitVector zero = getZeroInputs(op, candidate);
   for (auto [i, result] : llvm::enumerate(runZeroTest(op, zero)))
     if (result.kind != ZeroTestResult::Argument ||

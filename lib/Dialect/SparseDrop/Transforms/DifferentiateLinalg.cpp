@@ -345,7 +345,7 @@ LogicalResult BodyGradient::reverse(Operation &inner) {
           [&](Value value) { return forward(value); },
           [&](Value value) { return depends(value, active); });
     if (mlir::failed(gradient) || failed)
-      return inner.emitError() << "cannot be differentiated";
+      return inner.emitOpError() << "cannot be differentiated";
     add(operand.get(), *gradient);
   }
   return success();

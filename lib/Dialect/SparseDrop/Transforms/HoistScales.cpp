@@ -43,11 +43,12 @@ static SmallVector<OpOperand *> getScaledInputs(LinalgOp op) {
   return inputs;
 }
 
-/// The type that sums are scaled in: f32, or f64 for f64 sums.
-static FloatType getWideType(RankedTensorType type) {
-  if (type.getElementType().isF64())
-    return cast<FloatType>(type.getElementType());
-  return Float32Type::get(type.getContext());
+/// The type that sums are scaled in: f32, or f64 where an operand has it.
+static FloatType getWideType(LinalgOp op) {
+  for (Type type : op->getOperandTypes())
+    if (getElementTypeOrSelf(type).isF64())
+      return Float64Type::get(op.getContext());
+  return Float32Type::get(op.getContext());
 }
 
 static Value createZeros(RewriterBase &rewriter, Location loc, Value like,
@@ -168,7 +169,7 @@ static bool hoistScales(RewriterBase &rewriter, LinalgOp op) {
         scale ? arith::MulFOp::create(rewriter, loc, scale, factor) : factor;
   }
   Value init = op.getDpsInits()[0];
-  FloatType wide = getWideType(cast<RankedTensorType>(init.getType()));
+  FloatType wide = getWideType(op);
   Value sum = createWideSum(rewriter, op, wide, inputs);
   rewriter.replaceOp(op, createScaledAdd(rewriter, loc, init, sum, scale));
   return true;

@@ -211,7 +211,7 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op) {
   getDropoutAnnotations(op, annotations);
   op->removeDiscardableAttr(kDropoutAttrName);
   for (DropoutAttr annotation : annotations)
-    if (!annotation.getRate().isZero() && failed(materialize(op, annotation)))
+    if (failed(materialize(op, annotation)))
       return failure();
   return success();
 }
@@ -323,6 +323,9 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op,
   Site &site = sites[annotation.getSite()];
   if (failed(checkSite(op, annotation, site, extents)))
     return failure();
+  // No dropout, but a use of the site like any other.
+  if (annotation.getRate().isZero())
+    return success();
 
   // Where the extent is static one draw at the entry serves all uses.
   bool isStatic = !llvm::is_contained(extents, ShapedType::kDynamic);

@@ -60,6 +60,12 @@ inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
 void getDropoutAnnotations(Operation *op,
                            SmallVectorImpl<DropoutAttr> &annotations);
 
+/// Whether elements of `type` can be dropped: floats of at most 64 bits.
+inline bool isDroppable(Type type) {
+  auto element = dyn_cast<FloatType>(type);
+  return element && element.getWidth() <= 64;
+}
+
 /// Name of the gradient of a function: NAME_grad.
 std::string getGradientName(StringRef function);
 
