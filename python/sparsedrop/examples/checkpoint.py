@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def save(path: Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
     """Writes ``meta`` (JSON) and ``arrays``, with a checksum over both."""
     buffer = io.BytesIO()
-    text = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    text = np.frombuffer(json.dumps(meta, allow_nan=False).encode(), np.uint8)
     np.savez(buffer, meta=text, **{f"array:{name}": array for name, array in arrays.items()})
     payload = buffer.getvalue()
     write_atomically(path, MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
@@ -60,7 +61,12 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     payload = content[start:]
     if content[len(MAGIC) : start] != hashlib.sha256(payload).hexdigest().encode() + b"\n":
         raise Error(f"{path}: damaged: its checksum does not fit")
-    with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
-        meta = json.loads(stored["meta"].tobytes())
-        arrays = {name[6:]: stored[name] for name in stored.files if name.startswith("array:")}
+    try:
+        with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
+            meta = json.loads(stored["meta"].tobytes())
+            arrays = {name[6:]: stored[name] for name in stored.files if name.startswith("array:")}
+    except (AttributeError, KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise Error(f"{path}: not a checkpoint: {error}") from error
+    if not isinstance(meta, dict):
+        raise Error(f"{path}: not a checkpoint")
     return meta, arrays

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,10 @@ from sparsedrop import Error
 #: Where the package ``dataset-fashion-mnist`` puts its files.
 DEFAULT_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = 10
+SIZE = (28, 28)
+FILES = tuple(
+    f"{name}-{kind}-ubyte.gz" for name in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")
+)
 
 
 def read_idx(path: Path, rank: int) -> np.ndarray:
@@ -43,6 +49,11 @@ class Data:
     labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
+    digest: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """For the log, and to know the same data again: SHA-256 of the bytes."""
+        return {"training": len(self.labels), "test": len(self.test_labels), "sha256": self.digest}
 
     def split(self, held_out: int) -> Data:
         """The first images for training and the last ``held_out`` of the
@@ -50,16 +61,24 @@ class Data:
         if not 0 < held_out < len(self.labels):
             raise Error(f"expected to hold out 1 to {len(self.labels) - 1} images, but got {held_out}")
         return Data(
-            self.images[:-held_out], self.labels[:-held_out], self.images[-held_out:], self.labels[-held_out:]
+            self.images[:-held_out],
+            self.labels[:-held_out],
+            self.images[-held_out:],
+            self.labels[-held_out:],
+            self.digest,
         )
 
 
 def _read_pair(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     images = read_idx(folder / f"{name}-images-idx3-ubyte.gz", 3)
     labels = read_idx(folder / f"{name}-labels-idx1-ubyte.gz", 1)
+    if images.shape[1:] != SIZE:
+        raise Error(f"{folder}: images of {images.shape[1]}x{images.shape[2]} pixels, expected 28x28 ({name})")
+    if not len(labels):
+        raise Error(f"{folder}: no images ({name})")
     if len(images) != len(labels):
         raise Error(f"{folder}: {len(images)} images, but {len(labels)} labels ({name})")
-    if labels.size and labels.max() >= CLASSES:
+    if labels.max() >= CLASSES:
         raise Error(f"{folder}: a label is {labels.max()}, expected less than {CLASSES} ({name})")
     return images.reshape(len(images), math.prod(images.shape[1:])), labels
 
@@ -69,18 +88,19 @@ def load(folder: Path = DEFAULT_FOLDER, limit: int | None = None) -> Data:
 
     Images are scaled to [0, 1], less the mean of the training set.
     """
-    if not (folder / "train-images-idx3-ubyte.gz").exists():
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
         raise Error(
-            f"{folder} has no Fashion-MNIST; install it with 'apt-get install dataset-fashion-mnist', "
+            f"{folder} has no {missing[0]} of Fashion-MNIST; install it with 'apt-get install dataset-fashion-mnist', "
             "or name its folder with --data"
         )
     images, labels = _read_pair(folder, "train")
     test_images, test_labels = _read_pair(folder, "t10k")
-    if images.shape[1] != test_images.shape[1]:
-        raise Error(f"{folder}: images of {images.shape[1]} and of {test_images.shape[1]} pixels")
     images, labels = images[:limit], labels[:limit]
-    if not len(images):
-        raise Error(f"{folder}: the training set is empty")
+    digest = hashlib.sha256()
+    for part in (images, labels, test_images, test_labels):
+        digest.update(part.tobytes())
     scaled = images.astype(np.float32) / 255
     mean = np.float32(scaled.mean(dtype=np.float64))
-    return Data(scaled - mean, labels, test_images.astype(np.float32) / 255 - mean, test_labels)
+    test_scaled = test_images.astype(np.float32) / 255
+    return Data(scaled - mean, labels, test_scaled - mean, test_labels, digest.hexdigest())

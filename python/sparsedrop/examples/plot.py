@@ -11,12 +11,16 @@ from sparsedrop import Error
 from .training import Run
 
 
-def check_available() -> None:
-    """Raises ``Error`` when matplotlib is missing: before training, not after."""
+def check_available(path: Path) -> None:
+    """Raises ``Error`` when matplotlib is missing or does not write such files:
+    before training, not after."""
     try:
-        import matplotlib  # noqa: F401
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError:
         raise Error("--plot needs matplotlib: pip install 'sparsedrop[plot]', or matplotlib alone") from None
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in kinds:
+        raise Error(f"--plot {path}: expected a name that ends in .png, or in one of {', '.join(sorted(kinds))}")
 
 
 def plot(runs: Sequence[Run], path: Path, title: str) -> None:
@@ -36,9 +40,10 @@ def plot(runs: Sequence[Run], path: Path, title: str) -> None:
         seconds = [sum(run.epochs[i].total for run in of) / len(of) for i in range(count)]
         accuracy = [[100 * run.epochs[i].accuracy for run in of] for i in range(count)]
         line = axes.plot(seconds, [sum(a) / len(a) for a in accuracy], marker=".", label=mode)[0]
-        axes.fill_between(seconds, [min(a) for a in accuracy], [max(a) for a in accuracy], alpha=0.2, color=line.get_color())
-    low = min((100 * e.accuracy for run in runs for e in run.epochs), default=0)
-    axes.set_ylim(bottom=max(0, math.floor(low) - 1))
+        low, high = [min(a) for a in accuracy], [max(a) for a in accuracy]
+        axes.fill_between(seconds, low, high, alpha=0.2, color=line.get_color())
+    lowest = min((100 * e.accuracy for run in runs for e in run.epochs), default=0)
+    axes.set_ylim(bottom=max(0, math.floor(lowest) - 1))
     axes.set_xlabel("seconds of training")
     axes.set_ylabel("test accuracy, %")
     axes.set_title(title, fontsize=10)

@@ -27,11 +27,24 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-def accuracy_at(run: Run, seconds: float) -> float:
+def _percent(spread: dict[str, float] | None) -> str:
+    if spread is None:
+        return "-"
+    mean, std, low, high = (f"{100 * spread[key]:.2f}" for key in ("mean", "std", "min", "max"))
+    return f"{mean} ({std}; {low} to {high})"
+
+
+def accuracy_at(run: Run, seconds: float) -> float | None:
     """The test accuracy of the last epoch that was complete after ``seconds`` of
-    training; 0 when none was."""
+    training; None when none was."""
     done = [epoch.accuracy for epoch in run.epochs if epoch.total <= seconds]
-    return done[-1] if done else 0.0
+    return done[-1] if done else None
+
+
+def _seconds_per_epoch(runs: Sequence[Run]) -> float | None:
+    """The mean over whole epochs: the one in which a run diverged was cut short."""
+    seconds = [epoch.seconds for run in runs for epoch in (run.epochs[:-1] if run.diverged else run.epochs)]
+    return statistics.fmean(seconds) if seconds else None
 
 
 def summarize(runs: Sequence[Run]) -> list[dict]:
@@ -63,8 +76,8 @@ def summarize(runs: Sequence[Run]) -> list[dict]:
                 "learning_rate": of[0].rate,
                 "accuracy": _spread(final),
                 "equal_time_seconds": budget,
-                "equal_time_accuracy": _spread(timed),
-                "seconds_per_epoch": statistics.fmean(e.seconds for run in of for e in run.epochs),
+                "equal_time_accuracy": None if None in timed else _spread(timed),
+                "seconds_per_epoch": _seconds_per_epoch(of),
                 "diverged": sum(run.diverged for run in of),
             }
         )
@@ -75,18 +88,22 @@ def summary_table(entries: Sequence[dict]) -> str:
     """The entries as text."""
     if not entries:
         return "no epoch was completed"
-    lines = [f"{'mode':<10} {'rate':>6} {'seeds':>5} {'test % (std; min to max)':<28} {'s/epoch':>8}  at equal time"]
+    lines = [
+        f"{'mode':<10} {'rate':>6} {'seeds':>5} {'test % (std; min to max)':<30} {'s/epoch':>8}  "
+        "test % at equal time"
+    ]
     for entry in entries:
-        final, timed = entry["accuracy"], entry["equal_time_accuracy"]
-        spread = f"{100 * final['mean']:.2f} ({100 * final['std']:.2f}; {100 * final['min']:.2f} to {100 * final['max']:.2f})"
+        seconds = entry["seconds_per_epoch"]
         diverged = f"  {entry['diverged']} diverged" if entry["diverged"] else ""
         lines.append(
-            f"{entry['mode']:<10} {entry['learning_rate']:>6g} {entry['seeds']:>5} {spread:<28} "
-            f"{entry['seconds_per_epoch']:>8.2f}  {100 * timed['mean']:.2f} ({100 * timed['std']:.2f}){diverged}"
+            f"{entry['mode']:<10} {entry['learning_rate']:>6g} {entry['seeds']:>5} {_percent(entry['accuracy']):<30} "
+            f"{'-' if seconds is None else format(seconds, '.2f'):>8}  "
+            f"{_percent(entry['equal_time_accuracy'])}{diverged}"
         )
     first = entries[0]
     lines.append(
-        f"after {first['epochs']} epochs; equal time is {first['equal_time_seconds']:.1f} s of training, when the fastest "
-        "mode had them done: the last epoch that each run had completed by then"
+        f"after {first['epochs']} epochs; equal time is {first['equal_time_seconds']:.1f} s of training, when the "
+        "fastest mode had them done\n(the mean over its seeds): the last epoch that each run had completed by then, "
+        "'-' if some run had completed none"
     )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass, field
@@ -33,11 +34,13 @@ class Setup:
 
     def model(self, pixels: int) -> Mlp:
         """The model; dropouts of rate 0 are left out."""
+        if any(not 1 <= width < 2**31 for width in self.hidden):
+            raise sparsedrop.Error(f"expected widths of at least 1, but got {' '.join(map(str, self.hidden))}")
         rates = self.rates * len(self.hidden) if len(self.rates) == 1 else self.rates
         if len(rates) != len(self.hidden):
-            raise sparsedrop.Error(f"expected {len(self.hidden)} rates, one for each hidden layer, but got {len(rates)}")
-        dropout = [Dropout(r, self.granularity, self.max_period, self.scale) if r else None for r in rates]
+            raise sparsedrop.Error(f"expected one rate, or {len(self.hidden)} for hidden layers, but got {len(rates)}")
         try:
+            dropout = [Dropout(r, self.granularity, self.max_period, self.scale) if r else None for r in rates]
             return Mlp(
                 [pixels, *self.hidden, CLASSES], self.batch, dropout, self.activation,
                 optimizer=self.optimizer, momentum=self.momentum, decay=self.decay,
@@ -86,6 +89,15 @@ class Epoch:
     accuracy: float
     seconds: float
     total: float
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON, which has no NaN and no infinity: such a loss is null."""
+        return {**vars(self), "loss": self.loss if math.isfinite(self.loss) else None}
+
+    @classmethod
+    def read(cls, entry: dict[str, Any]) -> Epoch:
+        """What ``describe`` gave."""
+        return cls(**{**entry, "loss": math.nan if entry["loss"] is None else entry["loss"]})
 
 
 @dataclass
@@ -152,7 +164,7 @@ class Run:
             "learning_rate": self.rate,
             "diverged": self.diverged,
             "steps": self.steps,
-            "epochs": [vars(epoch) for epoch in self.epochs],
+            "epochs": [epoch.describe() for epoch in self.epochs],
         }
 
 

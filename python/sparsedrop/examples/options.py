@@ -1,0 +1,121 @@
+"""The command line of ``train_mlp``: its options, and what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+import sparsedrop
+
+from . import fashion_mnist, plot
+
+#: Options that may differ between a checkpoint and the run that resumes it.
+FREE = {"epochs", "checkpoint", "checkpoint_every", "resume", "log", "plot", "threads", "quiet", "debug", "data"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses like the rest of the program: an ``Error``, not the usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise sparsedrop.Error(f"{message} (--help lists the options)")
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    parser = Parser(prog="train_mlp", description=description)
+    add = parser.add_argument
+    add("--data", type=Path, default=fashion_mnist.DEFAULT_FOLDER, help="folder of the data set")
+    add("--limit", type=int, help="use only the first N training images")
+    add("--hidden", type=int, nargs="+", default=[2048, 2048], help="widths of the hidden layers")
+    add("--rate", type=float, nargs="+", default=[0.5], help="drop rates, one for all hidden layers or one each")
+    add("--mode", nargs="+", choices=sparsedrop.MODES, default=["compact"])
+    add("--seeds", type=int, nargs="+", default=[0])
+    add("--epochs", type=int, default=15)
+    add("--batch", type=int, default=256)
+    add("--lr", nargs="+", default=["0.1"], help="learning rate, or one for each mode: compact=0.1 dense=0.05")
+    add("--lr-grid", type=float, nargs="+", help="choose each mode's rate among these, on held-out images")
+    add("--held-out", type=int, default=6000, help="images of the training set that choose the rate")
+    add("--grid-epochs", type=int, default=5, help="epochs for each rate of the grid")
+    add("--grid-seed", type=int, default=1000, help="seed of the grid's runs")
+    add("--optimizer", choices=("sgd", "momentum", "adam"), default="sgd")
+    add("--momentum", type=float, default=0.9)
+    add("--decay", type=float, default=0.0, help="weight decay: each step shrinks parameters by learning rate * decay")
+    add("--activation", choices=("relu", "tanh", "sigmoid", "gelu"), default="relu")
+    add("--granularity", type=int, default=1, help="neighbouring units that are dropped together")
+    add("--max-period", type=int, help="longest period (default: depends on the rate)")
+    add("--scale", choices=("target", "pattern"), default="target")
+    add("--threads", type=int, help="threads (default: all processors)")
+    add("--checkpoint", type=Path, help="file to save to")
+    add("--checkpoint-every", type=int, default=1, metavar="N", help="save after every N epochs")
+    add("--resume", type=Path, help="checkpoint to go on from")
+    add("--log", type=Path, help="JSON file of everything that was measured")
+    add("--plot", type=Path, help="PNG of test accuracy against time")
+    add("--quiet", action="store_true", help="print the summary only")
+    add("--debug", action="store_true", help="show where an error came from")
+    return parser
+
+
+def _expect(condition: bool, expected: str, value: Any) -> None:
+    if not condition:
+        raise sparsedrop.Error(f"expected {expected}, but got {value}")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raises ``Error`` for what can be known to be wrong before any work."""
+    for name in ("epochs", "batch", "checkpoint_every", "grid_epochs", "granularity", "held_out"):
+        _expect(getattr(options, name) >= 1, f"--{name.replace('_', '-')} to be at least 1", getattr(options, name))
+    for name in ("limit", "threads", "max_period"):
+        value = getattr(options, name)
+        _expect(value is None or value >= 1, f"--{name.replace('_', '-')} to be at least 1", value)
+    for rate in options.rate:
+        _expect(0 <= rate < 1, "--rate in [0, 1)", rate)
+    for seed in [*options.seeds, options.grid_seed]:
+        _expect(0 <= seed < 2**63, "seeds in [0, 2^63)", seed)
+    for rate in options.lr_grid or []:
+        _expect(rate > 0 and math.isfinite(rate), "rates above 0 in --lr-grid", rate)
+    for what in ("mode", "seeds"):
+        if len(set(getattr(options, what))) < len(getattr(options, what)):
+            raise sparsedrop.Error(f"expected different values in --{what}")
+    check_files(options)
+    if options.plot:
+        plot.check_available(options.plot)
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Files to write must have a folder and be different: hours later is too late."""
+    paths: dict[Path, str] = {}
+    for name in ("checkpoint", "log", "plot"):
+        path = getattr(options, name)
+        if path is None:
+            continue
+        if path.is_dir() or not path.parent.is_dir():
+            wrong = "is a folder" if path.is_dir() else "its folder does not exist"
+            raise sparsedrop.Error(f"--{name} {path}: {wrong}")
+        other = paths.setdefault(path.resolve(), name)
+        if other != name:
+            raise sparsedrop.Error(f"--{other} and --{name} name the same file, {path}")
+
+
+def read_rates(options: argparse.Namespace) -> dict[str, float]:
+    """The learning rate of each mode, from --lr."""
+    rates: dict[str, float] = {}
+    for item in options.lr:
+        mode, separator, text = item.rpartition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            raise sparsedrop.Error(f"expected a learning rate or MODE=RATE in --lr, but got '{item}'") from None
+        _expect(value > 0 and math.isfinite(value), "rates above 0 in --lr", item)
+        if separator and mode not in options.mode:
+            raise sparsedrop.Error(f"--lr names the mode '{mode}', which is not trained")
+        rates.update({mode: value} if separator else dict.fromkeys(options.mode, value))
+    missing = [mode for mode in options.mode if mode not in rates]
+    if missing:
+        raise sparsedrop.Error(f"--lr has no rate for the mode {missing[0]}")
+    return rates
+
+
+def plain_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as JSON has them."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
