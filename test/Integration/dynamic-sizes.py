@@ -44,6 +44,29 @@ SOURCE += (
     + PRODUCT.replace("X", "%x").replace("return", "scf.yield")
     + "  } else {\n    scf.yield %y : tensor<?x8xf32>\n  }\n  return %r : tensor<?x8xf32>\n}\n"
 )
+# Static sizes, but places that are known at run time only.
+SOURCE += (
+    "func.func @read_slice(%x: tensor<4x4xf32>, %i: index) -> tensor<2xf32> {\n"
+    "  %s = tensor.extract_slice %x[%i, 0] [1, 2] [1, 1] : tensor<4x4xf32> to tensor<2xf32>\n"
+    "  return %s : tensor<2xf32>\n}\n"
+    "func.func @read(%x: tensor<4x4xf32>, %i: index) -> f32 {\n"
+    "  %s = tensor.extract %x[%i, %i] : tensor<4x4xf32>\n  return %s : f32\n}\n"
+    "func.func @write_slice(%x: tensor<4x4xf32>, %i: index) -> tensor<4x4xf32> {\n"
+    "  %c = arith.constant dense<1.0> : tensor<1x4xf32>\n"
+    "  %s = tensor.insert_slice %c into %x[%i, 0] [1, 4] [1, 1] : tensor<1x4xf32> into tensor<4x4xf32>\n"
+    "  return %s : tensor<4x4xf32>\n}\n"
+    "func.func @write(%x: tensor<4x4xf32>, %i: index) -> tensor<4x4xf32> {\n"
+    "  %c = arith.constant 1.0 : f32\n  %s = tensor.insert %c into %x[%i, %i] : tensor<4x4xf32>\n"
+    "  return %s : tensor<4x4xf32>\n}\n"
+    # A row of a table for each sample, as an embedding does.
+    "#id = affine_map<(i, j) -> (i, j)>\n"
+    "func.func @look_up(%x: tensor<4x4xf32>, %i: index) -> tensor<5x4xf32> {\n"
+    "  %e = tensor.empty() : tensor<5x4xf32>\n"
+    '  %r = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel", "parallel"]} '
+    "outs(%e : tensor<5x4xf32>) {\n  ^bb0(%o: f32):\n    %j = linalg.index 1 : index\n"
+    "    %v = tensor.extract %x[%i, %j] : tensor<4x4xf32>\n    linalg.yield %v : f32\n"
+    "  } -> tensor<5x4xf32>\n  return %r : tensor<5x4xf32>\n}\n"
+)
 path = os.path.join(folder, "f.mlir")
 with open(path, "w") as file:
     file.write(SOURCE)
@@ -84,4 +107,15 @@ for mode in ("compact", "masked"):
     assert execute("pattern", (4, 24), mode=mode, number=24).returncode == 0
     for number in (12, 20, 30, 1000000):
         refused(execute("pattern", (4, 24), mode=mode, number=number), "not of the extent of its pattern")
+for entry, op in (
+    ("read_slice", "tensor.extract_slice"),
+    ("read", "tensor.extract"),
+    ("write_slice", "tensor.insert_slice"),
+    ("write", "tensor.insert"),
+    ("look_up", "tensor.extract"),
+):
+    for number in (0, 3):
+        assert execute(entry, (4, 4), number=number).returncode == 0
+    for number in (4, -1, 10**12, -(2**63)):
+        refused(execute(entry, (4, 4), number=number), f"'{op}' op does not fit the sizes it is given")
 print("ok")

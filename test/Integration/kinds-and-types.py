@@ -62,6 +62,8 @@ for type_, out, rounding, unit in [
     ("f16", "f16", lambda v: np.float16(v).astype(np.float32), 2.0**-11),
     ("bf16", "f32", bf16, 2.0**-24),
     ("f16", "f32", lambda v: np.float16(v).astype(np.float32), 2.0**-24),
+    ("f64", "f32", np.float64, 2.0**-24),
+    ("f64", "f16", np.float64, 2.0**-11),
 ]:
     for g in (1, 5):
         site = reference.Site("s", 0.5, 96, g, scale="pattern")

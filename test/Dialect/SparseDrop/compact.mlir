@@ -409,3 +409,23 @@ func.func @relu_gradient(%g: tensor<4x24xf32>, %h: tensor<4x24xf32>, %w: tensor<
   %y = linalg.matmul ins(%r, %w : tensor<4x24xf32>, tensor<24x8xf32>) outs(%init : tensor<4x8xf32>) -> tensor<4x8xf32>
   return %y : tensor<4x8xf32>
 }
+
+// -----
+
+// Each iteration of a reduction loop that indexes the result has an element of
+// its own: the loop does not shrink.
+
+// CHECK-LABEL: func @result_along_reduction
+// CHECK: linalg.generic
+// CHECK-SAME: ins({{.*}} : tensor<5x23xf32>)
+// CHECK: return {{.*}} : tensor<5x23xf32>
+func.func @result_along_reduction(%x: tensor<5x23xf32>, %c: tensor<5x23xf32>, %p: !sparsedrop.pattern<row>) -> tensor<5x23xf32> {
+  %d = sparsedrop.dropout %x, %p dim(1) unscaled : tensor<5x23xf32>, !sparsedrop.pattern<row>
+  %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+      iterator_types = ["parallel", "reduction"]} ins(%d : tensor<5x23xf32>) outs(%c : tensor<5x23xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %s = arith.addf %o, %a : f32
+      linalg.yield %s : f32
+  } -> tensor<5x23xf32>
+  return %r : tensor<5x23xf32>
+}

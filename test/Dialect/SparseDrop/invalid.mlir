@@ -114,7 +114,7 @@ func.func @two_for_one(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>, %c: tensor<4x4x
 // -----
 
 func.func @integers(%a: tensor<4x8xi32>, %b: tensor<8x4xi32>, %c: tensor<4x4xi32>) -> tensor<4x4xi32> {
-  // expected-error @below {{expects a dropped operand of floating-point elements, but got 'tensor<4x8xi32>'}}
+  // expected-error @below {{expects a dropped operand of floating-point elements of at most 64 bits, but got 'tensor<4x8xi32>'}}
   %0 = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
     ins(%a, %b : tensor<4x8xi32>, tensor<8x4xi32>) outs(%c : tensor<4x4xi32>) -> tensor<4x4xi32>
   return %0 : tensor<4x4xi32>
@@ -175,7 +175,7 @@ func.func @missing_list() {
 func.func @sample_period(%s: i64) {
   %n = arith.constant 2 : index
   // expected-error @below {{expects periods of at most 2, the number of units, but the distribution gives period 3 a probability of 1.0}}
-  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {distribution = array<f64: 0.0, 0.0, 1.0>, rate = 0.66 : f64} : !sparsedrop.pattern<row>
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {distribution = array<f64: 0.0, 0.0, 1.0>, rate = 0.6666667 : f64} : !sparsedrop.pattern<row>
   return
 }
 
@@ -238,4 +238,37 @@ func.func @sample_scale(%s: i64) {
   // expected-error @below {{expects a scale of kind 'row', but got 'energy'}}
   %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<energy>} : !sparsedrop.pattern<row>
   return
+}
+
+// -----
+
+func.func @sample_mean(%s: i64, %n: index) {
+  // expected-error @below {{expects a distribution with the mean rate 3.000000e-01, but got one with 5.000000e-01}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {distribution = array<f64: 0.0, 1.0>, rate = 0.3 : f64} : !sparsedrop.pattern<row>
+  return
+}
+
+// -----
+
+// A maximum adds no products up: there is nothing to scale.
+func.func @no_sum_of_products(%x: tensor<4x8xf32>, %c: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error @below {{expects a dropout on a contraction or a convolution}}
+  %q = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+      iterator_types = ["parallel", "reduction"],
+      sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
+      ins(%x : tensor<4x8xf32>) outs(%c : tensor<4xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %s = arith.maximumf %o, %a : f32
+      linalg.yield %s : f32
+  } -> tensor<4xf32>
+  return %q : tensor<4xf32>
+}
+
+// -----
+
+func.func @wide_float(%x: tensor<4x8xf128>, %w: tensor<8x4xf128>, %c: tensor<4x4xf128>) -> tensor<4x4xf128> {
+  // expected-error @below {{expects a dropped operand of floating-point elements of at most 64 bits, but got 'tensor<4x8xf128>'}}
+  %q = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
+    ins(%x, %w : tensor<4x8xf128>, tensor<8x4xf128>) outs(%c : tensor<4x4xf128>) -> tensor<4x4xf128>
+  return %q : tensor<4x4xf128>
 }

@@ -10,6 +10,7 @@
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -88,6 +89,63 @@ static void checkExtent(OpBuilder &builder, Operation *op, Value value,
                                     "pattern"));
 }
 
+static void assertThat(OpBuilder &builder, Operation *op, Value condition,
+                       StringRef reason) {
+  if (!matchPattern(condition, m_One()))
+    cf::AssertOp::create(builder, op->getLoc(), condition,
+                         describe(op, reason));
+}
+
+/// 0 <= first and first + (size - 1) * stride < extent, unless size is 0.
+static Value isInside(OpBuilder &builder, Location loc, OpFoldResult first,
+                      OpFoldResult size, OpFoldResult stride,
+                      OpFoldResult extent) {
+  auto value = [&](OpFoldResult number) {
+    return getValueOrCreateConstantIndexOp(builder, loc, number);
+  };
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  auto compare = [&](arith::CmpIPredicate predicate, Value a, Value b) {
+    return builder.createOrFold<arith::CmpIOp>(loc, predicate, a, b);
+  };
+  Value steps = builder.createOrFold<arith::SubIOp>(loc, value(size), one);
+  Value reach = builder.createOrFold<arith::MulIOp>(loc, steps, value(stride));
+  Value last = builder.createOrFold<arith::AddIOp>(loc, value(first), reach);
+  // As unsigned numbers those below 0 are large.
+  Value inside = builder.createOrFold<arith::AndIOp>(
+      loc, compare(arith::CmpIPredicate::ult, value(first), value(extent)),
+      compare(arith::CmpIPredicate::ult, last, value(extent)));
+  Value isEmpty = compare(arith::CmpIPredicate::eq, value(size), zero);
+  return builder.createOrFold<arith::OrIOp>(loc, isEmpty, inside);
+}
+
+/// What upstream does not verify at run time: a slice is inserted within its
+/// destination, and has the size that the op says.
+static void checkInsertSlice(OpBuilder &builder, tensor::InsertSliceOp op) {
+  builder.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  llvm::SmallBitVector dropped = op.getDroppedDims();
+  int64_t sourceDim = 0;
+  for (int64_t dim = 0, rank = op.getDestType().getRank(); dim < rank; ++dim) {
+    OpFoldResult size = op.getMixedSizes()[dim];
+    assertThat(builder, op,
+               isInside(builder, loc, op.getMixedOffsets()[dim], size,
+                        op.getMixedStrides()[dim],
+                        tensor::getMixedSize(builder, loc, op.getDest(), dim)),
+               "the slice is not within its destination");
+    if (dropped.test(dim))
+      continue;
+    Value given = getValueOrCreateConstantIndexOp(
+        builder, loc,
+        tensor::getMixedSize(builder, loc, op.getSource(), sourceDim++));
+    Value wanted = getValueOrCreateConstantIndexOp(builder, loc, size);
+    assertThat(builder, op,
+               builder.createOrFold<arith::CmpIOp>(
+                   loc, arith::CmpIPredicate::eq, given, wanted),
+               "the source is not of the slice's size");
+  }
+}
+
 /// The ops of this dialect that take a tensor and a pattern.
 static void checkPatterns(OpBuilder &builder, Operation *op) {
   builder.setInsertionPoint(op);
@@ -133,7 +191,14 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
       if (isa<DropoutOp, CompactOp, ExpandOp, InsertOp>(op))
         patternOps.push_back(op);
     });
+    SmallVector<tensor::InsertSliceOp> insertions;
+    getOperation().walk([&](tensor::InsertSliceOp op) {
+      if (needsChecks(op))
+        insertions.push_back(op);
+    });
     OpBuilder builder(&getContext());
+    for (tensor::InsertSliceOp op : insertions)
+      checkInsertSlice(builder, op);
     for (Operation *op : patternOps)
       checkPatterns(builder, op);
     for (RuntimeVerifiableOpInterface op : ops) {
