@@ -128,7 +128,7 @@ static LogicalResult checkMaterialized(ModuleOp module) {
 
 /// Names what nothing lowers, while it is still an op on tensors.
 static LogicalResult checkRunnable(ModuleOp module) {
-  WalkResult result = module.walk([](Operation *op) {
+  WalkResult result = module.walk<WalkOrder::PreOrder>([](Operation *op) {
     bool onTensors =
         llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>) ||
         llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>);
