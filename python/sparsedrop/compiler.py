@@ -159,9 +159,13 @@ class Function:
         )
         return outputs[0] if len(outputs) == 1 else outputs
 
-    def _report(self, seed: int, step: int) -> dict:
+    def count(self, *arrays: Any, seed: int = 0, step: int = 0) -> dict:
+        """Calls the function, which must be compiled with ``instrument``, and
+        tells what each product of the call cost (see ``report``)."""
+        library().reset_counts()
+        self(*arrays, seed=seed, step=step)
         text = _Text()
-        if library().executable_report(self._handle, seed, step, text.callback, None):
+        if library().executable_report(self._handle, _as_int64(seed), _as_int64(step), text.callback, None):
             raise library().error()
         return json.loads(str(text))
 
@@ -246,6 +250,4 @@ def report(
     copies = [
         np.array(value) if slot.donation is not None else value for value, slot in zip(arrays, function.inputs)
     ]
-    library().reset_counts()
-    function(*copies, *arrays[len(copies) :], seed=seed, step=step)
-    return function._report(_as_int64(seed), _as_int64(step))
+    return function.count(*copies, *arrays[len(copies) :], seed=seed, step=step)

@@ -1,0 +1,18 @@
+"""The benchmark runs and prints what it promises; no timing is judged."""
+
+import os
+import subprocess
+import sys
+
+import sparsedrop
+
+
+def test_mlp_step_prints_all_modes():
+    folder = os.path.dirname(os.path.dirname(sparsedrop.__file__))
+    done = subprocess.run(
+        [sys.executable, "-m", "sparsedrop.bench.mlp_step", "--widths", "30", "20", "10", "--batch", "4", "--steps", "6"],
+        env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    for word in (*sparsedrop.MODES, "operations, dense / compact", "time, masked / compact"):
+        assert word in done.stdout
