@@ -295,7 +295,10 @@ def PrepareForCPU : Pass<"sparsedrop-prepare-for-cpu", "::mlir::ModuleOp"> {
   let description = [{
     Decomposes aggregate ops (softmax) and concatenations, brings elementwise
     ops to generic form and fuses them, marks arguments as not writable unless
-    they are donated, and asks for a C interface of each public function.
+    they are donated, and asks for a C interface of each public function. What
+    cannot run on the CPU is an error that names the op: ops on tensors that
+    nothing lowers, floats of fewer than 16 or more than 64 bits, results that a
+    reduction loop indexes, annotations that have not been materialized.
 
     An elementwise op is fused into its only user when both have the same loops:
     then nothing is computed twice. What has fewer loops (a mask vector, a bias)

@@ -19,11 +19,11 @@ include "mlir/Pass/PassBase.td"
 def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
   let summary = "Asserts at run time that dynamic sizes fit";
   let description = [{
-    Puts upstream's run-time verification, as `cf.assert`, before each op with
-    dynamic sizes that has one: operands of a structured op must agree on its
-    loops, slices must lie in their tensor, and a dimension that a pattern acts
-    on must have the pattern's extent. Ops whose sizes are all static have
-    been verified already.
+    Puts upstream's run-time verification, as `cf.assert`, before each op that
+    has one and whose sizes, offsets or indices are not all static: operands of a
+    structured op must agree on its loops, slices and elements must lie in their
+    tensor, for reading and for writing, and a dimension that a pattern acts on
+    must have the pattern's extent. What is static has been verified already.
 
     Before:
 
