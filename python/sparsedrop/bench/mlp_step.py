@@ -10,10 +10,11 @@ weights; figures are sums over all steps, so every drawn pattern counts. PyTorch
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import subprocess
 import sys
 import time
-from typing import Callable
 
 import numpy as np
 
@@ -41,37 +42,36 @@ class Ours:
         self.x, self.target, self.parameters = make_inputs(model)
         self.peak = 0
 
-    def __call__(self, step: int) -> None:
-        # A small rate: values stay what they are over the steps of a benchmark.
-        self.function(self.x, self.target, *self.parameters, np.float32(1e-4), seed=1, step=step)
-        self.peak = max(self.peak, self.function.costs.peak_bytes)
+    def block(self, first: int, count: int) -> list[float]:
+        """Seconds of steps ``first`` and on."""
+        seconds = []
+        for step in range(first, first + count):
+            start = time.perf_counter()
+            # A small rate: values stay what they are over the steps of a benchmark.
+            self.function(self.x, self.target, *self.parameters, np.float32(1e-4), seed=1, step=step)
+            seconds.append(time.perf_counter() - start)
+            self.peak = max(self.peak, self.function.costs.peak_bytes)
+        return seconds
 
 
 class Torch:
-    """The same step in PyTorch: eager, with its own dropout."""
+    """The same step in PyTorch, in a process of its own (see ``torch_step``)."""
 
-    def __init__(self, model: Mlp, rates: list[float], threads: int):
-        import torch
+    def __init__(self, model: Mlp, rate: float):
+        arguments = json.dumps([list(model.widths), model.batch, rate, sparsedrop.threads()])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "sparsedrop.bench.torch_step", arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        self.version, self.peak = self.process.stdout.readline().strip(), 0
 
-        torch.set_num_threads(threads)
-        layers: list[torch.nn.Module] = []
-        for i, (n, m) in enumerate(zip(model.widths, model.widths[1:])):
-            layers.append(torch.nn.Linear(n, m))
-            if i < len(rates):
-                layers += [torch.nn.ReLU(), torch.nn.Dropout(rates[i])]
-        self.network = torch.nn.Sequential(*layers)
-        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1e-4)
-        x, target, _ = make_inputs(model)
-        self.x, self.labels = torch.from_numpy(x), torch.from_numpy(target.argmax(1))
-        self.loss, self.peak = torch.nn.CrossEntropyLoss(), 0
-
-    def __call__(self, step: int) -> None:
-        self.optimizer.zero_grad()
-        self.loss(self.network(self.x), self.labels).backward()
-        self.optimizer.step()
+    def block(self, first: int, count: int) -> list[float]:
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
 
-def measure(rivals: dict[str, Callable[[int], None]], steps: int, block: int) -> dict[str, list[float]]:
+def measure(rivals: dict[str, Ours | Torch], steps: int, block: int) -> dict[str, list[float]]:
     """Seconds of each step of each rival. They take turns in blocks, in rotating
     order; two steps that do not count wake a rival's threads and caches, after a
     pause in which those of the one before go to sleep."""
@@ -80,12 +80,8 @@ def measure(rivals: dict[str, Callable[[int], None]], steps: int, block: int) ->
         for k in range(len(names)):
             name = names[(turn + k) % len(names)]
             time.sleep(0.05)
-            for _ in range(2):
-                rivals[name](first)
-            for step in range(first, min(first + block, steps)):
-                start = time.perf_counter()
-                rivals[name](step)
-                seconds[name].append(time.perf_counter() - start)
+            rivals[name].block(first, 2)
+            seconds[name] += rivals[name].block(first, min(block, steps - first))
     return seconds
 
 
@@ -113,11 +109,12 @@ def main() -> int:
     parser.add_argument("--block", type=int, default=10, help="steps of one turn")
     options = parser.parse_args()
     model = Mlp(options.widths, options.batch, Dropout(options.rate, options.granularity, options.max_period))
-    rivals: dict[str, Callable[[int], None]] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
-    try:
-        rivals["pytorch"] = Torch(model, [options.rate] * (len(options.widths) - 2), sparsedrop.threads())
-    except ImportError:
+    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
+    rival = Torch(model, options.rate)
+    if rival.version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
+    else:
+        rivals["pytorch"] = rival
     seconds = measure(rivals, options.steps, options.block)
     dense, actual, expected = count_operations(model, options.steps)
     print(f"MLP {'-'.join(map(str, options.widths))}, batch {options.batch}, rate {options.rate}, "
