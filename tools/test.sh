@@ -4,7 +4,8 @@
 # Python package as pip installs it.
 # Ends with 'N passed, N failed'.
 source "$(dirname "$0")/setup.sh"
-sparsedrop_install python3-venv dataset-fashion-mnist
+sparsedrop_install python3-venv python3-pip python3-setuptools python3-wheel \
+  python3-pytest dataset-fashion-mnist
 sparsedrop_build
 
 log=$(mktemp -d)
@@ -41,18 +42,21 @@ for target in check-sparsedrop check-sparsedrop-plugin check-sparsedrop-roundtri
   suite "$target" ninja -C "$build" "$target"
 done
 
-echo "== python package"
-# Debian's Python refuses to install packages itself.
-[ -x "$build/venv/bin/pytest" ] || {
-  python3=$(command -v /usr/bin/python3 || command -v python3)
-  "$python3" -m venv --system-site-packages "$build/venv"
-  "$build/venv/bin/pip" install --quiet --disable-pip-version-check pytest
+# As a user does it, but with Debian's setuptools and pytest: Debian's Python
+# refuses to install packages itself, and nothing else need be downloaded.
+test_python_package() {
+  [ -x "$build/venv/bin/pip" ] ||
+    /usr/bin/python3 -m venv --system-site-packages "$build/venv" || return 1
+  "$build/venv/bin/pip" install --quiet --disable-pip-version-check --no-index \
+    --no-build-isolation --force-reinstall --no-deps "$root/python" || return 1
+  rm -rf "$root/python/build" "$root/python/sparsedrop.egg-info"
+  # From another folder: what is tested is the installed package.
+  (cd "$log" && env -u SPARSEDROP_LIBRARY "$build/venv/bin/python" -m pytest -q \
+    -p no:cacheprovider "$root/python/tests")
 }
-"$build/venv/bin/pip" install --quiet --disable-pip-version-check --force-reinstall --no-deps "$root/python"
-rm -rf "$root/python/build" "$root/python/sparsedrop.egg-info"
-# From another folder: what is tested is the installed package.
-(cd "$log" && env -u SPARSEDROP_LIBRARY "$build/venv/bin/python" -m pytest -q -p no:cacheprovider \
-  "$root/python/tests") 2>&1 | tee "$log/pytest" || true
+
+echo "== python package"
+test_python_package 2>&1 | tee "$log/pytest" || true
 ok=$(grep -oE '[0-9]+ passed' "$log/pytest" | tail -1 | grep -oE '[0-9]+' || true)
 bad=$(grep -oE '[0-9]+ (failed|error)' "$log/pytest" | grep -oE '[0-9]+' | awk '{s += $1} END {print s}' || true)
 [ -n "$ok$bad" ] || bad=1
