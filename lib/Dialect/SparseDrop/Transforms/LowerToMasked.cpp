@@ -258,6 +258,27 @@ static void replaceScales(RewriterBase &rewriter, Operation *root) {
   });
 }
 
+/// Where no pattern drops anything every unit is kept: what a program itself
+/// compacts, expands or inserts is whole.
+static void keepEverything(RewriterBase &rewriter, Operation *root) {
+  SmallVector<Operation *> ops;
+  root->walk([&](Operation *op) {
+    if (isa<CompactOp, ExpandOp, mlir::sparsedrop::InsertOp, KeptCountOp>(op))
+      ops.push_back(op);
+  });
+  for (Operation *op : ops) {
+    rewriter.setInsertionPoint(op);
+    Value whole = op->getOperand(0);
+    if (auto count = dyn_cast<KeptCountOp>(op))
+      whole =
+          rewriter.createOrFold<ExtentOp>(op->getLoc(), count.getPattern(), 0);
+    else if (whole.getType() != op->getResult(0).getType())
+      whole = tensor::CastOp::create(rewriter, op->getLoc(),
+                                     op->getResult(0).getType(), whole);
+    rewriter.replaceOp(op, whole);
+  }
+}
+
 LogicalResult mlir::sparsedrop::lowerToMasked(RewriterBase &rewriter,
                                               Operation *root,
                                               MaskSource masks) {
@@ -281,6 +302,8 @@ LogicalResult mlir::sparsedrop::lowerToMasked(RewriterBase &rewriter,
     hoistDropoutScales(rewriter, root);
   if (masks == MaskSource::Bernoulli)
     replaceScales(rewriter, root);
+  if (masks != MaskSource::Pattern)
+    keepEverything(rewriter, root);
   WalkResult result = root->walk([&](DropoutOp op) {
     rewriter.setInsertionPoint(op);
     FailureOr<Value> masked = op.getSource();

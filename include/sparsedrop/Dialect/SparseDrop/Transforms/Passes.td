@@ -208,7 +208,8 @@ def LowerToMasked : Pass<"sparsedrop-lower-to-masked", "::mlir::ModuleOp"> {
     Everything is computed, then dropped values are replaced by zero. As in
     `sparsedrop-compact`, the scale is applied behind the products, in f32, so
     that both agree to rounding. The option `masks=bernoulli` draws each element
-    on its own (ordinary dropout), `masks=none` drops nothing.
+    on its own (ordinary dropout), `masks=none` drops nothing; with both, what the
+    program itself compacts, expands or inserts by a pattern is whole.
 
     Before:
 
