@@ -10,6 +10,7 @@
 #include "Call.h"
 #include "Context.h"
 
+#include "sparsedrop/Conversion/RuntimeTypes.h"
 #include "sparsedrop/Target/Report.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -28,14 +29,8 @@ using mlir::sparsedrop::Slot;
 //===----------------------------------------------------------------------===//
 
 static int32_t toC(Type type) {
-  if (type.isF32())
-    return SPARSEDROP_F32;
-  if (type.isF64())
-    return SPARSEDROP_F64;
-  if (type.isBF16())
-    return SPARSEDROP_BF16;
-  if (type.isF16())
-    return SPARSEDROP_F16;
+  if (std::optional<int32_t> product = mlir::sparsedrop::getRuntimeType(type))
+    return *product;
   if (isa<Float8E4M3FNType>(type))
     return SPARSEDROP_F8E4M3FN;
   if (isa<Float8E5M2Type>(type))

@@ -9,6 +9,7 @@
 
 #include "sparsedrop-c/Runtime.h"
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/RuntimeTypes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
@@ -35,8 +36,7 @@ static constexpr StringLiteral kCallee = "sparsedrop_contract";
 // What is a product
 //===----------------------------------------------------------------------===//
 
-/// The runtime's name of an element type.
-static std::optional<int32_t> getTypeCode(Type type) {
+std::optional<int32_t> mlir::sparsedrop::getRuntimeType(Type type) {
   if (type.isF32())
     return SPARSEDROP_F32;
   if (type.isF64())
@@ -126,7 +126,7 @@ static FailureOr<Accesses> matchProduct(RewriterBase &rewriter, LinalgOp op) {
     return refuse("not a reduction of two buffers into one");
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<MemRefType>(operand.getType());
-    if (!type || !getTypeCode(type.getElementType()))
+    if (!type || !mlir::sparsedrop::getRuntimeType(type.getElementType()))
       return refuse("an operand is not a buffer of a supported type");
   }
   if (!isProductBody(op))
@@ -267,8 +267,8 @@ void ContractEmitter::run(const Accesses &accesses, bool accumulate) {
                 .getResult()),
       i64(loops)};
   for (Value operand : op->getOperands())
-    arguments.push_back(i32(
-        *getTypeCode(cast<MemRefType>(operand.getType()).getElementType())));
+    arguments.push_back(i32(*mlir::sparsedrop::getRuntimeType(
+        cast<MemRefType>(operand.getType()).getElementType())));
   for (auto [o, operand] : llvm::enumerate(op->getOperands()))
     arguments.push_back(getPointer(metadata[o], operand));
   arguments.push_back(i32(accumulate));

@@ -86,8 +86,7 @@ def measure(rivals: dict[str, Ours | Torch], steps: int, block: int) -> dict[str
 
 
 def count_operations(model: Mlp, steps: int) -> tuple[float, float, float]:
-    """Operations of dense steps over those of the drawn ones, and over those
-    expected of a draw; the latter's peak memory is not of interest."""
+    """Operations of all steps: dense, of the patterns drawn, expected of a draw."""
     function = sparsedrop.compile(model.mlir(), entry="step", instrument=True)
     x, target, parameters = make_inputs(model)
     dense = actual = expected = 0.0
