@@ -96,8 +96,21 @@ static Value buildGradientCall(ModelBuilder &b, const Signature &signature,
   return call.getResult(0);
 }
 
+/// Gives @step, which is being built, a last argument of type i64.
+static void addDrawArgument(ModelBuilder &b, func::FuncOp function,
+                            StringRef name, StringRef attribute) {
+  Builder &builder = b.getBuilder();
+  unsigned index = function.getNumArguments();
+  (void)function.insertArgument(index, builder.getI64Type(),
+                                builder.getDictionaryAttr(builder.getNamedAttr(
+                                    attribute, builder.getUnitAttr())),
+                                b.getLoc(name));
+  b.set(name, function.getArgument(index));
+}
+
 /// @step(x, target, parameters..., state..., learning_rate); parameters and
-/// state are donated to results 1 and so on.
+/// state are donated to results 1 and so on. Where updates are lazy, seed and
+/// step come last.
 static void buildStepFunction(ModelBuilder &b, const MLPOptions &options,
                               const Signature &signature,
                               func::FuncOp gradient) {
@@ -110,8 +123,17 @@ static void buildStepFunction(ModelBuilder &b, const MLPOptions &options,
   for (size_t i = 1; i <= donated.size(); ++i)
     function.setArgAttr(i + 1, kDonateAttrName,
                         b.getBuilder().getI64IntegerAttr(i));
+  bool draws = options.lazy &&
+               llvm::any_of(llvm::seq<size_t>(1, options.widths.size()),
+                            [&](size_t i) { return options.getDropout(i); });
+  if (draws) {
+    addDrawArgument(b, function, "seed", kSeedAttrName);
+    addDrawArgument(b, function, "step", kStepAttrName);
+  }
   SmallVector<Value> results = {buildGradientCall(b, signature, gradient)};
   buildUpdateConstants(b, options);
+  if (draws)
+    buildPatterns(b, options);
   SmallVector<SmallVector<Value>> updates;
   for (const NamedShape &parameter : signature.parameters)
     updates.push_back(buildUpdate(b, options, parameter.name));

@@ -106,8 +106,13 @@ Value buildLoss(ModelBuilder &builder, const MLPOptions &options);
 /// What updates read: the learning rate as a scalar, the optimizer's constants.
 void buildUpdateConstants(ModelBuilder &builder, const MLPOptions &options);
 
+/// The pattern of each hidden layer that drops units, "p1" of the first, as the
+/// materialized @loss draws it. Reads "seed" and "step".
+void buildPatterns(ModelBuilder &builder, const MLPOptions &options);
+
 /// Updates a parameter and its state by the value "dNAME", in their place: the
-/// new parameter, then its new state in the order of `getState`.
+/// new parameter, then its new state in the order of `getState`. With `lazy`,
+/// the kept slices only; reads the patterns.
 SmallVector<Value> buildUpdate(ModelBuilder &builder, const MLPOptions &options,
                                StringRef parameter);
 

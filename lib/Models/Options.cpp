@@ -77,6 +77,13 @@ SmallVector<NamedShape> MLPOptions::getParameters() const {
   return parameters;
 }
 
+const RowDropout *MLPOptions::getDropout(size_t layer) const {
+  if (layer < 1 || layer > dropout.size() || !dropout[layer - 1] ||
+      dropout[layer - 1]->rate == 0)
+    return nullptr;
+  return &*dropout[layer - 1];
+}
+
 SmallVector<NamedShape> MLPOptions::getState() const {
   SmallVector<NamedShape> state;
   auto add = [&](StringRef kind) {

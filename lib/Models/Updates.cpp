@@ -133,8 +133,89 @@ SmallVector<Value> Update::build() {
   llvm_unreachable("verified");
 }
 
-SmallVector<Value> mlir::sparsedrop::buildUpdate(ModelBuilder &builder,
+//===----------------------------------------------------------------------===//
+// Lazy updates
+//===----------------------------------------------------------------------===//
+
+void mlir::sparsedrop::buildPatterns(ModelBuilder &b,
+                                     const MLPOptions &options) {
+  Builder &builder = b.getBuilder();
+  for (size_t layer = 1; layer + 1 < options.widths.size(); ++layer) {
+    const RowDropout *dropout = options.getDropout(layer);
+    if (!dropout)
+      continue;
+    std::string number = std::to_string(layer);
+    Value units = b.create<arith::ConstantIndexOp>("units" + number,
+                                                   options.widths[layer]);
+    IntegerAttr maxPeriod;
+    if (dropout->maxPeriod)
+      maxPeriod = builder.getI64IntegerAttr(*dropout->maxPeriod);
+    auto type =
+        PatternType::get(builder.getContext(), PatternKind::Row,
+                         dropout->granularity, /*tile=*/{}, TileOrder::Skewed);
+    b.create<SampleOp>("p" + number, type, "hidden" + number, b["seed"],
+                       b["step"], units, /*index=*/Value(),
+                       /*sensitivity=*/Value(), /*count=*/Value(),
+                       APFloat(dropout->rate), maxPeriod,
+                       /*distribution=*/DenseF64ArrayAttr(), dropout->scale);
+  }
+}
+
+namespace {
+/// A dimension of a parameter along which the gradients of units that a hidden
+/// layer drops are zero.
+struct DroppedDim {
+  int64_t dim;
+  size_t layer;
+};
+} // namespace
+
+/// Of layer i, the weight is (units of layer i - 1, units of layer i).
+static SmallVector<DroppedDim> getDroppedDims(const MLPOptions &options,
+                                              StringRef parameter) {
+  size_t layer = 0;
+  (void)parameter.drop_front().getAsInteger(10, layer);
+  SmallVector<DroppedDim> dims;
+  bool isWeight = parameter.front() == 'w';
+  if (isWeight && options.getDropout(layer - 1))
+    dims.push_back({0, layer - 1});
+  if (options.getDropout(layer))
+    dims.push_back({isWeight, layer});
+  return dims;
+}
+
+/// `updated` where all of `dims` keep a unit, `old` elsewhere.
+static Value buildKeptSlice(ModelBuilder &b, Value updated,
+                            const Twine &updatedName, Value old,
+                            const Twine &oldName, ArrayRef<DroppedDim> dims) {
+  if (dims.empty())
+    return updated;
+  auto [dim, layer] = dims.front();
+  std::string suffix = "_" + std::to_string(layer);
+  std::string keptName = (updatedName + suffix).str();
+  Value pattern = b["p" + std::to_string(layer)];
+  Value value = b.create<CompactOp>(keptName, updated, pattern, dim);
+  if (dims.size() > 1) {
+    std::string oldKeptName = (oldName + suffix).str();
+    Value oldKept = b.create<CompactOp>(oldKeptName, old, pattern, dim);
+    value = buildKeptSlice(b, value, keptName, oldKept, oldKeptName,
+                           dims.drop_front());
+  }
+  return b.create<InsertOp>("lazy_" + oldName, old.getType(), value, old,
+                            pattern, ArrayRef<int64_t>(dim));
+}
+
+SmallVector<Value> mlir::sparsedrop::buildUpdate(ModelBuilder &b,
                                                  const MLPOptions &options,
                                                  StringRef parameter) {
-  return Update(builder, options, parameter).build();
+  SmallVector<Value> updates = Update(b, options, parameter).build();
+  if (!options.lazy)
+    return updates;
+  SmallVector<DroppedDim> dims = getDroppedDims(options, parameter);
+  static constexpr StringLiteral kPrefixes[] = {"", "m_", "v_"};
+  for (auto [updated, prefix] : llvm::zip_first(updates, kPrefixes)) {
+    std::string name = (prefix + parameter).str();
+    updated = buildKeptSlice(b, updated, "new_" + name, b[name], name, dims);
+  }
+  return updates;
 }

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Sequence, Tuple
+from typing import TYPE_CHECKING, Sequence, Tuple, Union
 
 if TYPE_CHECKING:
     from sparsedrop.models import Mlp
 
 Named = Tuple[str, Tuple[int, ...]]
 """A name and a shape."""
+
+Shape = Tuple[Union[int, str], ...]
+"""Extents; "?" for those that a pattern decides."""
 
 LINE = 110
 """Columns of the text; longer lines are wrapped."""
@@ -105,7 +108,7 @@ class MlpWriter:
             self.lines.append("")
         self.emit(f"// {text}", hanging="// ")
 
-    def tensor(self, shape: Sequence[int]) -> str:
+    def tensor(self, shape: Shape) -> str:
         return "tensor<" + "".join(f"{n}x" for n in shape) + f"{self.t}>"
 
     def types(self, named: Sequence[Named]) -> str:
@@ -289,14 +292,63 @@ class MlpWriter:
         body = ["%s = math.sqrt %v", "%d = arith.addf %s, %epsilon", "%u = arith.divf %m, %d"]
         return [self.descend(weight, [m, v], body, "u"), m.value, v.value]
 
+    # Lazy updates
+    def sample_patterns(self) -> None:
+        """The pattern of each hidden layer, %p1 of the first, as @loss draws it."""
+        layers = [i for i in range(1, len(self.model.widths) - 1) if self.model.drops(i)]
+        self.comment("Parameters and state of dropped units stay as they are.")
+        for i in layers:
+            attributes, pattern = self.model.dropout[i - 1].sample()
+            self.emit(f"%units{i} = arith.constant {self.model.widths[i]} : index")
+            self.emit(f'%p{i} = sparsedrop.sample "hidden{i}" seed(%seed) step(%step) extents(%units{i})')
+            self.emit(f"{attributes} : {pattern}", 6)
+
+    def sparse(self, op: str, name: str, text: str, layer: int, dim: int, types: str) -> None:
+        """Compact or insert by the pattern of a layer."""
+        self.emit(f"%{name} = sparsedrop.{op} {text}, %p{layer} dim({dim})")
+        self.emit(f": {types}", 6)
+
+    def compact(self, name: str, value: str, shape: Shape, dim: int, layer: int) -> Shape:
+        """The kept units of a value; returns their shape."""
+        kept = tuple("?" if i == dim else n for i, n in enumerate(shape))
+        pattern = self.model.dropout[layer - 1].pattern()
+        self.sparse("compact", name, f"%{value}", layer, dim, f"{self.tensor(shape)}, {pattern} -> {self.tensor(kept)}")
+        return kept
+
+    def keep_dropped(self, new: str, old: str, shape: Shape, dropped: Sequence[tuple[int, int]]) -> str:
+        """%new where all of the layers keep a unit, %old elsewhere."""
+        if not dropped:
+            return new
+        (dim, layer), *others = dropped
+        kept = self.compact(f"{new}_{layer}", new, shape, dim, layer)
+        value = f"{new}_{layer}"
+        if others:
+            self.compact(f"{old}_{layer}", old, shape, dim, layer)
+            value = self.keep_dropped(value, f"{old}_{layer}", kept, others)
+        types = f"{self.tensor(kept)} into {self.tensor(shape)}, {self.model.dropout[layer - 1].pattern()}"
+        self.sparse("insert", f"lazy_{old}", f"%{value} into %{old}", layer, dim, types)
+        return f"lazy_{old}"
+
+    def lazy_update(self, name: str, shape: tuple[int, ...]) -> list[str]:
+        """As ``update``, where nothing is dropped."""
+        state = [other for other, _ in self.model.state() if other[2:] == name]
+        dropped = self.model.dropout_of(name)
+        return [
+            self.keep_dropped(new, old, shape, dropped)
+            for new, old in zip(self.update(name, shape), [name, *state])
+        ]
+
     # Functions
-    def signature(self, named: Sequence[Named], donated: Sequence[Named] = ()) -> str:
-        """Arguments, each on a line; result i + 1 may overwrite donated[i]."""
+    def signature(self, named: Sequence[Named], donated: Sequence[Named] = (), draws: bool = False) -> str:
+        """Arguments, each on a line; result i + 1 may overwrite donated[i]. With
+        ``draws``, seed and step come last."""
         lines = []
         for name, shape in named:
             result = [i for i, (other, _) in enumerate(donated, 1) if other == name]
             attribute = f" {{sparsedrop.donate = {result[0]}}}" if result else ""
             lines.append(f"\n    %{name}: {self.tensor(shape)}{attribute}")
+        if draws:
+            lines += [f"\n    %{name}: i64 {{sparsedrop.{name}}}" for name in ("seed", "step")]
         return "(" + ",".join(lines) + ")"
 
     def function(self, head: str) -> str:
@@ -344,11 +396,15 @@ class MlpWriter:
         self.call_gradient()
         self.comment("Updates in place.")
         self.update_constants()
-        new = [self.update(name, shape) for name, shape in parameters]
-        outputs = ["loss", *(update[k] for k in range(len(new[0])) for update in new)]
+        lazy = self.model.lazy and any(self.model.dropout_of(name) for name, _ in parameters)
+        if lazy:
+            self.sample_patterns()
+        update = self.lazy_update if lazy else self.update
+        new = [update(name, shape) for name, shape in parameters]
+        outputs = ["loss", *(values[k] for k in range(len(new[0])) for values in new)]
         self.emit("return " + ", ".join(f"%{name}" for name in outputs))
         self.emit(f": {results}", 6)
-        signature = self.signature(self.model.arguments, [*parameters, *state])
+        signature = self.signature(self.model.arguments, [*parameters, *state], lazy)
         return self.function(f"func.func @step{signature}\n" + "\n".join(wrap(f"-> ({results})", 4, "    ")))
 
     def module(self) -> str:

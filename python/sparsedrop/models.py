@@ -69,6 +69,19 @@ class Dropout:
             parts.append(f"scale = {self.scale}")
         return "{sparsedrop.dropout = #sparsedrop.dropout<" + ", ".join(parts) + ">}"
 
+    def sample(self) -> tuple[str, str]:
+        """Attributes and type of the op that draws the same pattern."""
+        parts = [] if self.max_period is None else [f"max_period = {self.max_period} : i64"]
+        parts.append(f"rate = {number(self.rate)} : f64")
+        if self.scale != "target":
+            parts.append(f"scale = #sparsedrop.scale_mode<{self.scale}>")
+        return "{" + ", ".join(parts) + "}", self.pattern()
+
+    def pattern(self) -> str:
+        """The type of its patterns."""
+        granularity = f", granularity = {self.granularity}" if self.granularity != 1 else ""
+        return f"!sparsedrop.pattern<row{granularity}>"
+
 
 @dataclass(frozen=True)
 class Mlp:
@@ -84,6 +97,10 @@ class Mlp:
     rate * decay. Adam does not correct the bias of its first steps: the caller
     knows the number of the step, and can put the correction into the learning
     rate.
+
+    ``lazy`` leaves the parameters and the state of dropped units as they are:
+    momentum does not carry them on, nothing decays. With momentum, decay or Adam
+    this is a different optimizer, which touches the kept slice only.
     """
 
     widths: Sequence[int]
@@ -97,6 +114,7 @@ class Mlp:
     decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
+    lazy: bool = False
     dtype: str = "f32"
 
     def __post_init__(self) -> None:
@@ -135,9 +153,21 @@ class Mlp:
         kinds = {"sgd": (), "momentum": ("m",), "adam": ("m", "v")}[self.optimizer]
         return [(f"{kind}_{name}", shape) for kind in kinds for name, shape in self.parameters()]
 
+    def dropout_of(self, name: str) -> list[tuple[int, int]]:
+        """(dimension, hidden layer) for each dimension of a parameter along which
+        a layer's dropout leaves gradients zero."""
+        layer, last = int(name[1:]), len(self.widths) - 1
+        along = [(0, layer - 1), (1, layer)] if name[0] == "w" else [(0, layer)]
+        return [(d, i) for d, i in along if 0 < i < last and self.drops(i)]
+
+    def drops(self, layer: int) -> bool:
+        """Whether hidden layer ``layer`` (from 1) drops units."""
+        dropout = self.dropout[layer - 1]
+        return dropout is not None and dropout.rate > 0
+
     @property
     def arguments(self) -> list[Named]:
-        """Names and shapes of the arguments of ``@step``."""
+        """Names and shapes of the arguments of ``@step``, besides seed and step."""
         batch = [("x", (self.batch, self.widths[0])), ("target", (self.batch, self.widths[-1]))]
         return [*batch, *self.parameters(), *self.state(), ("learning_rate", ())]
 

@@ -47,14 +47,15 @@ def distance(a, b):
     return np.sqrt(difference / sum((y.astype(np.float64) ** 2).sum() for y in b))
 
 
-def build(dtype, optimizer="sgd"):
-    model = Mlp([64, 96, 80, 10], 32, Dropout(0.5), dtype=dtype, optimizer=optimizer)
+def build(dtype, optimizer="sgd", lazy=False):
+    model = Mlp([64, 96, 80, 10], 32, Dropout(0.5), dtype=dtype, optimizer=optimizer, lazy=lazy)
     return model, {m: sparsedrop.compile(model.mlir(), entry="step", mode=m) for m in ("compact", "masked")}
 
 
+@pytest.mark.parametrize("lazy", [False, True])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_f64_modes_agree(optimizer):
-    model, functions = build("f64", optimizer)
+def test_f64_modes_agree(optimizer, lazy):
+    model, functions = build("f64", optimizer, lazy)
     compact, masked = (train(functions[m], model, 0) for m in ("compact", "masked"))
     moved = distance(masked, train(functions["masked"], model, 0, steps=0))
     assert moved > 1e-2, "nothing was trained"

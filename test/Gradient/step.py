@@ -70,7 +70,6 @@ def reference_step(model, inputs, seed, step):
     rate = float(inputs[-1])
     f, derivative = FUNCTIONS[model.activation]
     layers = len(model.widths) - 1
-    keep = 1 - rate * model.decay
     sites = [reference.Site(f"hidden{i + 1}", d.rate, w, d.granularity, d.max_period, scale=d.scale)
              for i, (d, w) in enumerate(zip(model.dropout, model.widths[1:-1]))]
     weights, biases = layers_of(model, parameters)
@@ -92,17 +91,40 @@ def reference_step(model, inputs, seed, step):
         gradients[:0] = [handed[i].T @ dy, dy.sum(0)][: 1 + model.bias]
         if i:
             dy = sites[i - 1].apply(dy @ weights[i].T, 1, seed, step) * derivative(before[i - 1])
-    n = len(parameters)
+    new = reference_update(model, parameters, state, gradients, rate)
+    if model.lazy:
+        masks = kept_masks(model, sites, seed, step) * (len(new) // len(parameters))
+        new = [np.where(m, a, b) for m, a, b in zip(masks, new, [*parameters, *state])]
+    return [loss] + new
+
+
+def kept_masks(model, sites, seed, step):
+    """For each parameter, where the dropouts of both sides keep a unit: by the
+    reference's draws, from outside the compiler."""
+    kept = [np.ones(model.widths[0], bool)]
+    for site, width in zip(sites, model.widths[1:-1]):
+        period, bias = reference.draw(seed, step, site.name, site.millionths)
+        kept.append(reference.row_mask(width, site.granularity, period, bias).astype(bool))
+    kept.append(np.ones(model.widths[-1], bool))
+    masks = []
+    for before, after in zip(kept, kept[1:]):
+        masks += [np.outer(before, after), after][: 1 + model.bias]
+    return masks
+
+
+def reference_update(model, parameters, state, gradients, rate):
+    """New parameters and state."""
+    keep, n = 1 - rate * model.decay, len(parameters)
     if model.optimizer == "sgd":
-        return [loss] + [w * keep - rate * g for w, g in zip(parameters, gradients)]
+        return [w * keep - rate * g for w, g in zip(parameters, gradients)]
     if model.optimizer == "momentum":
         moments = [model.momentum * m + g for m, g in zip(state, gradients)]
-        return [loss] + [w * keep - rate * m for w, m in zip(parameters, moments)] + moments
+        return [w * keep - rate * m for w, m in zip(parameters, moments)] + moments
     b1, b2 = model.betas
     first = [b1 * m + (1 - b1) * g for m, g in zip(state[:n], gradients)]
     second = [b2 * v + (1 - b2) * g * g for v, g in zip(state[n:], gradients)]
     new = [w * keep - rate * m / (np.sqrt(v) + model.epsilon) for w, m, v in zip(parameters, first, second)]
-    return [loss] + new + first + second
+    return new + first + second
 
 
 def evaluate(path, inputs, seed, step, mode, count, entry="step"):
@@ -122,11 +144,11 @@ def write(model, name):
     return path
 
 
-def check_reference(activation, loss, optimizer):
-    dropout = Dropout(0.5, granularity=2 if activation == "tanh" else 1, scale="pattern" if loss == "mse" else "target")
+def check_reference(activation, loss, optimizer, lazy=False):
+    dropout = Dropout(0.5, max_period=8 if lazy else None, granularity=2 if activation == "tanh" else 1, scale="pattern" if loss == "mse" else "target")
     model = Mlp([7, 12, 9, 3], 5, dropout, activation, loss, optimizer,
-                bias=(activation, loss) != ("gelu", "mse"), decay=0.0 if activation == "relu" else 0.01, dtype="f64")
-    path = write(model, f"{activation}_{loss}_{optimizer}")
+                bias=(activation, loss) != ("gelu", "mse"), decay=0.0 if activation == "relu" else 0.01, lazy=lazy, dtype="f64")
+    path = write(model, f"{activation}_{loss}_{optimizer}{'_lazy' if lazy else ''}")
     inputs = draw_inputs(model, 1)
     for step, mode in ((2, "compact"), (5, "compact"), (5, "masked")):
         expected = reference_step(model, inputs, 9, step)
@@ -137,9 +159,36 @@ def check_reference(activation, loss, optimizer):
             # the scale is exact.
             bound = (1e-12 if model.dropout[0].scale == "pattern" else 4e-5) * max(1.0, np.abs(b).max())
             assert np.abs(a - b).max() <= bound, f"{path} {mode} step {step}: result {i} off by {np.abs(a - b).max():.2e}"
+        if lazy:
+            check_untouched(model, inputs, actual, 9, step)
     parameters = inputs[2 : 2 + len(model.parameters())]
     (logits,) = evaluate(path, [inputs[0], *parameters], 9, 2, "dense", 1, entry="predict")
     assert np.abs(logits - reference_logits(model, inputs[0], parameters)).max() <= 1e-12, f"{path}: @predict is off"
+
+
+def check_untouched(model, inputs, results, seed, step):
+    """What a lazy update leaves alone keeps its bits."""
+    sites = [reference.Site(f"hidden{i}", d.rate, w, d.granularity, d.max_period)
+             for i, (d, w) in enumerate(zip(model.dropout, model.widths[1:-1]), 1)]
+    masks = kept_masks(model, sites, seed, step)
+    masks = masks * ((len(results) - 1) // len(masks))
+    for mask, old, new in zip(masks, inputs[2:-1], results[1:]):
+        assert np.array_equal(old[~mask], new[~mask])
+
+
+def check_lazy_width():
+    """Lazy momentum and Adam compute nothing of full width where both sides drop."""
+    for optimizer in ("momentum", "adam"):
+        model = Mlp([784, 2048, 1024, 10], 256, Dropout(0.5), optimizer=optimizer, lazy=True)
+        path = write(model, f"lazy_width_{optimizer}")
+        compact = subprocess.run(
+            [opt, path + ".mlir", "--pass-pipeline=builtin.module(sparsedrop-pipeline{mode=compact},symbol-dce)"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        body = compact[compact.index("func.func @step") :].splitlines()
+        wide = [line for line in body if ("linalg." in line or "tensor.empty" in line)
+                and any(f"tensor<{s}xf32>" in line.split("outs(")[-1] for s in ("784x2048", "2048x1024"))]
+        assert not wide, "\n".join(wide)
 
 
 def check_fifty_steps():
@@ -185,6 +234,8 @@ def check_in_place():
 cases = [(a, l, o) for a in ACTIVATIONS for l in LOSSES for o in OPTIMIZERS]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
     futures = [pool.submit(check_reference, *case) for case in cases]
+    futures += [pool.submit(check_reference, a, l, o, True) for a, l, o in cases if (a, l) in (("relu", "mse"), ("tanh", "cross_entropy"))]
+    futures += [pool.submit(check_lazy_width)]
     futures += [pool.submit(check_fifty_steps), pool.submit(check_in_place)]
     for future in futures:
         future.result()

@@ -23,6 +23,7 @@ def flags(model):
     result = [f"--{name}={getattr(model, name)}" for name in
               ("batch", "activation", "loss", "optimizer", "momentum", "decay", "epsilon", "dtype")]
     result += [f"--widths={','.join(map(str, model.widths))}", f"--bias={str(model.bias).lower()}"]
+    result += ["--lazy"] if model.lazy else []
     result += [f"--beta{i}={beta}" for i, beta in enumerate(model.betas, 1)]
     if rates:
         result.append(f"--rates={rates}")
@@ -57,6 +58,7 @@ def check_equal(models):
     assert len(left) == len(right) == len(models)
     for model, a, b, names, text in zip(models, left, right, printed, written):
         assert a.count("#sparsedrop.dropout<") == 2 * sum(d is not None for d in model.dropout), model
+        assert a.count('"sparsedrop.sample"') == model.lazy * sum(d is not None and d.rate > 0 for d in model.dropout), model
         for x, y in zip(a.splitlines() + [""], b.splitlines() + [""]):
             assert x == y, f"{model}:\nC++:    {x}\nPython: {y}"
         assert names_in(names, model) == names_in(text, model), f"names differ: {model}"
@@ -128,6 +130,13 @@ models += [
     Mlp([7, 3], 5),
     Mlp([1, 1], 1, bias=False, loss="mse"),
     Mlp([784, 2048, 2048, 10], 256, half),
+]
+models += [Mlp([7, 12, 9, 3], 5, half, optimizer=o, bias=b, lazy=True, decay=0.01) for o in OPTIMIZERS for b in (True, False)]
+models += [
+    Mlp([7, 64, 48, 3], 5, Dropout(0.3, 16, 8, "pattern"), optimizer="adam", lazy=True),
+    Mlp([7, 12, 9, 11, 3], 5, [Dropout(0.25), None, Dropout(0.0)], lazy=True),
+    Mlp([7, 12, 3], 5, Dropout(0.0), lazy=True),
+    Mlp([7, 3], 5, lazy=True),
 ]
 check_equal(models)
 check_all_refused()

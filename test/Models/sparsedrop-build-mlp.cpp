@@ -34,6 +34,7 @@ static cl::opt<double> decay("decay");
 static cl::opt<double> beta1("beta1", cl::init(0.9));
 static cl::opt<double> beta2("beta2", cl::init(0.999));
 static cl::opt<double> epsilon("epsilon", cl::init(1e-8));
+static cl::opt<bool> lazy("lazy");
 static cl::opt<std::string> dtype("dtype", cl::desc("f32, f64 or bf16"));
 static cl::opt<bool> names("names", cl::desc("print names, not generic IR"));
 
@@ -62,6 +63,7 @@ static MLPOptions getOptions(MLIRContext *context) {
   options.decay = decay;
   options.betas = {beta1, beta2};
   options.epsilon = epsilon;
+  options.lazy = lazy;
   if (dtype == "f64")
     options.elementType = Float64Type::get(context);
   if (dtype == "bf16")

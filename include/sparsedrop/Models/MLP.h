@@ -92,6 +92,10 @@ struct MLPOptions {
   std::pair<double, double> betas = {0.9, 0.999};
   /// Of Adam, in (0, 1].
   double epsilon = 1e-8;
+  /// Leaves the parameters and the state of dropped units as they are: momentum
+  /// does not carry them on, nothing decays. With momentum, decay or Adam this
+  /// is a different optimizer, which touches the kept slice only.
+  bool lazy = false;
   /// f32 or f64; f32 when null.
   Type elementType;
 
@@ -103,6 +107,9 @@ struct MLPOptions {
   /// nothing for SGD, "m_w1" and so on for momentum, then "v_w1" and so on for
   /// Adam.
   SmallVector<NamedShape> getState() const;
+
+  /// The dropout of hidden layer `layer` (from 1), unless it drops nothing.
+  const RowDropout *getDropout(size_t layer) const;
 };
 
 /// Checks the options; emits one error at `loc` and fails if they are bad.
@@ -120,7 +127,7 @@ LogicalResult verifyOptions(Location loc, const MLPOptions &options);
 /// where x is (batch, first width), target and logits are (batch, last width),
 /// loss and learning_rate have rank 0, and parameters and state are donated to
 /// their results. Draws take the seed and the step that sparsedrop-materialize
-/// appends to the arguments.
+/// appends to the arguments; with `lazy`, @step has them from the start.
 ///
 /// Everything is located at `loc`, under a name that
 /// `OpPrintingFlags::printNameLocAsPrefix` shows. Loads the dialects that the

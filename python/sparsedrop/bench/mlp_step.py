@@ -4,12 +4,14 @@
 
 Modes take turns in blocks of steps, on the same patterns and from the same
 weights; figures are sums over all steps, so every drawn pattern counts. PyTorch
-(eager, ``nn.Dropout``, plain SGD) takes part where it is installed.
+(eager, ``nn.Dropout``, plain SGD) takes part where it is installed and the
+optimizer is plain SGD. With another one, ``lazy`` updates run beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import statistics
 import subprocess
@@ -23,7 +25,7 @@ from sparsedrop.models import Dropout, Mlp
 
 
 def make_inputs(model: Mlp) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """A batch and He-initialised parameters."""
+    """A batch, He-initialised parameters and a state of zeros."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((model.batch, model.widths[0])).astype(np.float32)
     target = np.eye(model.widths[-1], dtype=np.float32)[rng.integers(model.widths[-1], size=model.batch)]
@@ -31,6 +33,7 @@ def make_inputs(model: Mlp) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         (rng.standard_normal(s) * np.sqrt(2 / s[0])).astype(np.float32) if len(s) == 2 else np.zeros(s, np.float32)
         for _, s in model.parameters()
     ]
+    parameters += [np.zeros(s, np.float32) for _, s in model.state()]
     return x, target, parameters
 
 
@@ -104,20 +107,23 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.5)
     parser.add_argument("--granularity", type=int, default=1)
     parser.add_argument("--max-period", type=int)
+    parser.add_argument("--optimizer", choices=("sgd", "momentum", "adam"), default="sgd")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--block", type=int, default=10, help="steps of one turn")
     options = parser.parse_args()
-    model = Mlp(options.widths, options.batch, Dropout(options.rate, options.granularity, options.max_period))
+    dropout = Dropout(options.rate, options.granularity, options.max_period)
+    model = Mlp(options.widths, options.batch, dropout, optimizer=options.optimizer)
     rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
-    rival = Torch(model, options.rate)
-    if rival.version == "missing":
+    if options.optimizer != "sgd":
+        rivals["lazy"] = Ours(dataclasses.replace(model, lazy=True), "compact")
+    elif (rival := Torch(model, options.rate)).version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
     else:
         rivals["pytorch"] = rival
     seconds = measure(rivals, options.steps, options.block)
     dense, actual, expected = count_operations(model, options.steps)
     print(f"MLP {'-'.join(map(str, options.widths))}, batch {options.batch}, rate {options.rate}, "
-          f"granularity {options.granularity}, {options.steps} steps, {sparsedrop.threads()} threads")
+          f"granularity {options.granularity}, {options.optimizer}, {options.steps} steps, {sparsedrop.threads()} threads")
     compact = sum(seconds["compact"])
     print(f"{'':<12}{'total s':>9}{'median ms':>11}{'x compact':>11}{'peak MB':>9}")
     for name, times in seconds.items():

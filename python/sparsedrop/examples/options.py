@@ -41,6 +41,7 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--optimizer", choices=("sgd", "momentum", "adam"), default="sgd")
     add("--momentum", type=float, default=0.9)
     add("--decay", type=float, default=0.0, help="weight decay: each step shrinks parameters by learning rate * decay")
+    add("--lazy", action="store_true", help="leave parameters and state of dropped units as they are")
     add("--activation", choices=("relu", "tanh", "sigmoid", "gelu"), default="relu")
     add("--granularity", type=int, default=1, help="neighbouring units that are dropped together")
     add("--max-period", type=int, help="longest period (default: depends on the rate)")

@@ -44,7 +44,7 @@ class Trainer:
             )
         setup = Setup(
             tuple(options.hidden), tuple(options.rate), options.batch, options.optimizer, options.momentum,
-            options.decay, options.activation, options.granularity, options.max_period, options.scale,
+            options.decay, options.activation, options.granularity, options.max_period, options.scale, options.lazy,
         )
         self.programs = Programs(setup.model(self.data.images.shape[1]))
         self.rates = read_rates(options)

@@ -31,6 +31,7 @@ class Setup:
     granularity: int = 1
     max_period: int | None = None
     scale: str = "target"
+    lazy: bool = False
 
     def model(self, pixels: int) -> Mlp:
         """The model; dropouts of rate 0 are left out."""
@@ -43,7 +44,7 @@ class Setup:
             dropout = [Dropout(r, self.granularity, self.max_period, self.scale) if r else None for r in rates]
             return Mlp(
                 [pixels, *self.hidden, CLASSES], self.batch, dropout, self.activation,
-                optimizer=self.optimizer, momentum=self.momentum, decay=self.decay,
+                optimizer=self.optimizer, momentum=self.momentum, decay=self.decay, lazy=self.lazy,
             )
         except ValueError as error:
             raise sparsedrop.Error(str(error)) from error

@@ -242,6 +242,30 @@ func.func @sample_scale(%s: i64) {
 
 // -----
 
+func.func @sample_max_period(%s: i64, %n: index) {
+  // expected-error @+1 {{'sparsedrop.sample' op expects max_period in [1, 1024], but got 1025}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {max_period = 1025 : i64, rate = 0.3 : f64} : !sparsedrop.pattern<row>
+  return
+}
+
+// -----
+
+func.func @sample_max_period_and_distribution(%s: i64, %n: index) {
+  // expected-error @+1 {{'sparsedrop.sample' op expects max_period or a distribution, but got both}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {max_period = 2 : i64, rate = 0.5 : f64, distribution = array<f64: 0.0, 1.0>} : !sparsedrop.pattern<row>
+  return
+}
+
+// -----
+
+func.func @sample_max_period_channel(%s: i64, %n: index) {
+  // expected-error @+1 {{'sparsedrop.sample' op expects max_period for periodic kinds only}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) count(%n) {max_period = 2 : i64, rate = 0.5 : f64, scale = #sparsedrop.scale_mode<inverse>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
 func.func @sample_mean(%s: i64, %n: index) {
   // expected-error @below {{expects a distribution with the mean rate 3.000000e-01, but got one with 5.000000e-01}}
   %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) {distribution = array<f64: 0.0, 1.0>, rate = 0.3 : f64} : !sparsedrop.pattern<row>

@@ -10,6 +10,7 @@
 #include "sparsedrop/Sampling/Distribution.h"
 #include "sparsedrop/Sampling/Pattern.h"
 #include "sparsedrop/Sampling/Philox.h"
+#include "sparsedrop/Sampling/Search.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
@@ -76,6 +77,21 @@ static LogicalResult verifyPeriods(SampleOp op, ArrayRef<double> distribution) {
   return success();
 }
 
+/// Checks `max_period` of a sample that has one.
+static LogicalResult verifyMaxPeriod(SampleOp op) {
+  if (op.getPattern().getType().getKind() == PatternKind::Channel)
+    return op.emitOpError() << "expects max_period for periodic kinds only";
+  if (op.getDistribution())
+    return op.emitOpError()
+           << "expects max_period or a distribution, but got both";
+  int64_t period = *op.getMaxPeriod();
+  if (period < 1 || period > sampling::kLongestPeriod)
+    return op.emitOpError()
+           << "expects max_period in [1, " << sampling::kLongestPeriod
+           << "], but got " << period;
+  return success();
+}
+
 LogicalResult SampleOp::verify() {
   PatternType type = getPattern().getType();
   if (failed(verifyExtents(*this, type, getExtents())))
@@ -99,6 +115,8 @@ LogicalResult SampleOp::verify() {
                          << "'";
   if (!isChannel && getSensitivity())
     return emitOpError() << "expects sensitivities for kind 'channel' only";
+  if (getMaxPeriod() && failed(verifyMaxPeriod(*this)))
+    return failure();
   if (!getDistribution())
     return success();
   if (isChannel)

@@ -307,7 +307,8 @@ Value FunctionMaterializer::createPattern(LinalgOp op, DropoutAttr annotation,
       function.getArgument(*findArgument(function, kSeedAttrName)),
       function.getArgument(*findArgument(function, kStepAttrName)), extents,
       /*index=*/Value(), sensitivity, count, annotation.getRate(),
-      annotation.getDistribution(), annotation.getScale());
+      /*max_period=*/IntegerAttr(), annotation.getDistribution(),
+      annotation.getScale());
 }
 
 LogicalResult FunctionMaterializer::materialize(LinalgOp op,

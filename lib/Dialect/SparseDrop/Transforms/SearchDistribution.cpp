@@ -153,11 +153,15 @@ static LogicalResult fillSample(SampleOp op, Searcher &searcher) {
                 ? ShapedType::kDynamic
                 : units[0] * units[1];
   double rate = op.getRate().convertToDouble();
+  int64_t maxPeriod =
+      op.getMaxPeriod().value_or(sampling::defaultMaxPeriod(rate));
   FailureOr<SmallVector<double>> probabilities =
-      searcher.search(op, rate, sampling::defaultMaxPeriod(rate), count);
+      searcher.search(op, rate, maxPeriod, count);
   if (failed(probabilities))
     return failure();
   op.setDistribution(*probabilities);
+  // The distribution's length says it now; equal samples stay equal ops.
+  op.removeMaxPeriodAttr();
   return success();
 }
 

@@ -32,8 +32,10 @@ def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
     `extents` are the sizes of the dimensions that the pattern acts on: one for
     row and channel, (output, contraction) for tile. `distribution` holds the
     probabilities of periods 1, 2, ... and is filled in from `rate` by
-    `sparsedrop-search-distribution`. The channel form draws `count` channels
-    by Gumbel-top-k from their sensitivities, or uniformly without them.
+    `sparsedrop-search-distribution`, in place of `max_period`, the longest
+    period that it considers (by default what the rate asks for). The channel
+    form draws `count` channels by Gumbel-top-k from their sensitivities, or
+    uniformly without them.
 
     A period that exceeds the number of units is an error, at compile time
     where the extent is static, else at run time.
@@ -62,6 +64,7 @@ def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
     Optional<1DTensorOf<[F32]>>:$sensitivity,
     Optional<Index>:$count,
     F64Attr:$rate,
+    OptionalAttr<I64Attr>:$max_period,
     OptionalAttr<DenseF64ArrayAttr>:$distribution,
     DefaultValuedAttr<SparseDrop_ScaleModeAttr,
                       "::mlir::sparsedrop::ScaleMode::Target">:$scale);
