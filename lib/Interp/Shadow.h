@@ -1,0 +1,111 @@
+//===- Shadow.h - What is known of shared memory ----------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A cell for each word of a block's shared memory: who wrote it last, who has
+// read it since, which bytes were ever written, what is in flight. Accesses go
+// through here before they touch the bytes.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_INTERP_SHADOW_H
+#define SPARSEDROP_LIB_INTERP_SHADOW_H
+
+#include "Clock.h"
+#include "Program.h"
+#include "Report.h"
+
+namespace sparsedrop::ptx {
+
+/// How memory is accessed.
+enum class Access : uint8_t { Read, Write, Atomic };
+/// On which path (ISA 8.6).
+enum class Proxy : uint8_t { Generic, Async };
+
+/// What is wrong with an access; an empty message: nothing.
+struct Violation {
+  Check check = Check::Race;
+  std::string message;
+  explicit operator bool() const { return !message.empty(); }
+};
+
+/// Shadow of the shared memory of one block. Offsets count from the start of
+/// the block's memory (shared address - kSharedBase); ranges must be inside.
+/// Not thread-safe: a cluster runs on one thread.
+class SharedShadow {
+public:
+  /// A lane that stands for a whole warp or an asynchronous operation.
+  static constexpr unsigned kAnyLane = 32;
+
+  SharedShadow(uint32_t size, uint32_t numAgents, uint32_t checks);
+
+  /// Checks and records an access of `size` bytes by a lane of `agent`. Returns
+  /// the first thing that is wrong with it. What `agent` must know is judged by
+  /// its `known` clock; an Async read also needs generic writes to be `fenced`.
+  /// The access is recorded even if something is wrong.
+  Violation access(const Agent &agent, unsigned lane, uint32_t offset,
+                   uint32_t size, Access kind, Proxy proxy = Proxy::Generic);
+
+  /// An asynchronous write has been issued: until `endAsyncWrite`, its bytes
+  /// are poison for everybody. Checks as a write does.
+  Violation beginAsyncWrite(const Agent &agent, unsigned lane, uint32_t offset,
+                            uint32_t size, Proxy proxy);
+  /// It has landed: a write of `agent` at its present time. Agent is whoever's
+  /// clock is handed on by what completes: the waiting warp for cp.async, the
+  /// async agent for bulk copies.
+  void endAsyncWrite(const Agent &agent, unsigned lane, uint32_t offset,
+                     uint32_t size, Proxy proxy);
+  /// An asynchronous read is under way (bulk store, wgmma): writes to its bytes
+  /// are reported until `endAsyncRead`. `begin` checks as an async read does.
+  Violation beginAsyncRead(const Agent &agent, unsigned lane, uint32_t offset,
+                           uint32_t size);
+  void endAsyncRead(uint32_t offset, uint32_t size);
+
+  /// Forgets who wrote and read (mbarrier.inval, reuse of an object).
+  void forget(uint32_t offset, uint32_t size);
+  bool isWritten(uint32_t offset, uint32_t size) const;
+
+private:
+  /// Times, lanes and bytes packed: time << 10 | lane << 4 | bytes.
+  struct Cell {
+    uint64_t readers = 0; ///< bit agent % 64
+    uint32_t write = 0;   ///< 0: nobody
+    uint16_t writer = 0;
+    uint8_t flags = 0; ///< bytes ever written, then the flags below
+    uint8_t asyncReads = 0;
+  };
+  static constexpr uint8_t kAllBytes = 15, kPoison = 16, kAsyncWrite = 32,
+                           kAtomicWrite = 64;
+
+  static uint32_t pack(uint32_t time, unsigned lane, unsigned bytes) {
+    return time << 10 | lane << 4 | bytes;
+  }
+  Violation accessWord(const Agent &agent, unsigned lane, uint32_t word,
+                       unsigned bytes, Access kind, Proxy proxy);
+  Violation checkWriter(const Agent &agent, unsigned lane, uint32_t word,
+                        unsigned bytes, Access kind, Proxy proxy) const;
+  Violation checkReaders(const Agent &agent, unsigned lane, uint32_t word,
+                         unsigned bytes) const;
+  void recordWrite(const Agent &agent, unsigned lane, uint32_t word,
+                   unsigned bytes, Access kind, Proxy proxy);
+  void recordRead(const Agent &agent, unsigned lane, uint32_t word,
+                  unsigned bytes);
+  template <typename Visitor>
+  void forEachWord(uint32_t offset, uint32_t size, Visitor visit) const;
+  bool isEnabled(Check check) const {
+    return checks & (1u << static_cast<unsigned>(check));
+  }
+
+  std::vector<Cell> cells;
+  /// When each agent last read a word, packed; rows made when they are needed.
+  std::vector<std::vector<uint32_t>> reads;
+  uint32_t checks;
+};
+
+} // namespace sparsedrop::ptx
+
+#endif // SPARSEDROP_LIB_INTERP_SHADOW_H
