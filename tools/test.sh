@@ -22,7 +22,7 @@ suite() {
   local ok bad
   ok=$(grep -E '^ *Passed *: ' "$log/$name" | grep -oE '[0-9]+' | head -1 || true)
   bad=$(grep -E '^ *(Failed|Unresolved|Timed Out) *: ' "$log/$name" |
-    grep -oE "[0-9]+" | awk "{s += \$1} END {print s}" || true)
+    sed -E "s/^[^:]*: *([0-9]+).*/\1/" | awk "{s += \$1} END {print s}" || true)
   # A suite that says nothing has failed.
   [ -n "$ok$bad" ] || bad=1
   passed=$((passed + ${ok:-0}))

@@ -136,6 +136,10 @@ public:
   bool locate(const Inst &inst, unsigned lane, Space space, uint64_t address,
               uint32_t size, uint32_t align, bool isWrite, Place &place);
 
+  /// Whether nobody in the cluster can go on: instructions that may give up
+  /// after a time (mbarrier.try_wait) then do.
+  bool mustGiveUp() const;
+
   // State of other parts, made when it is needed.
   std::unique_ptr<MatrixState> matrix;
   std::unique_ptr<CopyState> copies;
@@ -279,6 +283,9 @@ public:
   uint64_t getIndex() const { return index; }
 
   std::unique_ptr<ClusterCopies> copies;
+  Statistics statistics;
+  /// See Warp::mustGiveUp.
+  bool mustGiveUp = false;
 
 private:
   void reportDeadlock();
@@ -317,6 +324,15 @@ struct LaunchOptions {
   uint64_t seed = 0;            ///< order of warps; 0: ascending
   uint64_t maxInstructions = 0; ///< of warps, in all; 0: no limit
 };
+
+/// Counts for the statistics, in the launch's own counters of this thread.
+Statistics &getStatistics(Warp &warp);
+inline void countMultiplyAdds(Warp &warp, uint64_t count) {
+  getStatistics(warp).multiplyAdds += count;
+}
+inline void countCopy(Warp &warp, uint64_t bytes) {
+  getStatistics(warp).asyncCopyBytes += bytes;
+}
 
 /// A kernel's launch.
 class Launch {

@@ -107,6 +107,12 @@ struct SpecialSlot {
   uint32_t id;
 };
 
+/// A register that an instruction uses.
+struct SlotUse {
+  uint32_t slot;
+  bool isWrite;
+};
+
 /// A decoded function.
 struct Code {
   const Function *function = nullptr;
@@ -122,6 +128,15 @@ struct Code {
   uint64_t localSize = 0;
   /// Slots of Function::registers.
   std::vector<uint32_t> registerSlots;
+  /// For instructions with touchesMatrixRegisters: those registers that they
+  /// use.
+  std::map<uint32_t, std::vector<SlotUse>> matrixUses;
+
+  const std::vector<SlotUse> &getMatrixUses(uint32_t pc) const {
+    static const std::vector<SlotUse> kNone;
+    auto found = matrixUses.find(pc);
+    return found == matrixUses.end() ? kNone : found->second;
+  }
 };
 
 /// Where static shared memory and constants are.

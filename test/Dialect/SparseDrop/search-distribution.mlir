@@ -1,5 +1,5 @@
-// RUN: sparsedrop-opt %s --sparsedrop-search-distribution | FileCheck %s
-// RUN: sparsedrop-opt %s --sparsedrop-search-distribution | sparsedrop-opt --sparsedrop-search-distribution | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-search-distribution)' | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-search-distribution)' | sparsedrop-opt --pass-pipeline='builtin.module(sparsedrop-search-distribution)' | FileCheck %s
 
 // A sample is searched as an annotation of the same rate and longest period; its
 // distribution then says what max_period said, so that equal draws are equal ops.

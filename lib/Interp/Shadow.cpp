@@ -1,0 +1,265 @@
+//===- Shadow.cpp - What is known of shared memory ------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Shadow.h"
+
+using namespace sparsedrop::ptx;
+
+/// Times that fit a packed cell; beyond, races of that agent go unnoticed.
+static constexpr uint32_t kLastTime = (1u << 22) - 1;
+
+static uint32_t timeOf(uint32_t packed) { return packed >> 10; }
+static unsigned laneOf(uint32_t packed) { return (packed >> 4) & 63; }
+static unsigned bytesOf(uint32_t packed) { return packed & 15; }
+
+SharedShadow::SharedShadow(uint32_t size, uint32_t numAgents, uint32_t checks)
+    : cells((size + 3) / 4), reads(numAgents), checks(checks) {}
+
+/// Calls visit(word, bytes of it) for each word of a range.
+template <typename Visitor>
+void SharedShadow::forEachWord(uint32_t offset, uint32_t size,
+                               Visitor visit) const {
+  uint32_t end = offset + size;
+  while (offset < end) {
+    uint32_t word = offset / 4, first = offset % 4;
+    uint32_t last = std::min(end - word * 4, 4u);
+    visit(word, ((1u << last) - 1) & ~((1u << first) - 1));
+    offset = (word + 1) * 4;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Checks
+//===----------------------------------------------------------------------===//
+
+static std::string describe(uint32_t word, unsigned bytes) {
+  unsigned first = 0;
+  while (first < 4 && !(bytes & (1u << first)))
+    ++first;
+  return "shared memory at offset " + std::to_string(word * 4 + first);
+}
+
+static std::string describeAgent(uint32_t agent, unsigned lane,
+                                 uint32_t numAgents) {
+  uint32_t numWarps = numAgents / 2;
+  std::string text = agent < numWarps
+                         ? "warp " + std::to_string(agent)
+                         : "an asynchronous copy of warp " +
+                               std::to_string(agent - numWarps);
+  if (lane < kNumLanes)
+    text += " lane " + std::to_string(lane);
+  return text;
+}
+
+Violation SharedShadow::checkWriter(const Agent &agent, unsigned lane,
+                                    uint32_t word, unsigned bytes, Access kind,
+                                    Proxy proxy) const {
+  const Cell &cell = cells[word];
+  if (cell.flags & kPoison) {
+    if (!isEnabled(Check::Async))
+      return {};
+    return {Check::Async, describe(word, bytes) +
+                              " is the destination of an asynchronous copy that "
+                              "nobody has waited for"};
+  }
+  if (!cell.write || !(bytesOf(cell.write) & bytes))
+    return {};
+  if (kind == Access::Atomic && (cell.flags & kAtomicWrite))
+    return {};
+  uint32_t time = timeOf(cell.write);
+  bool isOwn = cell.writer == agent.id;
+  bool isOrdered =
+      isOwn ? laneOf(cell.write) == lane || time < agent.time || lane >= kNumLanes
+            : agent.known.covers(cell.writer, time);
+  if (!isOrdered && isEnabled(Check::Race))
+    return {Check::Race,
+            (kind == Access::Read ? "reads " : "writes ") + describe(word, bytes) +
+                ", which " +
+                describeAgent(cell.writer, laneOf(cell.write), reads.size()) +
+                " wrote with no barrier between"};
+  bool needsFence = proxy == Proxy::Async && !(cell.flags & kAsyncWrite);
+  if (needsFence && isEnabled(Check::Proxy) &&
+      !agent.fenced.covers(cell.writer, time))
+    return {Check::Proxy,
+            "the async proxy uses " + describe(word, bytes) + ", which " +
+                describeAgent(cell.writer, laneOf(cell.write), reads.size()) +
+                " wrote through the generic proxy without a fence.proxy.async "
+                "between"};
+  return {};
+}
+
+Violation SharedShadow::checkReaders(const Agent &agent, unsigned lane,
+                                     uint32_t word, unsigned bytes) const {
+  uint64_t readers = cells[word].readers;
+  for (uint32_t group = 0; readers; ++group, readers >>= 1) {
+    if (!(readers & 1))
+      continue;
+    for (uint32_t reader = group; reader < reads.size(); reader += 64) {
+      uint32_t read = reads[reader].empty() ? 0 : reads[reader][word];
+      if (!read || !(bytesOf(read) & bytes))
+        continue;
+      bool isOrdered = reader == agent.id
+                           ? laneOf(read) == lane || timeOf(read) < agent.time ||
+                                 lane >= kNumLanes
+                           : agent.known.covers(reader, timeOf(read));
+      if (!isOrdered)
+        return {Check::Race,
+                "writes " + describe(word, bytes) + ", which " +
+                    describeAgent(reader, laneOf(read), reads.size()) +
+                    " read with no barrier between"};
+    }
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Records
+//===----------------------------------------------------------------------===//
+
+void SharedShadow::recordWrite(const Agent &agent, unsigned lane, uint32_t word,
+                               unsigned bytes, Access kind, Proxy proxy) {
+  Cell &cell = cells[word];
+  uint32_t packed = pack(std::min(agent.time, kLastTime), lane, bytes);
+  // Bytes of one lane's neighbouring writes are remembered together.
+  if (cell.writer == agent.id && (cell.write | 15) == (packed | 15))
+    packed |= bytesOf(cell.write);
+  cell.write = agent.time > kLastTime ? 0 : packed;
+  cell.writer = agent.id;
+  cell.readers = 0;
+  cell.flags = (cell.flags | bytes) & kAllBytes;
+  if (kind == Access::Atomic)
+    cell.flags |= kAtomicWrite;
+  if (proxy == Proxy::Async)
+    cell.flags |= kAsyncWrite;
+}
+
+void SharedShadow::recordRead(const Agent &agent, unsigned lane, uint32_t word,
+                              unsigned bytes) {
+  std::vector<uint32_t> &row = reads[agent.id];
+  if (row.empty())
+    row.resize(cells.size(), 0);
+  Cell &cell = cells[word];
+  uint64_t bit = uint64_t(1) << (agent.id % 64);
+  uint32_t packed = pack(std::min(agent.time, kLastTime), lane, bytes);
+  if ((cell.readers & bit) && timeOf(row[word]) == timeOf(packed)) {
+    // Several lanes at one time: none of them is the only reader.
+    if (laneOf(row[word]) != lane)
+      packed |= 63u << 4;
+    packed |= bytesOf(row[word]);
+  }
+  row[word] = agent.time > kLastTime ? 0 : packed;
+  if (!(cell.readers & bit) && reads.size() > 64) {
+    // Others that share the bit have read before the last write.
+    for (uint32_t other = agent.id % 64; other < reads.size(); other += 64)
+      if (other != agent.id && !reads[other].empty())
+        reads[other][word] = 0;
+  }
+  cell.readers |= bit;
+}
+
+//===----------------------------------------------------------------------===//
+// Accesses
+//===----------------------------------------------------------------------===//
+
+Violation SharedShadow::accessWord(const Agent &agent, unsigned lane,
+                                   uint32_t word, unsigned bytes, Access kind,
+                                   Proxy proxy) {
+  Cell &cell = cells[word];
+  Violation violation = checkWriter(agent, lane, word, bytes, kind, proxy);
+  if (kind != Access::Write && (cell.flags & bytes) != bytes && !violation &&
+      !(cell.flags & kPoison) && isEnabled(Check::Uninitialized))
+    violation = {Check::Uninitialized,
+                 "reads " + describe(word, bytes & ~cell.flags) +
+                     ", which nothing has written"};
+  if (kind == Access::Read) {
+    recordRead(agent, lane, word, bytes);
+    return violation;
+  }
+  if (!violation && cell.asyncReads && isEnabled(Check::Async))
+    violation = {Check::Async, "writes " + describe(word, bytes) +
+                                   ", which an asynchronous operation that "
+                                   "nobody has waited for may still read"};
+  if (!violation && cell.readers && isEnabled(Check::Race))
+    violation = checkReaders(agent, lane, word, bytes);
+  recordWrite(agent, lane, word, bytes, kind, proxy);
+  return violation;
+}
+
+Violation SharedShadow::access(const Agent &agent, unsigned lane,
+                               uint32_t offset, uint32_t size, Access kind,
+                               Proxy proxy) {
+  Violation first;
+  forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
+    Cell &cell = cells[word];
+    // What most reads find: written by somebody known, read before by nobody
+    // who matters.
+    if (kind == Access::Read && (cell.flags & kAllBytes) == kAllBytes &&
+        !(cell.flags & kPoison) && proxy == Proxy::Generic &&
+        cell.writer != agent.id &&
+        agent.known.covers(cell.writer, timeOf(cell.write))) {
+      recordRead(agent, lane, word, bytes);
+      return;
+    }
+    Violation violation = accessWord(agent, lane, word, bytes, kind, proxy);
+    if (violation && !first)
+      first = std::move(violation);
+  });
+  return first;
+}
+
+Violation SharedShadow::beginAsyncWrite(const Agent &agent, unsigned lane,
+                                        uint32_t offset, uint32_t size,
+                                        Proxy proxy) {
+  Violation violation = access(agent, lane, offset, size, Access::Write, proxy);
+  forEachWord(offset, size, [&](uint32_t word, unsigned) {
+    cells[word].flags |= kPoison;
+  });
+  return violation;
+}
+
+void SharedShadow::endAsyncWrite(const Agent &agent, unsigned lane,
+                                 uint32_t offset, uint32_t size, Proxy proxy) {
+  forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
+    cells[word].flags &= ~kPoison;
+    recordWrite(agent, lane, word, bytes, Access::Write, proxy);
+  });
+}
+
+Violation SharedShadow::beginAsyncRead(const Agent &agent, unsigned lane,
+                                       uint32_t offset, uint32_t size) {
+  Violation violation =
+      access(agent, lane, offset, size, Access::Read, Proxy::Async);
+  forEachWord(offset, size, [&](uint32_t word, unsigned) {
+    if (cells[word].asyncReads < 255)
+      ++cells[word].asyncReads;
+  });
+  return violation;
+}
+
+void SharedShadow::endAsyncRead(uint32_t offset, uint32_t size) {
+  forEachWord(offset, size, [&](uint32_t word, unsigned) {
+    // 255 is "many": they cannot be counted down.
+    if (cells[word].asyncReads > 0 && cells[word].asyncReads < 255)
+      --cells[word].asyncReads;
+  });
+}
+
+void SharedShadow::forget(uint32_t offset, uint32_t size) {
+  forEachWord(offset, size, [&](uint32_t word, unsigned) {
+    cells[word].write = 0;
+    cells[word].readers = 0;
+  });
+}
+
+bool SharedShadow::isWritten(uint32_t offset, uint32_t size) const {
+  bool all = true;
+  forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
+    all &= (cells[word].flags & bytes) == bytes;
+  });
+  return all;
+}
