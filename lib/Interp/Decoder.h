@@ -116,9 +116,15 @@ public:
 private:
   bool decodeInstruction(const Instruction &from, Inst &to);
   bool refuseLeftModifiers();
-  uint32_t allocate(unsigned size, unsigned count = 1);
+  uint32_t allocate(unsigned size);
+  void allocateRegisters();
+  std::optional<uint32_t> registerSlot(const Operand &operand, Type type,
+                                       bool relaxed, bool isWrite);
+  std::optional<uint32_t> immediateSlot(const Operand &operand, Type type);
   std::optional<uint32_t> variableAddress(const Operand &operand, Type type);
   std::optional<uint32_t> special(const Operand &operand, Type type);
+  uint32_t specialSlot(uint32_t id, unsigned size);
+  void note(uint32_t slot, bool isWrite);
   void markMatrixRegisters();
 
   Program &program;
@@ -128,9 +134,9 @@ private:
   Inst *current = nullptr;
   std::vector<bool> taken; ///< of the instruction's modifiers
   std::map<std::tuple<unsigned, uint64_t, uint64_t>, uint32_t> constants;
-  std::map<std::string, uint32_t> specials;
-  std::vector<std::vector<uint32_t>> usedSlots; ///< of each instruction
-  std::vector<bool> matrixSlots;                ///< by offset / 32
+  std::map<std::pair<uint32_t, unsigned>, uint32_t> specials;
+  std::vector<std::vector<SlotUse>> usedSlots; ///< of each instruction
+  std::vector<bool> matrixSlots;               ///< by offset / 32
 };
 
 /// Decodes the instruction that `decoder` is at; false after `fail`.

@@ -45,7 +45,8 @@ struct Dim3 {
 struct Frame {
   const Code *code = nullptr;
   std::shared_ptr<Frame> caller;
-  uint32_t returnTo = 0; ///< instruction of the caller
+  const Inst *callInst = nullptr; ///< the call, which says where results go
+  uint32_t returnTo = 0;          ///< instruction of the caller
   uint32_t depth = 0;
   uint64_t localBase = 0; ///< of the lanes' stacks in local memory
   std::unique_ptr<uint8_t[]> storage;
@@ -58,6 +59,8 @@ struct Fragment {
   uint32_t pc = 0;
   LaneMask mask = 0;
   bool isBlocked = false;
+  bool isConverging = false; ///< blocked because lanes are missing
+  std::string why;           ///< what it waits for
 };
 
 /// State of wgmma for a warp (Warpgroup.cpp).
@@ -139,6 +142,8 @@ public:
   /// Whether nobody in the cluster can go on: instructions that may give up
   /// after a time (mbarrier.try_wait) then do.
   bool mustGiveUp() const;
+  /// Something that other warps may see has happened: a store, an arrival.
+  void noteEffect() { ++effects; }
 
   // State of other parts, made when it is needed.
   std::unique_ptr<MatrixState> matrix;
@@ -146,10 +151,11 @@ public:
   /// Whether `matrix` has something that instructions with
   /// touchesMatrixRegisters must look at.
   bool watchesRegisters = false;
-  /// Named barriers: what the fragment in a bar.sync waits for.
+  /// A barrier: which lanes have come and not yet gone, and the phase that each
+  /// of them waits for.
   struct BarrierWait {
-    uint32_t phase = 0;
-    bool isArrived = false;
+    LaneMask arrived = 0;
+    std::array<uint32_t, kNumLanes> phases{};
   };
   std::array<BarrierWait, 16> barrierWaits{};
   BarrierWait clusterWait;
@@ -177,14 +183,25 @@ public:
   std::vector<uint8_t> &getLocalWritten() { return localWritten; }
 
 private:
-  friend class Scheduler;
+  friend class Cluster;
   void start(const Code &kernel);
-  std::shared_ptr<Frame> makeFrame(const Code &callee);
+  std::shared_ptr<Frame> makeFrame(const Code &callee, uint64_t localBase,
+                                   uint32_t depth);
+  void fillFrame(Frame &frame);
   bool select();
   void merge();
-  void enter(size_t fragment);
+  void split(LaneMask mask);
+  uint32_t findStop() const;
   template <bool Observed> uint64_t runFragment(uint64_t budget);
+  void observe(const Inst &inst, LaneMask mask);
   void growLocal(uint64_t size);
+  bool locateShared(const Inst &inst, unsigned lane, uint64_t address,
+                    uint32_t size, Place &place);
+  bool locateGlobal(const Inst &inst, unsigned lane, uint64_t address,
+                    uint32_t size, bool isWrite, Place &place);
+  bool locateLocal(const Inst &inst, unsigned lane, uint64_t address,
+                   uint32_t size, Place &place);
+  uint64_t hashState() const;
 
   Block *block;
   uint32_t index;
@@ -194,8 +211,12 @@ private:
   uint32_t pc = 0;
   std::vector<Fragment> fragments;
   size_t running = 0;
-  uint64_t turns = 0;
-  std::vector<std::string> waits; ///< of fragments, while blocked
+  bool isSliceOver = false; ///< the running fragment lets another one go first
+  uint64_t effects = 0;
+  // Whether it spins: the state of a turn comes back though nothing changed.
+  uint64_t savedState = 0, savedEffects = 0;
+  uint32_t turnsSinceSaved = 0, turnsUntilSave = 1;
+  bool isSpinning = false;
   Agent agent, asyncAgent;
   std::vector<uint8_t> local, localWritten; ///< localSize bytes for each lane
   uint64_t localSize = 0;
@@ -225,6 +246,21 @@ struct Mbarrier {
   bool isFenced = false; ///< its initialization is visible to the async proxy
   Agent *initializer = nullptr;
   uint32_t initTime = 0;
+};
+
+/// What statistics count.
+struct Statistics {
+  std::array<uint64_t, kNumClasses> instructions{}; ///< of threads
+  uint64_t warpInstructions = 0;
+  uint64_t globalReadBytes = 0, globalWriteBytes = 0;
+  uint64_t sharedReadBytes = 0, sharedWriteBytes = 0;
+  uint64_t localBytes = 0;
+  uint64_t sharedAccesses = 0; ///< of warps
+  uint64_t bankConflicts = 0;  ///< passes beyond the first
+  uint64_t asyncCopyBytes = 0;
+  uint64_t multiplyAdds = 0; ///< of matrix instructions
+
+  void add(const Statistics &other);
 };
 
 /// A cooperative thread array.
@@ -281,6 +317,12 @@ public:
   bool run(uint64_t budget);
   /// Index of the cluster in the grid of clusters.
   uint64_t getIndex() const { return index; }
+  /// Warp instructions so far: what the clocks show.
+  uint64_t getTicks() const { return ticks; }
+  bool hasFinished() const { return isFinished; }
+  /// Whether all warps that are left wait or spin, and for whom.
+  bool isStuck() const;
+  void reportStuck(std::string_view what);
 
   std::unique_ptr<ClusterCopies> copies;
   Statistics statistics;
@@ -288,7 +330,9 @@ public:
   bool mustGiveUp = false;
 
 private:
-  void reportDeadlock();
+  bool runRound(uint64_t &ran);
+  void noteTurn(Warp &warp);
+  void giveUp();
   void finish(); ///< checks at the end: copies nobody waited for
 
   Launch *launch;
@@ -297,23 +341,10 @@ private:
   std::deque<Block> blocks;
   Barrier barrier;
   std::unordered_map<uint64_t, Knowledge> locations;
-  uint64_t events = 0;
+  uint64_t events = 0, ticks = 0;
+  uint64_t round = 0;
+  uint32_t timesGivenUp = 0;
   bool isFinished = false;
-};
-
-/// What statistics count.
-struct Statistics {
-  std::array<uint64_t, kNumClasses> instructions{}; ///< of threads
-  uint64_t warpInstructions = 0;
-  uint64_t globalReadBytes = 0, globalWriteBytes = 0;
-  uint64_t sharedReadBytes = 0, sharedWriteBytes = 0;
-  uint64_t localBytes = 0;
-  uint64_t sharedAccesses = 0; ///< of warps
-  uint64_t bankConflicts = 0;  ///< passes beyond the first
-  uint64_t asyncCopyBytes = 0;
-  uint64_t multiplyAdds = 0; ///< of matrix instructions
-
-  void add(const Statistics &other);
 };
 
 struct LaunchOptions {
@@ -365,6 +396,14 @@ public:
 
 private:
   void runWorker(std::atomic<uint64_t> &next, uint64_t count);
+  bool hasExceeded();
+  std::atomic<uint64_t> executed{0}; ///< warp instructions
+public:
+  /// Grows with everything that a spinning warp may wait for.
+  std::atomic<uint64_t> effects{0};
+  uint64_t getNumClusters() const;
+
+private:
 
   const Program &program;
   const Code &kernel;

@@ -30,6 +30,7 @@
 namespace sparsedrop::ptx {
 
 class Warp;
+struct Frame;
 struct Inst;
 
 /// A bit for each lane of a warp.
