@@ -404,7 +404,6 @@ public:
   uint64_t getNumClusters() const;
 
 private:
-
   const Program &program;
   const Code &kernel;
   DeviceMemory &memory;

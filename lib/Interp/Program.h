@@ -106,6 +106,7 @@ struct Constant {
 struct SpecialSlot {
   uint32_t offset;
   uint32_t id;
+  unsigned size; ///< bytes a lane
 };
 
 /// A register that an instruction uses.
@@ -121,9 +122,14 @@ struct Code {
   uint32_t frameSize = 0;  ///< bytes of the register file
   std::vector<Constant> constants;
   std::vector<SpecialSlot> specials;
-  /// Slot of a parameter, result or .param variable, by the index of
-  /// Function::getVariable: 32 blocks of the variable's size, a lane each.
+  /// Slot of a function's parameter, its result or a .param variable, by the
+  /// index of Function::getVariable: 32 blocks of the variable's size, rounded
+  /// up to 16 bytes, a lane each.
   std::vector<uint32_t> paramSlots;
+  /// Offsets of a kernel's parameters in the launch's buffer, by that index.
+  std::map<uint32_t, uint32_t> paramOffsets;
+  uint32_t parameterBytes = 0; ///< of a kernel
+  uint32_t staticShared = 0;   ///< of a kernel: the dynamic part starts here
   /// Offset of a .local variable in the thread's frame of local memory.
   std::vector<uint64_t> localOffsets;
   uint64_t localSize = 0;
@@ -140,13 +146,12 @@ struct Code {
   }
 };
 
-/// Where static shared memory and constants are.
+/// Where static shared memory is. Variables that one kernel alone uses lie over
+/// those of the other kernels, behind those that several use.
 struct SharedLayout {
   /// Offset of a shared variable from the start of the block's shared memory:
   /// {function or null, index} of the variable.
   std::map<std::pair<const Function *, uint32_t>, uint32_t> offsets;
-  uint32_t staticSize = 0; ///< without the dynamic part
-  uint32_t dynamicAlign = 1;
 };
 
 /// Base of anything that decoded instructions own.
@@ -176,7 +181,13 @@ constexpr unsigned kClusterRankShift = 24;
 constexpr uint64_t kSharedWindow = 0x1000000000000000;
 constexpr uint64_t kLocalWindow = 0x2000000000000000;
 constexpr uint64_t kParamWindow = 0x3000000000000000;
+/// Functions: no memory, only a value that call can use.
+constexpr uint64_t kCodeWindow = 0x4000000000000000;
 constexpr uint64_t kWindowMask = 0xF000000000000000;
+
+inline uint64_t getFunctionAddress(uint32_t function) {
+  return kCodeWindow + 16 * (uint64_t(function) + 1);
+}
 
 } // namespace sparsedrop::ptx
 

@@ -64,11 +64,13 @@ struct SpecialRegister {
 } // namespace
 
 #define VECTOR(NAME, VALUE)                                                    \
-  {NAME ".x", 4, false, [](const Reader &r) -> uint64_t { return r.VALUE.x; }}, \
+  {NAME ".x", 4, false,                                                        \
+   [](const Reader &r) -> uint64_t { return r.VALUE.x; }},                     \
       {NAME ".y", 4, false,                                                    \
        [](const Reader &r) -> uint64_t { return r.VALUE.y; }},                 \
-      {NAME ".z", 4, false,                                                    \
-       [](const Reader &r) -> uint64_t { return r.VALUE.z; }}
+  {                                                                            \
+    NAME ".z", 4, false, [](const Reader &r) -> uint64_t { return r.VALUE.z; } \
+  }
 #define SCALAR(NAME, SIZE, VALUE)                                              \
   {NAME, SIZE, false,                                                          \
    []([[maybe_unused]] const Reader &r) -> uint64_t { return VALUE; }}
@@ -131,8 +133,11 @@ uint64_t sparsedrop::ptx::readSpecial(uint32_t special, Warp &warp,
                                       const Frame &frame, unsigned lane) {
   if (special & kLocalAddress)
     return frame.localBase + (special & kAddressOffset);
+  uint64_t shared =
+      (uint64_t(warp.getBlock().getRank()) << kClusterRankShift) + kSharedBase;
   if (special & kSharedAddress)
-    return (uint64_t(warp.getBlock().getRank()) << kClusterRankShift) +
-           kSharedBase + (special & kAddressOffset);
+    return shared + (special & kAddressOffset);
+  if (special & kDynamicAddress)
+    return shared + warp.getLaunch().getKernel().staticShared;
   return kSpecials[special].read(Reader{warp, lane});
 }

@@ -27,7 +27,9 @@ namespace sparsedrop::ptx {
 constexpr uint32_t kLocalAddress = 1u << 31;
 /// The address of a .shared variable, at the offset in the low bits.
 constexpr uint32_t kSharedAddress = 1u << 30;
-constexpr uint32_t kAddressOffset = kSharedAddress - 1;
+/// The address of the launch's dynamic shared memory.
+constexpr uint32_t kDynamicAddress = 1u << 29;
+constexpr uint32_t kAddressOffset = kDynamicAddress - 1;
 
 /// The id of a special register such as "%tid.x"; nothing if there is none.
 std::optional<uint32_t> findSpecial(std::string_view name);
