@@ -173,12 +173,17 @@ public:
   /// The running fragment goes on at `target`; `mask` of its lanes only: the
   /// others stay at the next instruction.
   Flow jump(uint32_t target, LaneMask mask);
+  /// The lanes of `mask`, some of those that run, come to this instruction
+  /// again: they are no longer part of the running fragment.
+  void splitHere(LaneMask mask);
   Flow exit(LaneMask mask);
   Flow call(const Code &callee, const Inst &inst, LaneMask mask);
   Flow ret(LaneMask mask);
   /// Lets blocked fragments try again.
   void unblock();
   Frame &getFrame() { return *fragments[running].frame; }
+  /// The allocation that the last access was in, or null.
+  const Allocation *getLastAllocation() const { return lastAllocation; }
   uint8_t *getLocal(unsigned lane, uint64_t offset, uint32_t size);
   std::vector<uint8_t> &getLocalWritten() { return localWritten; }
 
@@ -212,6 +217,7 @@ private:
   std::vector<Fragment> fragments;
   size_t running = 0;
   bool isSliceOver = false; ///< the running fragment lets another one go first
+  bool hasMoved = false;    ///< the running fragment is not what it was
   uint64_t effects = 0;
   // Whether it spins: the state of a turn comes back though nothing changed.
   uint64_t savedState = 0, savedEffects = 0;
@@ -376,7 +382,7 @@ public:
   std::vector<uint8_t> parameters; ///< laid out by the kernel's declaration
 
   /// Checks the sizes against the kernel and the target; a message if they are
-  /// wrong.
+  /// wrong, else "".
   std::string validate() const;
   /// Runs the grid. True if there was no finding.
   bool run();
@@ -386,18 +392,17 @@ public:
   DeviceMemory &getMemory() { return memory; }
   Reporter &getReporter() { return reporter; }
   const LaunchOptions &getOptions() const { return options; }
+  /// Bytes of a block's shared memory, static and dynamic.
   uint32_t getSharedSize() const;
-  /// Byte offset of a parameter.
-  const std::vector<uint32_t> &getParameterOffsets() const {
-    return parameterOffsets;
-  }
   Statistics statistics;
   std::mutex statisticsMutex;
 
 private:
-  void runWorker(std::atomic<uint64_t> &next, uint64_t count);
-  bool hasExceeded();
-  std::atomic<uint64_t> executed{0}; ///< warp instructions
+  friend class Worker;
+  std::atomic<uint64_t> executed{0};    ///< warp instructions
+  std::atomic<uint64_t> nextCluster{0}; ///< not yet started
+  std::atomic<int> busyWorkers{0};      ///< that have something that can go on
+
 public:
   /// Grows with everything that a spinning warp may wait for.
   std::atomic<uint64_t> effects{0};
@@ -409,7 +414,6 @@ private:
   DeviceMemory &memory;
   LaunchOptions options;
   Reporter reporter;
-  std::vector<uint32_t> parameterOffsets;
 };
 
 } // namespace sparsedrop::ptx

@@ -59,6 +59,11 @@ void Reporter::add(Finding finding) {
     findings.push_back(std::move(finding));
 }
 
+bool Reporter::isEmpty() {
+  std::lock_guard<std::mutex> lock(mutex);
+  return findings.empty();
+}
+
 std::vector<Finding> Reporter::take() {
   std::lock_guard<std::mutex> lock(mutex);
   return std::move(findings);

@@ -70,6 +70,7 @@ public:
   /// Whether a finding ended the launch.
   bool hasStopped() const { return stopped.load(std::memory_order_relaxed); }
   std::vector<Finding> take();
+  bool isEmpty();
 
 private:
   static constexpr size_t kMostFindings = 20;
