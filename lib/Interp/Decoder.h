@@ -142,6 +142,8 @@ private:
 /// Decodes the instruction that `decoder` is at; false after `fail`.
 using DecodeFunction = bool (*)(Decoder &decoder);
 
+/// An opcode, or an opcode and its first modifier, "st.async", which then goes
+/// before the opcode alone. The modifier still has to be taken.
 struct OpcodeEntry {
   std::string_view opcode;
   DecodeFunction decode;

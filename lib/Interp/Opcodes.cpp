@@ -41,10 +41,17 @@ DecodeFunction sparsedrop::ptx::findOpcode(const Instruction &instruction) {
   static const OpcodeMap kIntegers = makeMap({kIntegerOpcodes});
   static const OpcodeMap kFloats = makeMap({kFloatOpcodes});
   static const OpcodeMap kOthers =
-      makeMap({kControlOpcodes, kMoveOpcodes, kConvertOpcodes, kMemoryOpcodes,
-               kWarpOpcodes, kBarrierOpcodes, kMbarrierOpcodes,
-               kAsyncCopyOpcodes, kMatrixOpcodes, kWarpgroupOpcodes});
+      makeMap({kControlOpcodes, kMoveOpcodes, kAddressOpcodes, kConvertOpcodes,
+               kMemoryOpcodes, kAtomicOpcodes, kWarpOpcodes, kBarrierOpcodes,
+               kFenceOpcodes, kMbarrierOpcodes, kAsyncCopyOpcodes,
+               kMatrixOpcodes, kWarpgroupOpcodes});
   std::string_view opcode = instruction.opcode;
+  // "st.async" is another instruction than "st".
+  if (!instruction.modifiers.empty()) {
+    std::string longer = instruction.opcode + "." + instruction.modifiers[0];
+    if (auto found = kOthers.find(longer); found != kOthers.end())
+      return found->second;
+  }
   bool isFloat = hasFloatType(instruction);
   const OpcodeMap &first = isFloat ? kFloats : kIntegers;
   const OpcodeMap &second = isFloat ? kIntegers : kFloats;

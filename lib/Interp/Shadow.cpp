@@ -47,10 +47,9 @@ static std::string describe(uint32_t word, unsigned bytes) {
 static std::string describeAgent(uint32_t agent, unsigned lane,
                                  uint32_t numAgents) {
   uint32_t numWarps = numAgents / 2;
-  std::string text = agent < numWarps
-                         ? "warp " + std::to_string(agent)
-                         : "an asynchronous copy of warp " +
-                               std::to_string(agent - numWarps);
+  std::string text = agent < numWarps ? "warp " + std::to_string(agent)
+                                      : "an asynchronous copy of warp " +
+                                            std::to_string(agent - numWarps);
   if (lane < kNumLanes)
     text += " lane " + std::to_string(lane);
   return text;
@@ -63,22 +62,23 @@ Violation SharedShadow::checkWriter(const Agent &agent, unsigned lane,
   if (cell.flags & kPoison) {
     if (!isEnabled(Check::Async))
       return {};
-    return {Check::Async, describe(word, bytes) +
-                              " is the destination of an asynchronous copy that "
-                              "nobody has waited for"};
+    return {Check::Async,
+            describe(word, bytes) +
+                " is the destination of an asynchronous copy that "
+                "nobody has waited for"};
   }
   if (!cell.write || !(bytesOf(cell.write) & bytes))
     return {};
-  if (kind == Access::Atomic && (cell.flags & kAtomicWrite))
+  if (isAtomic(kind) && (cell.flags & kAtomicWrite))
     return {};
   uint32_t time = timeOf(cell.write);
   bool isOwn = cell.writer == agent.id;
-  bool isOrdered =
-      isOwn ? laneOf(cell.write) == lane || time < agent.time || lane >= kNumLanes
-            : agent.known.covers(cell.writer, time);
+  bool isOrdered = isOwn ? laneOf(cell.write) == lane || time < agent.time ||
+                               lane >= kNumLanes
+                         : agent.known.covers(cell.writer, time);
   if (!isOrdered && isEnabled(Check::Race))
     return {Check::Race,
-            (kind == Access::Read ? "reads " : "writes ") + describe(word, bytes) +
+            (isRead(kind) ? "reads " : "writes ") + describe(word, bytes) +
                 ", which " +
                 describeAgent(cell.writer, laneOf(cell.write), reads.size()) +
                 " wrote with no barrier between"};
@@ -104,8 +104,8 @@ Violation SharedShadow::checkReaders(const Agent &agent, unsigned lane,
       if (!read || !(bytesOf(read) & bytes))
         continue;
       bool isOrdered = reader == agent.id
-                           ? laneOf(read) == lane || timeOf(read) < agent.time ||
-                                 lane >= kNumLanes
+                           ? laneOf(read) == lane ||
+                                 timeOf(read) < agent.time || lane >= kNumLanes
                            : agent.known.covers(reader, timeOf(read));
       if (!isOrdered)
         return {Check::Race,
@@ -132,7 +132,7 @@ void SharedShadow::recordWrite(const Agent &agent, unsigned lane, uint32_t word,
   cell.writer = agent.id;
   cell.readers = 0;
   cell.flags = (cell.flags | bytes) & kAllBytes;
-  if (kind == Access::Atomic)
+  if (isAtomic(kind))
     cell.flags |= kAtomicWrite;
   if (proxy == Proxy::Async)
     cell.flags |= kAsyncWrite;
@@ -171,13 +171,15 @@ Violation SharedShadow::accessWord(const Agent &agent, unsigned lane,
                                    Proxy proxy) {
   Cell &cell = cells[word];
   Violation violation = checkWriter(agent, lane, word, bytes, kind, proxy);
-  if (kind != Access::Write && (cell.flags & bytes) != bytes && !violation &&
+  if (needsValue(kind) && (cell.flags & bytes) != bytes && !violation &&
       !(cell.flags & kPoison) && isEnabled(Check::Uninitialized))
-    violation = {Check::Uninitialized,
-                 "reads " + describe(word, bytes & ~cell.flags) +
-                     ", which nothing has written"};
-  if (kind == Access::Read) {
-    recordRead(agent, lane, word, bytes);
+    violation = {Check::Uninitialized, "reads " +
+                                           describe(word, bytes & ~cell.flags) +
+                                           ", which nothing has written"};
+  if (isRead(kind)) {
+    // What may meet atomic writes is no reason to report them.
+    if (!isAtomic(kind))
+      recordRead(agent, lane, word, bytes);
     return violation;
   }
   if (!violation && cell.asyncReads && isEnabled(Check::Async))
@@ -216,9 +218,8 @@ Violation SharedShadow::beginAsyncWrite(const Agent &agent, unsigned lane,
                                         uint32_t offset, uint32_t size,
                                         Proxy proxy) {
   Violation violation = access(agent, lane, offset, size, Access::Write, proxy);
-  forEachWord(offset, size, [&](uint32_t word, unsigned) {
-    cells[word].flags |= kPoison;
-  });
+  forEachWord(offset, size,
+              [&](uint32_t word, unsigned) { cells[word].flags |= kPoison; });
   return violation;
 }
 

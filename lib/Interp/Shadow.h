@@ -21,8 +21,17 @@
 
 namespace sparsedrop::ptx {
 
-/// How memory is accessed.
-enum class Access : uint8_t { Read, Write, Atomic };
+/// How memory is accessed. Atomic is a read and a write at once; AtomicRead and
+/// AtomicWrite are those that may meet other atomic accesses: volatile,
+/// relaxed, acquire, release.
+enum class Access : uint8_t { Read, Write, Atomic, AtomicRead, AtomicWrite };
+inline bool isRead(Access kind) {
+  return kind == Access::Read || kind == Access::AtomicRead;
+}
+inline bool isAtomic(Access kind) { return kind >= Access::Atomic; }
+inline bool needsValue(Access kind) {
+  return isRead(kind) || kind == Access::Atomic;
+}
 /// On which path (ISA 8.6).
 enum class Proxy : uint8_t { Generic, Async };
 

@@ -162,8 +162,7 @@ uint8_t *Warp::access(const Inst &inst, unsigned lane, Space space,
                       uint64_t address, uint32_t size, Access kind,
                       uint32_t align) {
   Place place;
-  if (!locate(inst, lane, space, address, size, align, kind != Access::Read,
-              place))
+  if (!locate(inst, lane, space, address, size, align, !isRead(kind), place))
     return nullptr;
   Flow flow = Flow::Next;
   if (place.space == Space::Shared) {
@@ -171,14 +170,14 @@ uint8_t *Warp::access(const Inst &inst, unsigned lane, Space space,
             agent, lane, place.offset, size, kind))
       flow = report(inst, lane, violation);
   } else if (place.written) {
-    if (kind != Access::Write && std::memchr(place.written, 0, size))
+    if (needsValue(kind) && std::memchr(place.written, 0, size))
       flow = report(
           inst, lane, Check::Uninitialized,
           "reads " + std::to_string(size) + " bytes at " + hex(address) +
               ", byte " + std::to_string(address - lastAllocation->address) +
               " of an allocation of " + std::to_string(lastAllocation->size) +
               " bytes, which nothing has written");
-    if (kind != Access::Read)
+    if (!isRead(kind))
       std::memset(place.written, 1, size);
   }
   return flow == Flow::Stop ? nullptr : place.data;
