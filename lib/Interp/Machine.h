@@ -115,6 +115,19 @@ public:
   /// Whether all lanes of `members` that have not exited are here. If not, the
   /// fragment waits for them: return Retry.
   bool converge(const Inst &inst, LaneMask mask, LaneMask members, Flow &flow);
+  /// The same for groups of lanes that have the same member mask, in a slot of
+  /// 32 bits: whether all members of all groups are here.
+  bool convergeGroups(const Inst &inst, LaneMask mask, uint32_t slot,
+                      Flow &flow);
+  /// The lanes of `mask` that have the member mask of the first of them.
+  LaneMask getGroup(LaneMask mask, uint32_t slot) {
+    const auto *members = lanes<uint32_t>(slot);
+    uint32_t first = members[__builtin_ctz(mask)];
+    LaneMask group = 0;
+    for (unsigned lane = 0; lane < kNumLanes; ++lane)
+      group |= LaneMask(members[lane] == first) << lane;
+    return group & mask;
+  }
   /// The same for `.aligned` instructions, which all lanes of the warp must
   /// execute together.
   bool convergeAligned(const Inst &inst, LaneMask mask, Flow &flow) {

@@ -63,6 +63,10 @@ inline bool collectsStatistics(Warp &warp) {
   return warp.getLaunch().getOptions().collectStatistics;
 }
 
+/// What an atomic access makes known: everything that those did who accessed
+/// the address so before, and to those who do so later.
+void synchronizeAt(Warp &warp, Space space, uint64_t address);
+
 /// The state space that the modifiers of a memory instruction name: Generic if
 /// none.
 Space takeSpace(class Decoder &decoder);

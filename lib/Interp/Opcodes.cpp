@@ -42,9 +42,9 @@ DecodeFunction sparsedrop::ptx::findOpcode(const Instruction &instruction) {
   static const OpcodeMap kFloats = makeMap({kFloatOpcodes});
   static const OpcodeMap kOthers =
       makeMap({kControlOpcodes, kMoveOpcodes, kAddressOpcodes, kConvertOpcodes,
-               kMemoryOpcodes, kAtomicOpcodes, kWarpOpcodes, kBarrierOpcodes,
-               kFenceOpcodes, kMbarrierOpcodes, kAsyncCopyOpcodes,
-               kMatrixOpcodes, kWarpgroupOpcodes});
+               kMemoryOpcodes, kAtomicOpcodes, kWarpOpcodes, kReductionOpcodes,
+               kBarrierOpcodes, kFenceOpcodes, kMbarrierOpcodes,
+               kAsyncCopyOpcodes, kMatrixOpcodes, kWarpgroupOpcodes});
   std::string_view opcode = instruction.opcode;
   // "st.async" is another instruction than "st".
   if (!instruction.modifiers.empty()) {

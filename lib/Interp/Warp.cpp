@@ -151,6 +151,23 @@ bool Warp::converge(const Inst &inst, LaneMask mask, LaneMask members,
   return false;
 }
 
+bool Warp::convergeGroups(const Inst &inst, LaneMask mask, uint32_t slot,
+                          Flow &flow) {
+  flow = Flow::Next;
+  for (LaneMask left = mask; left;) {
+    unsigned first = __builtin_ctz(left);
+    LaneMask members = lanes<uint32_t>(slot)[first];
+    if (!(members >> first & 1))
+      flow = report(inst, first, Check::Divergence,
+                    "a lane executes this that is not in its member mask " +
+                        hex(members));
+    if (flow == Flow::Stop || !converge(inst, mask, members, flow))
+      return false;
+    left &= ~getGroup(left, slot);
+  }
+  return true;
+}
+
 bool Warp::isBlocked() const {
   for (const Fragment &fragment : fragments)
     if (!fragment.isBlocked)
