@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "Groups.h"
 #include "Lanes.h"
-#include "Machine.h"
 
 #include <algorithm>
 
@@ -54,9 +54,8 @@ static unsigned getSource(unsigned lane, unsigned b, unsigned c,
 /// op: result, value, b, c, members, predicate.
 template <Shuffle Mode>
 static Flow runShfl(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
   Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[4], members, flow))
+  if (!warp.convergeGroups(inst, mask, inst.op[4], flow))
     return flow;
   auto *to = warp.lanes<uint32_t>(inst.op[0]);
   const auto *b = warp.lanes<uint32_t>(inst.op[2]);
@@ -130,30 +129,23 @@ enum class Vote { All, Any, Uniform, Ballot };
 
 /// op: result, predicate, members; flags: the predicate is negated.
 template <Vote Mode>
-static Flow runVote(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
-  Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[2], members, flow))
-    return flow;
+static void vote(Warp &warp, const Inst &inst, LaneMask mask) {
   const auto *values = warp.lanes<uint8_t>(inst.op[1]);
   LaneMask ballot = 0;
   forEachLane(mask, [&](unsigned lane) {
     bool holds = (values[lane] != 0) != (inst.flags != 0);
     ballot |= LaneMask(holds) << lane;
   });
-  ballot &= members;
-  LaneMask all = members & mask;
   if (Mode == Vote::Ballot) {
     auto *to = warp.lanes<uint32_t>(inst.op[0]);
     forEachLane(mask, [&](unsigned lane) { to[lane] = ballot; });
-    return Flow::Next;
+    return;
   }
-  bool result = Mode == Vote::All   ? ballot == all
+  bool result = Mode == Vote::All   ? ballot == mask
                 : Mode == Vote::Any ? ballot != 0
-                                    : ballot == all || ballot == 0;
+                                    : ballot == mask || ballot == 0;
   auto *to = warp.lanes<uint8_t>(inst.op[0]);
   forEachLane(mask, [&](unsigned lane) { to[lane] = result; });
-  return Flow::Next;
 }
 
 static bool decodeVote(Decoder &decoder) {
@@ -162,10 +154,10 @@ static bool decodeVote(Decoder &decoder) {
   if (!decoder.take("sync"))
     return decoder.fail("needs .sync on this target");
   bool isBallot = decoder.take("ballot");
-  inst.run = isBallot              ? runVote<Vote::Ballot>
-             : decoder.take("all") ? runVote<Vote::All>
-             : decoder.take("any") ? runVote<Vote::Any>
-             : decoder.take("uni") ? runVote<Vote::Uniform>
+  inst.run = isBallot              ? runGroups<2, vote<Vote::Ballot>>
+             : decoder.take("all") ? runGroups<2, vote<Vote::All>>
+             : decoder.take("any") ? runGroups<2, vote<Vote::Any>>
+             : decoder.take("uni") ? runGroups<2, vote<Vote::Uniform>>
                                    : nullptr;
   if (!inst.run || !decoder.take(isBallot ? "b32" : "pred"))
     return decoder.fail("expected .all.pred, .any.pred, .uni.pred or "
@@ -208,23 +200,18 @@ static LaneMask findEqual(const T *values, LaneMask mask, unsigned lane) {
 
 /// op: result, value, members, predicate.
 template <typename T, bool All>
-static Flow runMatch(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
-  Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[2], members, flow))
-    return flow;
+static void match(Warp &warp, const Inst &inst, LaneMask mask) {
   T values[kNumLanes];
   std::copy_n(warp.lanes<T>(inst.op[1]), kNumLanes, values);
   auto *to = warp.lanes<uint32_t>(inst.op[0]);
   auto *isEqual = warp.lanes<uint8_t>(inst.op[3]);
   forEachLane(mask, [&](unsigned lane) {
-    LaneMask equal = findEqual(values, mask & members, lane);
-    bool all = equal == (mask & members);
+    LaneMask equal = findEqual(values, mask, lane);
+    bool all = equal == mask;
     to[lane] = All && !all ? 0 : equal;
     if (All && inst.flags)
       isEqual[lane] = all;
   });
-  return Flow::Next;
 }
 
 static bool decodeMatch(Decoder &decoder) {
@@ -239,9 +226,10 @@ static bool decodeMatch(Decoder &decoder) {
     return decoder.fail("expected the type .b32 or .b64");
   if (!decoder.expectOperands(3))
     return false;
-  inst.run =
-      is64 ? (isAll ? runMatch<uint64_t, true> : runMatch<uint64_t, false>)
-           : (isAll ? runMatch<uint32_t, true> : runMatch<uint32_t, false>);
+  inst.run = is64 ? (isAll ? runGroups<2, match<uint64_t, true>>
+                           : runGroups<2, match<uint64_t, false>>)
+                  : (isAll ? runGroups<2, match<uint32_t, true>>
+                           : runGroups<2, match<uint32_t, false>>);
   const Operand &result = decoder.get().operands[0];
   bool isPair = result.kind == Operand::Pair;
   if (isPair && !isAll)

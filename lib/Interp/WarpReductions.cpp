@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "Decoder.h"
+#include "Groups.h"
 #include "Lanes.h"
-#include "Machine.h"
 
 #include <algorithm>
 
@@ -40,18 +40,13 @@ struct BitXor {
 } // namespace
 
 template <typename T, typename Op>
-static Flow runRedux(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
-  Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[2], members, flow))
-    return flow;
+static void redux(Warp &warp, const Inst &inst, LaneMask mask) {
   auto *to = warp.lanes<T>(inst.op[0]);
   const auto *from = warp.lanes<T>(inst.op[1]);
   T result = from[__builtin_ctz(mask)];
   for (LaneMask left = mask & (mask - 1); left; left &= left - 1)
     result = Op::apply(result, from[__builtin_ctz(left)]);
   forEachLane(mask, [&](unsigned lane) { to[lane] = result; });
-  return Flow::Next;
 }
 
 static bool decodeRedux(Decoder &decoder) {
@@ -60,15 +55,15 @@ static bool decodeRedux(Decoder &decoder) {
     Handler run;
   };
   static constexpr Form kForms[] = {
-      {"add", "u32", runRedux<uint32_t, Sum>},
-      {"add", "s32", runRedux<uint32_t, Sum>},
-      {"min", "u32", runRedux<uint32_t, Least>},
-      {"min", "s32", runRedux<int32_t, Least>},
-      {"max", "u32", runRedux<uint32_t, Most>},
-      {"max", "s32", runRedux<int32_t, Most>},
-      {"and", "b32", runRedux<uint32_t, BitAnd>},
-      {"or", "b32", runRedux<uint32_t, BitOr>},
-      {"xor", "b32", runRedux<uint32_t, BitXor>},
+      {"add", "u32", runGroups<2, redux<uint32_t, Sum>>},
+      {"add", "s32", runGroups<2, redux<uint32_t, Sum>>},
+      {"min", "u32", runGroups<2, redux<uint32_t, Least>>},
+      {"min", "s32", runGroups<2, redux<int32_t, Least>>},
+      {"max", "u32", runGroups<2, redux<uint32_t, Most>>},
+      {"max", "s32", runGroups<2, redux<int32_t, Most>>},
+      {"and", "b32", runGroups<2, redux<uint32_t, BitAnd>>},
+      {"or", "b32", runGroups<2, redux<uint32_t, BitOr>>},
+      {"xor", "b32", runGroups<2, redux<uint32_t, BitXor>>},
   };
   if (!decoder.requireArch(80))
     return false;
@@ -92,11 +87,7 @@ static bool decodeRedux(Decoder &decoder) {
 //===----------------------------------------------------------------------===//
 
 /// op: leader, predicate, members. The ISA leaves open which lane it is.
-static Flow runElect(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
-  Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[2], members, flow))
-    return flow;
+static void elect(Warp &warp, const Inst &inst, LaneMask mask) {
   unsigned leader = __builtin_ctz(mask);
   auto *to = warp.lanes<uint32_t>(inst.op[0]);
   auto *elected = warp.lanes<uint8_t>(inst.op[1]);
@@ -104,13 +95,12 @@ static Flow runElect(Warp &warp, const Inst &inst, LaneMask mask) {
     to[lane] = leader;
     elected[lane] = lane == leader;
   });
-  return Flow::Next;
 }
 
 static bool decodeElect(Decoder &decoder) {
   Inst &inst = decoder.inst();
   inst.kind = Class::Warp;
-  inst.run = runElect;
+  inst.run = runGroups<2, elect>;
   if (!decoder.requireArch(90))
     return false;
   decoder.take("sync");
@@ -138,9 +128,8 @@ static bool decodeElect(Decoder &decoder) {
 //===----------------------------------------------------------------------===//
 
 static Flow runWarpSync(Warp &warp, const Inst &inst, LaneMask mask) {
-  LaneMask members;
   Flow flow;
-  if (!warp.convergeMembers(inst, mask, inst.op[0], members, flow))
+  if (!warp.convergeGroups(inst, mask, inst.op[0], flow))
     return flow;
   warp.getAgent().tick();
   return Flow::Next;
