@@ -52,9 +52,11 @@ elif driver == "roundtrip":
 else:
     opt = ToolSubst("sparsedrop-opt")
 
+if not os.path.exists(os.path.join(bin_dir, "sparsedrop-ptx")):
+    config.excludes += ["Interp"]
 if driver != "tool":
     # The rest does not go through the driver.
-    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models"]
+    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models", "Interp"]
 
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.use_default_substitutions()
@@ -63,6 +65,7 @@ llvm_config.add_tool_substitutions(
         opt,
         ToolSubst("sparsedrop-run"),
         ToolSubst("sparsedrop-search"),
+        ToolSubst("sparsedrop-ptx"),
         ToolSubst("sparsedrop-lsp-server"),
         ToolSubst("sparsedrop-capi-test"),
         ToolSubst("sparsedrop-build-mlp"),
