@@ -24,7 +24,6 @@ struct Elements : InstData {
   uint8_t size = 0;         ///< bytes in memory
   uint8_t registerSize = 0; ///< bytes in the register: at least `size`
   bool isSigned = false;    ///< wider registers get the sign
-  bool is32 = false;        ///< of the address
   Access kind = Access::Read;
   bool acquires = false, releases = false;
 };
