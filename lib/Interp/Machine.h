@@ -195,6 +195,10 @@ public:
   /// Lets blocked fragments try again.
   void unblock();
   Frame &getFrame() { return *fragments[running].frame; }
+  /// For those who keep the frame's registers (wgmma).
+  const std::shared_ptr<Frame> &shareFrame() {
+    return fragments[running].frame;
+  }
   /// The allocation that the last access was in, or null.
   const Allocation *getLastAllocation() const { return lastAllocation; }
   uint8_t *getLocal(unsigned lane, uint64_t offset, uint32_t size);

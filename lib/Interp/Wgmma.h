@@ -68,11 +68,22 @@ struct MatrixState {
   std::shared_ptr<Frame> frame; ///< whose registers `status` is about
   std::vector<uint8_t> status;  ///< by slot / 32
 
+  /// A warp's state, which from now on watches its registers.
+  static MatrixState &get(Warp &warp);
   /// Turns to another function's registers.
   void watch(std::shared_ptr<Frame> next);
   uint8_t &at(uint32_t slot);
   /// Marks what the pending wgmmas of `frame` use.
   void markPending();
+  Tile &makeTile();
+  Reads makeReads();
+  /// Groups up to this one have finished: their results are in the registers.
+  void complete(Warp &warp, uint64_t group);
+  /// Name and use of a register of `frame`.
+  std::string describe(Warp &warp, uint32_t slot);
+
+private:
+  static void writeBack(Tile &tile);
 };
 
 /// Reports uses of registers that pending wgmmas own, and remembers those that
