@@ -16,5 +16,8 @@ const OpcodeEntry sparsedrop::ptx::kMatrixOpcodes[] = {
     {"ldmatrix", decodeLoadMatrix},
     {"stmatrix", decodeStoreMatrix},
     {"movmatrix", decodeMoveMatrix},
+    {"wmma.load", decodeWmmaLoad},
+    {"wmma.store", decodeWmmaStore},
+    {"wmma.mma", decodeWmmaMma},
     {{}, nullptr},
 };

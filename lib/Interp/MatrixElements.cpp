@@ -8,10 +8,7 @@
 
 #include "MatrixElements.h"
 
-#include "FloatFormats.h"
-
 #include <array>
-#include <cmath>
 
 using namespace sparsedrop::ptx;
 
@@ -209,14 +206,6 @@ static void readPair(const uint8_t *const *registers, T *tile,
       tile[row * stride + column] =
           load<T>(registers[column % 2], 4 * row + column / 2);
 }
-
-static float canonicalize(float value) {
-  return value != value ? bitCast<float>(0x7FFFFFFFu) : value;
-}
-static double canonicalize(double value) {
-  return value != value ? bitCast<double>(uint64_t(0x7FFFFFFFFFFFFFFF)) : value;
-}
-static int32_t canonicalize(int32_t value) { return value; }
 
 template <typename T>
 static void writePair(uint8_t *const *registers, const T *tile,

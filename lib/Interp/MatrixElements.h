@@ -21,7 +21,8 @@
 #ifndef SPARSEDROP_LIB_INTERP_MATRIXELEMENTS_H
 #define SPARSEDROP_LIB_INTERP_MATRIXELEMENTS_H
 
-#include <cstdint>
+#include "FloatFormats.h"
+
 #include <optional>
 #include <string_view>
 
@@ -72,6 +73,15 @@ std::optional<Accumulator> parseAccumulator(std::string_view word);
 inline unsigned getBlockRegisters(Accumulator kind) {
   return kind == Accumulator::F16 ? 1 : 2;
 }
+
+/// What a result that is NaN is.
+inline float canonicalize(float value) {
+  return value != value ? bitCast<float>(0x7FFFFFFFu) : value;
+}
+inline double canonicalize(double value) {
+  return value != value ? bitCast<double>(DoubleFormat::kNaN) : value;
+}
+inline int32_t canonicalize(int32_t value) { return value; }
 
 /// Reads an 8x8 block of accumulators from its one or two registers, and writes
 /// it, rounded to the registers' type; NaN becomes canonical. Row r has columns
