@@ -218,12 +218,15 @@ bool Lexer::lexDecimalFloat(Token &token) {
   const char *begin = text.data() + position;
   const char *end = text.data() + text.size();
   auto result = std::from_chars(begin, end, value);
-  size_t length = result.ptr - begin;
+  size_t length = result.ptr - begin, start = position;
   position += length;
-  token.text = text.substr(position - length, length);
-  if (length == 0 || result.ec != std::errc() || isWordCharacter(at()))
+  if (length == 0 || result.ec != std::errc() || isWordCharacter(at())) {
+    while (isWordCharacter(at()) || at() == '.')
+      ++position;
     return fail("malformed number " +
-                quote(text.substr(position - length, 40)));
+                quote(text.substr(start, position - start)));
+  }
+  token.text = text.substr(start, length);
   token.number = Operand::Binary64;
   std::memcpy(&token.bits, &value, sizeof(value));
   return true;

@@ -238,7 +238,6 @@ bool ModuleParser::parseAddressSize() {
 bool ModuleParser::parseAlias() {
   uint32_t indices[2];
   for (uint32_t &index : indices) {
-    std::string_view name;
     if (&index != indices && !cursor.expectSymbol(","))
       return false;
     if (!cursor.isAt(Token::Word))
