@@ -35,42 +35,47 @@ bool FunctionParser::parseDimensions(uint32_t *values) {
   return true;
 }
 
-/// Reads a directive of the function. Those that only advise the assembler are
-/// read and forgotten.
+/// Directives by what follows them. Those that only advise the assembler have
+/// no field.
+static constexpr std::string_view kFlags[] = {"noreturn", "explicitcluster",
+                                              "blocksareclusters", "unique"};
+static constexpr struct {
+  std::string_view name;
+  uint32_t Function::*field;
+} kNumbers[] = {{"minnctapersm", &Function::minnctapersm},
+                {"maxnctapersm", nullptr},
+                {"maxnreg", &Function::maxnreg},
+                {"maxclusterrank", &Function::maxClusterRank},
+                {"abi_preserve", nullptr},
+                {"abi_preserve_control", nullptr}};
+static constexpr struct {
+  std::string_view name;
+  uint32_t (Function::*field)[3];
+} kDimensions[] = {{"maxntid", &Function::maxntid},
+                   {"reqntid", &Function::reqntid},
+                   {"reqnctapercluster", &Function::cluster}};
+
 bool FunctionParser::parseDirective() {
-  static constexpr std::string_view kWithoutValue[] = {
-      "noreturn", "explicitcluster", "blocksareclusters", "unique"};
-  static constexpr std::string_view kWithNumber[] = {
-      "minnctapersm",   "maxnctapersm", "maxnreg",
-      "maxclusterrank", "abi_preserve", "abi_preserve_control"};
   bool isSkipped;
   if (!skipDirective(cursor, isSkipped))
     return false;
   if (isSkipped)
     return true;
-  if (cursor.acceptDirective("maxntid"))
-    return parseDimensions(function.maxntid);
-  if (cursor.acceptDirective("reqntid"))
-    return parseDimensions(function.reqntid);
-  if (cursor.acceptDirective("reqnctapercluster"))
-    return parseDimensions(function.cluster);
   function.explicitCluster |= cursor.isAt(Token::Directive, "explicitcluster");
-  for (std::string_view word : kWithoutValue)
-    if (cursor.acceptDirective(word))
+  for (std::string_view flag : kFlags)
+    if (cursor.acceptDirective(flag))
       return true;
-  for (std::string_view word : kWithNumber) {
-    if (!cursor.acceptDirective(word))
-      continue;
+  for (const auto &directive : kDimensions)
+    if (cursor.acceptDirective(directive.name))
+      return parseDimensions(function.*directive.field);
+  for (const auto &directive : kNumbers) {
     uint64_t value;
+    if (!cursor.acceptDirective(directive.name))
+      continue;
     if (!cursor.expectInteger("a number", ~0u, value))
       return false;
-    uint32_t number = static_cast<uint32_t>(value);
-    if (word == "minnctapersm")
-      function.minnctapersm = number;
-    else if (word == "maxnreg")
-      function.maxnreg = number;
-    else if (word == "maxclusterrank")
-      function.maxClusterRank = number;
+    if (directive.field)
+      function.*directive.field = static_cast<uint32_t>(value);
     return true;
   }
   return cursor.failExpected("'{', ';' or a directive of the function");

@@ -15,51 +15,52 @@
 
 using namespace sparsedrop::ptx;
 
-/// Registers that are predefined (ISA chapter 10), without their digits: the
-/// decoder knows which of them there are.
+/// Registers that are predefined (ISA chapter 10): the decoder knows which of
+/// them it has.
+static constexpr std::string_view kSpecialNames[] = {
+    "%tid",
+    "%ntid",
+    "%laneid",
+    "%warpid",
+    "%nwarpid",
+    "%ctaid",
+    "%nctaid",
+    "%smid",
+    "%nsmid",
+    "%gridid",
+    "%is_explicit_cluster",
+    "%clusterid",
+    "%nclusterid",
+    "%cluster_ctaid",
+    "%cluster_nctaid",
+    "%cluster_ctarank",
+    "%cluster_nctarank",
+    "%lanemask_eq",
+    "%lanemask_le",
+    "%lanemask_lt",
+    "%lanemask_ge",
+    "%lanemask_gt",
+    "%clock",
+    "%clock_hi",
+    "%clock64",
+    "%globaltimer",
+    "%globaltimer_lo",
+    "%globaltimer_hi",
+    "%reserved_smem_offset_begin",
+    "%reserved_smem_offset_end",
+    "%reserved_smem_offset_cap",
+    "%reserved_smem_offset_0",
+    "%reserved_smem_offset_1",
+    "%total_smem_size",
+    "%aggr_smem_size",
+    "%dynamic_smem_size",
+    "%current_graph_exec"};
+
 static bool isSpecialName(std::string_view name) {
-  static constexpr std::string_view kNames[] = {
-      "%tid",
-      "%ntid",
-      "%laneid",
-      "%warpid",
-      "%nwarpid",
-      "%ctaid",
-      "%nctaid",
-      "%smid",
-      "%nsmid",
-      "%gridid",
-      "%is_explicit_cluster",
-      "%clusterid",
-      "%nclusterid",
-      "%cluster_ctaid",
-      "%cluster_nctaid",
-      "%cluster_ctarank",
-      "%cluster_nctarank",
-      "%lanemask_eq",
-      "%lanemask_le",
-      "%lanemask_lt",
-      "%lanemask_ge",
-      "%lanemask_gt",
-      "%clock",
-      "%clock_hi",
-      "%clock64",
-      "%globaltimer",
-      "%globaltimer_lo",
-      "%globaltimer_hi",
-      "%reserved_smem_offset_begin",
-      "%reserved_smem_offset_end",
-      "%reserved_smem_offset_cap",
-      "%reserved_smem_offset_0",
-      "%reserved_smem_offset_1",
-      "%total_smem_size",
-      "%aggr_smem_size",
-      "%dynamic_smem_size",
-      "%current_graph_exec",
-  };
-  for (std::string_view candidate : kNames)
-    if (candidate == name)
+  for (std::string_view special : kSpecialNames)
+    if (special == name)
       return true;
+  // %envreg0 to 31, %pm0 to 7.
   return name.substr(0, 7) == "%envreg" || name.substr(0, 3) == "%pm";
 }
 
