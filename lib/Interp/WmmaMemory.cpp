@@ -16,6 +16,8 @@
 #include "MemoryAccess.h"
 #include "Wmma.h"
 
+#include <algorithm>
+
 using namespace sparsedrop::ptx;
 
 namespace {
@@ -93,13 +95,16 @@ bool forEachLine(Warp &warp, const Inst &inst, Access kind, Visitor visit) {
   uint64_t base = getBase(warp, inst, data.is32, 0);
   int64_t pitch = int64_t(warp.lanes<int32_t>(data.stride)[0]) *
                   int64_t(data.matrix.bits) / 8;
-  constexpr uint32_t kAlign = 16;
+  // Lines are aligned to a lane's fragment; no unit of memory is wider than 16
+  // bytes, and CUDA's own rule for strides is 16 bytes too.
+  uint32_t align =
+      std::min(16u, data.matrix.numRegisters * getSize(data.matrix.type));
   for (unsigned line = 0; line < data.getNumLines(); ++line) {
     uint64_t address = base + line * pitch;
     if (data.is32)
       address = static_cast<uint32_t>(address);
     uint8_t *bytes = warp.access(inst, line, data.space, address,
-                                 data.getLineBytes(), kind, kAlign);
+                                 data.getLineBytes(), kind, align);
     if (!bytes)
       return false;
     visit(bytes, line * data.getLineBytes());
