@@ -237,9 +237,10 @@ static bool readTypes(Decoder &decoder, MmaData &data) {
   if (family != getFamily(data.b) || (!mixes && data.a != data.b))
     return decoder.fail("multiplies ." + std::string(words[1]) + " by ." +
                         std::string(words[2]) + ", which is not supported");
-  bool sameSums = data.c == data.d || data.shape == MatrixShape{8, 8, 4};
+  bool isQuad = data.shape == MatrixShape{8, 8, 4};
+  bool widens = isQuad && data.c == Accumulator::F16;
   if (!accumulates(data.d, family) || !accumulates(data.c, family) ||
-      !sameSums || (data.d == Accumulator::F32 && data.c != data.d))
+      (data.c != data.d && !widens))
     return decoder.fail("adds products of ." + std::string(words[1]) + " to ." +
                         std::string(words[3]) + " for a result of ." +
                         std::string(words[0]) + ", which is not supported");

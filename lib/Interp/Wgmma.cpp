@@ -179,7 +179,8 @@ static Flow issue(Warp &warp, const Inst &inst, MatrixState &state,
   Flow flow = readOperands(warp, inst, tiles, reads);
   if (flow != Flow::Next)
     return flow;
-  bool goesOn = tile != nullptr, adds = warp.lanes<uint8_t>(data.scaleD)[0];
+  bool goesOn = tile != nullptr;
+  bool adds = warp.lanes<uint8_t>(data.scaleD)[0] != data.isScaleNegated;
   if (!goesOn)
     tile = &state.makeTile();
   tile->data = reads.data = &data;

@@ -21,6 +21,7 @@ struct WgmmaData : InstData {
   Accumulator d = Accumulator::F32;
   bool isSaturating = false;
   bool isNegated = false; ///< one of the scales is -1
+  bool isScaleNegated = false; ///< !p: of scale-d
   bool isMNMajorA = false, isMNMajorB = false;
   std::vector<uint32_t> slotsD, slotsA; ///< of A: empty with a descriptor
   uint32_t descriptorA = 0, descriptorB = 0, scaleD = 0; ///< slots

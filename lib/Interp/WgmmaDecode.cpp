@@ -152,10 +152,9 @@ bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
   std::optional<uint32_t> scale = decoder.source(operands[3], Type::Pred);
   if (!b || !scale)
     return false;
-  if (operands[3].isNegated)
-    return decoder.fail("has a negated scale-d");
   data.descriptorB = *b;
   data.scaleD = *scale;
+  data.isScaleNegated = operands[3].isNegated;
   if (isInteger(data.a))
     return decoder.expectOperands(4);
   size_t numTransposes =
