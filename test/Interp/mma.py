@@ -253,7 +253,7 @@ def check_quads(layout_a, layout_b, fc, fd):
 
 for layout_a in ("row", "col"):
     for layout_b in ("row", "col"):
-        for fc, fd in ((F32, F32), (F16, F16), (F32, F16)):
+        for fc, fd in ((F32, F32), (F16, F16), (F16, F32)):
             check_quads(layout_a, layout_b, fc, fd)
 
 #

@@ -99,12 +99,13 @@ def to_bytes(codes, fmt):
     return codes.astype({8: np.uint8, 16: np.uint16, 32: np.uint32, 64: np.uint64}[fmt.bits]).view(np.uint8)
 
 
-def difference(got, a, b, c, fmt, saturating=False):
+def difference(got, a, b, c, fmt, saturating=False, steps=1):
     """What is wrong with `got`, codes of c + a b in `fmt`, or None. a, b and c are
     values. Integers are exact; floats are within the bound that the order of the
     sums leaves: each of the k sums rounds by at most half an ulp of what has been
     added so far, so the error is at most k u (|c| + sum |a b|), u = 2^-24 for f32
-    and 2^-53 for f64. A result in f16 is rounded once more."""
+    and 2^-53 for f64. A result in f16 is rounded once more by each of the `steps`
+    that the sum takes."""
     exact = c + a @ b
     if fmt.is_integer:
         if saturating:
@@ -117,7 +118,7 @@ def difference(got, a, b, c, fmt, saturating=False):
         unit = 2.0**-53 if fmt.name == "f64" else 2.0**-24
         bound = (a.shape[1] + 1) * unit * (np.abs(c) + np.abs(a) @ np.abs(b)) * 1.01
         if fmt.name == "f16":
-            bound += np.abs(exact) * 2.0**-11 + 2.0**-25
+            bound += steps * (np.abs(c) + np.abs(a) @ np.abs(b)) * 2.0**-11 + steps * 2.0**-25
         wrong = ~(np.abs(value - exact) <= bound)
         want = exact
     if not wrong.any():
