@@ -22,9 +22,14 @@ SharedShadow::SharedShadow(uint32_t size, uint32_t numAgents, uint32_t checks)
 
 /// Calls visit(word, bytes of it) for each word of a range.
 template <typename Visitor>
-void SharedShadow::forEachWord(uint32_t offset, uint32_t size,
-                               Visitor visit) const {
+inline void SharedShadow::forEachWord(uint32_t offset, uint32_t size,
+                                      Visitor visit) const {
   uint32_t end = offset + size;
+  if (offset % 4 == 0 && size % 4 == 0) {
+    for (uint32_t word = offset / 4; word < end / 4; ++word)
+      visit(word, kAllBytes);
+    return;
+  }
   while (offset < end) {
     uint32_t word = offset / 4, first = offset % 4;
     uint32_t last = std::min(end - word * 4, 4u);
@@ -48,7 +53,7 @@ static std::string describeAgent(uint32_t agent, unsigned lane,
                                  uint32_t numAgents) {
   uint32_t numWarps = numAgents / 2;
   std::string text = agent < numWarps ? "warp " + std::to_string(agent)
-                                      : "an asynchronous copy of warp " +
+                                      : "an asynchronous operation of warp " +
                                             std::to_string(agent - numWarps);
   if (lane < kNumLanes)
     text += " lane " + std::to_string(lane);
@@ -138,21 +143,26 @@ void SharedShadow::recordWrite(const Agent &agent, unsigned lane, uint32_t word,
     cell.flags |= kAsyncWrite;
 }
 
-void SharedShadow::recordRead(const Agent &agent, unsigned lane, uint32_t word,
-                              unsigned bytes) {
-  std::vector<uint32_t> &row = reads[agent.id];
+uint32_t *SharedShadow::getReads(uint32_t agent) {
+  std::vector<uint32_t> &row = reads[agent];
   if (row.empty())
     row.resize(cells.size(), 0);
+  return row.data();
+}
+
+inline void SharedShadow::recordRead(const Agent &agent, unsigned lane,
+                                     uint32_t word, unsigned bytes) {
+  uint32_t &read = getReads(agent.id)[word];
   Cell &cell = cells[word];
   uint64_t bit = uint64_t(1) << (agent.id % 64);
   uint32_t packed = pack(std::min(agent.time, kLastTime), lane, bytes);
-  if ((cell.readers & bit) && timeOf(row[word]) == timeOf(packed)) {
+  if ((cell.readers & bit) && timeOf(read) == timeOf(packed)) {
     // Several lanes at one time: none of them is the only reader.
-    if (laneOf(row[word]) != lane)
+    if (laneOf(read) != lane)
       packed |= 63u << 4;
-    packed |= bytesOf(row[word]);
+    packed |= bytesOf(read);
   }
-  row[word] = agent.time > kLastTime ? 0 : packed;
+  read = agent.time > kLastTime ? 0 : packed;
   if (!(cell.readers & bit) && reads.size() > 64) {
     // Others that share the bit have read before the last write.
     for (uint32_t other = agent.id % 64; other < reads.size(); other += 64)
@@ -192,21 +202,54 @@ Violation SharedShadow::accessWord(const Agent &agent, unsigned lane,
   return violation;
 }
 
+inline bool SharedShadow::isOrdered(const Agent &agent, unsigned lane,
+                                    const Cell &cell) const {
+  uint32_t time = timeOf(cell.write);
+  if (cell.writer == agent.id)
+    return time < agent.time || laneOf(cell.write) == lane || lane >= kNumLanes;
+  return agent.known.covers(cell.writer, time);
+}
+
+template <Proxy On>
+inline bool SharedShadow::isReadFine(const Agent &agent, unsigned lane,
+                                     const Cell &cell, unsigned bytes) const {
+  bool isThere = !(cell.flags & kPoison) && (cell.flags & bytes) == bytes;
+  bool isFenced = On == Proxy::Generic || (cell.flags & kAsyncWrite) ||
+                  agent.fenced.covers(cell.writer, timeOf(cell.write));
+  return isThere && isFenced && isOrdered(agent, lane, cell);
+}
+
+/// Reads are most of all accesses, and nothing is wrong with most of them.
+template <Proxy On>
+Violation SharedShadow::read(const Agent &agent, unsigned lane, uint32_t offset,
+                             uint32_t size) {
+  Violation first;
+  forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
+    if (isReadFine<On>(agent, lane, cells[word], bytes))
+      return recordRead(agent, lane, word, bytes);
+    Violation violation =
+        accessWord(agent, lane, word, bytes, Access::Read, On);
+    if (violation && !first)
+      first = std::move(violation);
+  });
+  return first;
+}
+
 Violation SharedShadow::access(const Agent &agent, unsigned lane,
                                uint32_t offset, uint32_t size, Access kind,
                                Proxy proxy) {
+  if (kind == Access::Read)
+    return proxy == Proxy::Async
+               ? read<Proxy::Async>(agent, lane, offset, size)
+               : read<Proxy::Generic>(agent, lane, offset, size);
   Violation first;
   forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
-    Cell &cell = cells[word];
-    // What most reads find: written by somebody known, read before by nobody
-    // who matters.
-    if (kind == Access::Read && (cell.flags & kAllBytes) == kAllBytes &&
-        !(cell.flags & kPoison) && proxy == Proxy::Generic &&
-        cell.writer != agent.id &&
-        agent.known.covers(cell.writer, timeOf(cell.write))) {
-      recordRead(agent, lane, word, bytes);
-      return;
-    }
+    const Cell &cell = cells[word];
+    // Words that nobody has read since somebody known wrote them.
+    if (kind == Access::Write && proxy == Proxy::Generic && !cell.readers &&
+        !cell.asyncReads && !(cell.flags & kPoison) &&
+        isOrdered(agent, lane, cell))
+      return recordWrite(agent, lane, word, bytes, kind, proxy);
     Violation violation = accessWord(agent, lane, word, bytes, kind, proxy);
     if (violation && !first)
       first = std::move(violation);

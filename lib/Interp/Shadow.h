@@ -103,6 +103,16 @@ private:
                    unsigned bytes, Access kind, Proxy proxy);
   void recordRead(const Agent &agent, unsigned lane, uint32_t word,
                   unsigned bytes);
+  /// Whether a read or a write needs no closer look: of all that checks look
+  /// at, nothing is wrong.
+  bool isOrdered(const Agent &agent, unsigned lane, const Cell &cell) const;
+  template <Proxy On>
+  bool isReadFine(const Agent &agent, unsigned lane, const Cell &cell,
+                  unsigned bytes) const;
+  uint32_t *getReads(uint32_t agent);
+  template <Proxy On>
+  Violation read(const Agent &agent, unsigned lane, uint32_t offset,
+                 uint32_t size);
   template <typename Visitor>
   void forEachWord(uint32_t offset, uint32_t size, Visitor visit) const;
   bool isEnabled(Check check) const {
