@@ -143,30 +143,32 @@ void SharedShadow::recordWrite(const Agent &agent, unsigned lane, uint32_t word,
     cell.flags |= kAsyncWrite;
 }
 
-uint32_t *SharedShadow::getReads(uint32_t agent) {
-  std::vector<uint32_t> &row = reads[agent];
+SharedShadow::Reader::Reader(SharedShadow &shadow, const Agent &agent,
+                             unsigned lane)
+    : agent(agent.id), lane(lane), time(std::min(agent.time, kLastTime)),
+      isLate(agent.time > kLastTime), sharesBit(shadow.reads.size() > 64) {
+  std::vector<uint32_t> &row = shadow.reads[agent.id];
   if (row.empty())
-    row.resize(cells.size(), 0);
-  return row.data();
+    row.resize(shadow.cells.size(), 0);
+  reads = row.data();
 }
 
-inline void SharedShadow::recordRead(const Agent &agent, unsigned lane,
+inline void SharedShadow::recordRead(const Reader &reader, Cell &cell,
                                      uint32_t word, unsigned bytes) {
-  uint32_t &read = getReads(agent.id)[word];
-  Cell &cell = cells[word];
-  uint64_t bit = uint64_t(1) << (agent.id % 64);
-  uint32_t packed = pack(std::min(agent.time, kLastTime), lane, bytes);
-  if ((cell.readers & bit) && timeOf(read) == timeOf(packed)) {
+  uint32_t &read = reader.reads[word];
+  uint64_t bit = uint64_t(1) << (reader.agent % 64);
+  uint32_t packed = pack(reader.time, reader.lane, bytes);
+  if ((cell.readers & bit) && timeOf(read) == reader.time) {
     // Several lanes at one time: none of them is the only reader.
-    if (laneOf(read) != lane)
+    if (laneOf(read) != reader.lane)
       packed |= 63u << 4;
     packed |= bytesOf(read);
   }
-  read = agent.time > kLastTime ? 0 : packed;
-  if (!(cell.readers & bit) && reads.size() > 64) {
+  read = reader.isLate ? 0 : packed;
+  if (reader.sharesBit && !(cell.readers & bit)) {
     // Others that share the bit have read before the last write.
-    for (uint32_t other = agent.id % 64; other < reads.size(); other += 64)
-      if (other != agent.id && !reads[other].empty())
+    for (uint32_t other = reader.agent % 64; other < reads.size(); other += 64)
+      if (other != reader.agent && !reads[other].empty())
         reads[other][word] = 0;
   }
   cell.readers |= bit;
@@ -189,7 +191,7 @@ Violation SharedShadow::accessWord(const Agent &agent, unsigned lane,
   if (isRead(kind)) {
     // What may meet atomic writes is no reason to report them.
     if (!isAtomic(kind))
-      recordRead(agent, lane, word, bytes);
+      recordRead(Reader(*this, agent, lane), cell, word, bytes);
     return violation;
   }
   if (!violation && cell.asyncReads && isEnabled(Check::Async))
@@ -219,18 +221,31 @@ inline bool SharedShadow::isReadFine(const Agent &agent, unsigned lane,
   return isThere && isFenced && isOrdered(agent, lane, cell);
 }
 
-/// Reads are most of all accesses, and nothing is wrong with most of them.
-template <Proxy On>
+/// Reads are most of all accesses, nothing is wrong with most of them, and
+/// neighbouring words were mostly written by one access.
+template <Proxy On, bool Begins>
 Violation SharedShadow::read(const Agent &agent, unsigned lane, uint32_t offset,
                              uint32_t size) {
   Violation first;
+  Reader reader(*this, agent, lane);
+  Cell *begin = cells.data();
+  const Cell *fine = nullptr; // the last one with which nothing was wrong
   forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
-    if (isReadFine<On>(agent, lane, cells[word], bytes))
-      return recordRead(agent, lane, word, bytes);
-    Violation violation =
-        accessWord(agent, lane, word, bytes, Access::Read, On);
-    if (violation && !first)
-      first = std::move(violation);
+    Cell &cell = begin[word];
+    bool isLike = fine && cell.write == fine->write &&
+                  cell.writer == fine->writer && cell.flags == fine->flags &&
+                  bytes == kAllBytes;
+    if (isLike || isReadFine<On>(agent, lane, cell, bytes)) {
+      if (bytes == kAllBytes)
+        fine = &cell;
+      recordRead(reader, cell, word, bytes);
+    } else if (Violation violation =
+                   accessWord(agent, lane, word, bytes, Access::Read, On)) {
+      if (!first)
+        first = std::move(violation);
+    }
+    if (Begins && cell.asyncReads < kManyReads)
+      ++cell.asyncReads;
   });
   return first;
 }
@@ -240,8 +255,8 @@ Violation SharedShadow::access(const Agent &agent, unsigned lane,
                                Proxy proxy) {
   if (kind == Access::Read)
     return proxy == Proxy::Async
-               ? read<Proxy::Async>(agent, lane, offset, size)
-               : read<Proxy::Generic>(agent, lane, offset, size);
+               ? read<Proxy::Async, false>(agent, lane, offset, size)
+               : read<Proxy::Generic, false>(agent, lane, offset, size);
   Violation first;
   forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
     const Cell &cell = cells[word];
@@ -276,19 +291,12 @@ void SharedShadow::endAsyncWrite(const Agent &agent, unsigned lane,
 
 Violation SharedShadow::beginAsyncRead(const Agent &agent, unsigned lane,
                                        uint32_t offset, uint32_t size) {
-  Violation violation =
-      access(agent, lane, offset, size, Access::Read, Proxy::Async);
-  forEachWord(offset, size, [&](uint32_t word, unsigned) {
-    if (cells[word].asyncReads < 255)
-      ++cells[word].asyncReads;
-  });
-  return violation;
+  return read<Proxy::Async, true>(agent, lane, offset, size);
 }
 
 void SharedShadow::endAsyncRead(uint32_t offset, uint32_t size) {
   forEachWord(offset, size, [&](uint32_t word, unsigned) {
-    // 255 is "many": they cannot be counted down.
-    if (cells[word].asyncReads > 0 && cells[word].asyncReads < 255)
+    if (cells[word].asyncReads > 0 && cells[word].asyncReads < kManyReads)
       --cells[word].asyncReads;
   });
 }

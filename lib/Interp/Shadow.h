@@ -89,6 +89,8 @@ private:
   };
   static constexpr uint8_t kAllBytes = 15, kPoison = 16, kAsyncWrite = 32,
                            kAtomicWrite = 64;
+  /// Of asyncReads: so many that they cannot be counted down.
+  static constexpr uint8_t kManyReads = 255;
 
   static uint32_t pack(uint32_t time, unsigned lane, unsigned bytes) {
     return time << 10 | lane << 4 | bytes;
@@ -101,7 +103,17 @@ private:
                          unsigned bytes) const;
   void recordWrite(const Agent &agent, unsigned lane, uint32_t word,
                    unsigned bytes, Access kind, Proxy proxy);
-  void recordRead(const Agent &agent, unsigned lane, uint32_t word,
+  /// Who reads, for several words.
+  struct Reader {
+    Reader(SharedShadow &shadow, const Agent &agent, unsigned lane);
+    uint32_t agent;
+    unsigned lane;
+    uint32_t time;
+    bool isLate;     ///< its times no longer fit
+    bool sharesBit;  ///< in Cell::readers, with others
+    uint32_t *reads; ///< its row
+  };
+  void recordRead(const Reader &reader, Cell &cell, uint32_t word,
                   unsigned bytes);
   /// Whether a read or a write needs no closer look: of all that checks look
   /// at, nothing is wrong.
@@ -109,8 +121,7 @@ private:
   template <Proxy On>
   bool isReadFine(const Agent &agent, unsigned lane, const Cell &cell,
                   unsigned bytes) const;
-  uint32_t *getReads(uint32_t agent);
-  template <Proxy On>
+  template <Proxy On, bool Begins>
   Violation read(const Agent &agent, unsigned lane, uint32_t offset,
                  uint32_t size);
   template <typename Visitor>
