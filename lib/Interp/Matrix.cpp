@@ -13,6 +13,8 @@ using namespace sparsedrop::ptx;
 
 const OpcodeEntry sparsedrop::ptx::kMatrixOpcodes[] = {
     {"mma", decodeMma},
+    {"mma.sp", decodeMma},
+    {"mma.sp::ordered_metadata", decodeMma},
     {"ldmatrix", decodeLoadMatrix},
     {"stmatrix", decodeStoreMatrix},
     {"movmatrix", decodeMoveMatrix},

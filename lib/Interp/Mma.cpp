@@ -21,7 +21,7 @@
 #include "Machine.h"
 #include "MatrixCompute.h"
 
-#include <cstring>
+#include <algorithm>
 
 using namespace sparsedrop::ptx;
 
@@ -36,15 +36,16 @@ template <typename T> struct MmaOf : MmaData {
   CoreReader<T> readA = nullptr, readB = nullptr;
 };
 
-constexpr unsigned kMostM = 16, kMostN = 8, kMostK = 64;
+constexpr unsigned kMostM = 16, kMostN = 8, kMostK = 128;
 
 template <typename T>
 void readOperands(Warp &warp, const MmaOf<T> &data, T *a, T *b) {
   const MatrixShape &shape = data.shape;
   unsigned columns = getCoreColumns(data.a), blocks = shape.m / 8;
+  unsigned k = data.getStoredK();
   for (unsigned i = 0; i < data.slotsA.size(); ++i)
     data.readA(warp.lanes<uint8_t>(data.slotsA[i]),
-               a + i % blocks * 8 * shape.k + i / blocks * columns, shape.k);
+               a + i % blocks * 8 * k + i / blocks * columns, k);
   for (unsigned i = 0; i < data.slotsB.size(); ++i)
     data.readB(warp.lanes<uint8_t>(data.slotsB[i]), b + i * columns * shape.n,
                shape.n);
@@ -75,6 +76,11 @@ template <typename T> Flow runMma(Warp &warp, const Inst &inst, LaneMask mask) {
   const MatrixShape &shape = data.shape;
   alignas(64) T a[kMostM * kMostK], b[kMostK * kMostN], sums[kMostM * kMostN];
   readOperands(warp, data, a, b);
+  if constexpr (!std::is_same_v<T, double>)
+    if (data.isSparse)
+      flow = expandSparse(warp, inst, data.sparse, data.metadata, a);
+  if (flow != Flow::Next)
+    return flow;
   readSums(warp, data, sums);
   if (std::is_same_v<T, int32_t>) {
     alignas(64) T products[kMostM * kMostN] = {};
@@ -127,17 +133,38 @@ struct ShapeEntry {
   Family family;
   MatrixShape shape;
   unsigned arch;
+  bool isSparse = false;
 };
 constexpr ShapeEntry kShapes[] = {
-    {Family::F16, {16, 8, 8}, 75},     {Family::F16, {16, 8, 16}, 80},
-    {Family::BF16, {16, 8, 8}, 80},    {Family::BF16, {16, 8, 16}, 80},
-    {Family::TF32, {16, 8, 4}, 80},    {Family::TF32, {16, 8, 8}, 80},
-    {Family::Float8, {16, 8, 16}, 89}, {Family::Float8, {16, 8, 32}, 89},
-    {Family::F64, {8, 8, 4}, 80},      {Family::F64, {16, 8, 4}, 90},
-    {Family::F64, {16, 8, 8}, 90},     {Family::F64, {16, 8, 16}, 90},
-    {Family::Byte, {8, 8, 16}, 75},    {Family::Byte, {16, 8, 16}, 80},
-    {Family::Byte, {16, 8, 32}, 80},   {Family::Nibble, {8, 8, 32}, 75},
-    {Family::Nibble, {16, 8, 32}, 80}, {Family::Nibble, {16, 8, 64}, 80},
+    {Family::F16, {16, 8, 8}, 75},
+    {Family::F16, {16, 8, 16}, 80},
+    {Family::BF16, {16, 8, 8}, 80},
+    {Family::BF16, {16, 8, 16}, 80},
+    {Family::TF32, {16, 8, 4}, 80},
+    {Family::TF32, {16, 8, 8}, 80},
+    {Family::Float8, {16, 8, 16}, 89},
+    {Family::Float8, {16, 8, 32}, 89},
+    {Family::F64, {8, 8, 4}, 80},
+    {Family::F64, {16, 8, 4}, 90},
+    {Family::F64, {16, 8, 8}, 90},
+    {Family::F64, {16, 8, 16}, 90},
+    {Family::Byte, {8, 8, 16}, 75},
+    {Family::Byte, {16, 8, 16}, 80},
+    {Family::Byte, {16, 8, 32}, 80},
+    {Family::Nibble, {8, 8, 32}, 75},
+    {Family::Nibble, {16, 8, 32}, 80},
+    {Family::Nibble, {16, 8, 64}, 80},
+    {Family::F16, {16, 8, 16}, 80, true},
+    {Family::F16, {16, 8, 32}, 80, true},
+    {Family::BF16, {16, 8, 16}, 80, true},
+    {Family::BF16, {16, 8, 32}, 80, true},
+    {Family::TF32, {16, 8, 8}, 80, true},
+    {Family::TF32, {16, 8, 16}, 80, true},
+    {Family::Float8, {16, 8, 64}, 89, true},
+    {Family::Byte, {16, 8, 32}, 80, true},
+    {Family::Byte, {16, 8, 64}, 80, true},
+    {Family::Nibble, {16, 8, 64}, 80, true},
+    {Family::Nibble, {16, 8, 128}, 80, true},
 };
 
 /// Whether a type of accumulators goes with the multiplicands.
@@ -212,6 +239,49 @@ bool sparsedrop::ptx::readFragment(Decoder &decoder, size_t operand,
 }
 
 //===----------------------------------------------------------------------===//
+// Sparse matrices
+//===----------------------------------------------------------------------===//
+
+bool sparsedrop::ptx::readSparse(Decoder &decoder, size_t operand,
+                                 SparseForm &form, uint32_t &metadata) {
+  const std::vector<Operand> &operands = decoder.get().operands;
+  std::optional<uint32_t> slot = decoder.source(operands[operand], Type::B32);
+  if (!slot)
+    return false;
+  metadata = *slot;
+  std::optional<int64_t> selector = decoder.immediate(operands[operand + 1]);
+  if (!selector)
+    return false;
+  unsigned count = form.getNumSelectors();
+  if (*selector < 0 || *selector >= count)
+    return decoder.fail("has the sparsity selector " +
+                        std::to_string(*selector) + ", but must have one of " +
+                        std::to_string(count) + ", from 0");
+  form.selector = static_cast<unsigned>(*selector);
+  return true;
+}
+
+template <typename T>
+Flow sparsedrop::ptx::expandSparse(Warp &warp, const Inst &inst,
+                                   const SparseForm &form, uint32_t metadata,
+                                   T *a) {
+  alignas(64) T whole[kMostM * kMostK];
+  int lane = expandSparse(form, warp.lanes<uint32_t>(metadata), a, whole);
+  if (lane >= 0)
+    return warp.report(inst, lane, Check::Fault,
+                       "the metadata of a sparse matrix choose no elements");
+  std::copy(whole, whole + kMostM * form.k, a);
+  return Flow::Next;
+}
+
+template Flow sparsedrop::ptx::expandSparse<float>(Warp &, const Inst &,
+                                                   const SparseForm &, uint32_t,
+                                                   float *);
+template Flow sparsedrop::ptx::expandSparse<int32_t>(Warp &, const Inst &,
+                                                     const SparseForm &,
+                                                     uint32_t, int32_t *);
+
+//===----------------------------------------------------------------------===//
 // Decoding
 //===----------------------------------------------------------------------===//
 
@@ -232,6 +302,8 @@ static bool readTypes(Decoder &decoder, MmaData &data) {
   data.a = *a;
   data.b = *b;
   data.c = *c;
+  data.sparse.element = data.a;
+  data.sparse.k = data.shape.k;
   Family family = getFamily(data.a);
   bool mixes = isInteger(data.a) || isFloat8(data.a);
   if (family != getFamily(data.b) || (!mixes && data.a != data.b))
@@ -258,12 +330,13 @@ static bool finish(Decoder &decoder, const MmaData &from) {
   decoder.inst().run = runMma<T>;
   return readFragment(decoder, 0, blocks * getBlockRegisters(data.d),
                       getRegisterType(data.d), true, data.slotsD) &&
-         readFragment(decoder, 1, blocks * data.shape.k / coreK, type, false,
-                      data.slotsA) &&
+         readFragment(decoder, 1, blocks * data.getStoredK() / coreK, type,
+                      false, data.slotsA) &&
          readFragment(decoder, 2, data.shape.k / coreK, type, false,
                       data.slotsB) &&
          readFragment(decoder, 3, blocks * getBlockRegisters(data.c),
-                      getRegisterType(data.c), false, data.slotsC);
+                      getRegisterType(data.c), false, data.slotsC) &&
+         (!data.isSparse || readSparse(decoder, 4, data.sparse, data.metadata));
 }
 
 static bool finishFor(Decoder &decoder, const MmaData &data) {
@@ -273,12 +346,14 @@ static bool finishFor(Decoder &decoder, const MmaData &data) {
                            : finish<float>(decoder, data);
 }
 
-/// mma.sync.aligned.shape.alayout.blayout{.satfinite}.dtype.atype.btype.ctype
+/// mma{.sp}.sync.aligned.shape.alayout.blayout{.satfinite}.dtype.atype.btype.ctype
 bool sparsedrop::ptx::decodeMma(Decoder &decoder) {
   decoder.inst().kind = Class::Matrix;
+  MmaData data;
+  data.sparse.isOrdered = decoder.take("sp::ordered_metadata");
+  data.isSparse = data.sparse.isOrdered || decoder.take("sp");
   if (!decoder.take("sync") || !decoder.take("aligned"))
     return decoder.fail("needs .sync.aligned");
-  MmaData data;
   if (!parseShape(decoder.takeAny(), data.shape))
     return decoder.fail("needs a shape such as .m16n8k16");
   std::string_view layoutA = decoder.takeAny(), layoutB = decoder.takeAny();
@@ -288,16 +363,19 @@ bool sparsedrop::ptx::decodeMma(Decoder &decoder) {
       (!data.isColumnB && layoutB != "row"))
     return decoder.fail("needs the layouts .row or .col of both matrices");
   data.isSaturating = decoder.take("satfinite");
-  if (!readTypes(decoder, data) || !decoder.expectOperands(4))
+  if (!readTypes(decoder, data) ||
+      !decoder.expectOperands(data.isSparse ? 6 : 4))
     return false;
   if (data.isSaturating && !isInteger(data.a))
     return decoder.fail("saturates, which only integers do");
-  if (data.a == Element::F16 && data.shape == MatrixShape{8, 8, 4})
+  if (data.a == Element::F16 && data.shape == MatrixShape{8, 8, 4} &&
+      !data.isSparse)
     return decoder.requireArch(70) && decodeQuadMma(decoder, data);
   if (data.isColumnA || !data.isColumnB)
     return decoder.fail("has layouts other than .row.col");
   for (const ShapeEntry &entry : kShapes)
-    if (entry.family == getFamily(data.a) && entry.shape == data.shape)
+    if (entry.family == getFamily(data.a) && entry.shape == data.shape &&
+        entry.isSparse == data.isSparse)
       return decoder.requireArch(entry.arch) && finishFor(decoder, data);
   return decoder.fail("has a shape that is not supported for its types");
 }

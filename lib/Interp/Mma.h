@@ -9,7 +9,7 @@
 #ifndef SPARSEDROP_LIB_INTERP_MMA_H
 #define SPARSEDROP_LIB_INTERP_MMA_H
 
-#include "MatrixElements.h"
+#include "MatrixSparse.h"
 #include "Program.h"
 
 #include <string_view>
@@ -39,20 +39,30 @@ struct MmaData : InstData {
   bool isColumnA = false, isColumnB = false;
   std::vector<uint32_t> slotsD, slotsA, slotsB, slotsC;
   // mma.sp only.
+  bool isSparse = false;
+  SparseForm sparse;
   uint32_t metadata = 0; ///< slot
-  unsigned selector = 0; ///< which threads of four hold it
+
+  /// Columns of A as it is stored.
+  unsigned getStoredK() const { return isSparse ? shape.k / 2 : shape.k; }
 };
 
 /// Reads a fragment's registers, which must be `count`.
 bool readFragment(Decoder &decoder, size_t operand, size_t count, Type type,
                   bool isWrite, std::vector<uint32_t> &slots);
+/// Reads the metadata and the selector of a sparse A from two operands.
+bool readSparse(Decoder &decoder, size_t operand, SparseForm &form,
+                uint32_t &metadata);
+/// Expands a sparse A in place of itself; reports metadata that mean nothing.
+template <typename T>
+Flow expandSparse(Warp &warp, const Inst &inst, const SparseForm &form,
+                  uint32_t metadata, T *a);
 /// The register type of accumulators.
 Type getRegisterType(Accumulator kind);
 
 // Functions of opcodes, by file.
 bool decodeMma(Decoder &decoder);                    // Mma.cpp
 bool decodeQuadMma(Decoder &decoder, MmaData &data); // MmaQuad.cpp
-bool decodeSparseMma(Decoder &decoder);              // MmaSparse.cpp
 bool decodeLoadMatrix(Decoder &decoder);             // LoadMatrix.cpp
 bool decodeStoreMatrix(Decoder &decoder);            // LoadMatrix.cpp
 bool decodeMoveMatrix(Decoder &decoder);             // LoadMatrix.cpp

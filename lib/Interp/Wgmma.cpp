@@ -177,6 +177,8 @@ static Flow issue(Warp &warp, const Inst &inst, MatrixState &state,
   WgmmaTiles<T> tiles;
   MatrixState::Reads reads = state.makeReads();
   Flow flow = readOperands(warp, inst, tiles, reads);
+  if (flow == Flow::Next && data.isSparse)
+    flow = expandSparse(warp, inst, data.sparse, data.metadata, tiles.a);
   if (flow != Flow::Next)
     return flow;
   bool goesOn = tile != nullptr;

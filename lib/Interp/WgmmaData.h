@@ -20,18 +20,24 @@ struct WgmmaData : InstData {
   Element a = Element::F16, b = Element::F16;
   Accumulator d = Accumulator::F32;
   bool isSaturating = false;
-  bool isNegated = false; ///< one of the scales is -1
+  bool isNegated = false;      ///< one of the scales is -1
   bool isScaleNegated = false; ///< !p: of scale-d
   bool isMNMajorA = false, isMNMajorB = false;
   std::vector<uint32_t> slotsD, slotsA; ///< of A: empty with a descriptor
   uint32_t descriptorA = 0, descriptorB = 0, scaleD = 0; ///< slots
 
+  bool isSparse = false;
+  SparseForm sparse;
+  uint32_t metadata = 0; ///< slot
+
+  /// Columns of A as it is stored.
+  unsigned getStoredK() const { return isSparse ? shape.k / 2 : shape.k; }
   bool hasRegistersA() const { return !slotsA.empty(); }
 };
 
 /// A warp's operands as tiles: its 16 rows of A, and B.
 template <typename T> struct WgmmaTiles {
-  static constexpr unsigned kMostK = 32;
+  static constexpr unsigned kMostK = 64;
   alignas(64) T a[MatrixState::kRows * kMostK];
   alignas(64) T b[kMostK * MatrixState::kMostColumns];
 };

@@ -45,20 +45,19 @@ static bool areTypesRight(const WgmmaData &data) {
 }
 
 /// m64, n a multiple of 8 up to 256, of 16 beyond 32 for integers, and 32 bytes
-/// of k (ISA 9.7.15.2).
+/// of k, of A as it is stored (ISA 9.7.15.2).
 static bool isShapeRight(const WgmmaData &data) {
   unsigned n = data.shape.n;
   bool isWidthRight = n >= 8 && n <= 256 && n % 8 == 0;
   if (isInteger(data.a) && n > 32)
     isWidthRight &= n % 16 == 0;
   return data.shape.m == 64 && isWidthRight &&
-         data.shape.k == 256 / getBits(data.a);
+         data.getStoredK() == 256 / getBits(data.a) && data.shape.k % 2 == 0;
 }
 
 static bool readForm(Decoder &decoder, WgmmaData &data) {
   decoder.take("mma_async");
-  if (decoder.take("sp"))
-    return decoder.fail("multiplies a sparse matrix, which is not supported");
+  data.isSparse = decoder.take("sp");
   if (!decoder.take("sync") || !decoder.take("aligned"))
     return decoder.fail("needs .sync.aligned");
   data.isSaturating = decoder.take("satfinite");
@@ -117,15 +116,14 @@ static bool readChoice(Decoder &decoder, size_t index, std::string_view name,
 
 /// imm-scale-a, imm-scale-b, and imm-trans-a of a descriptor and imm-trans-b
 /// where there are 16 bits.
-static bool readImmediates(Decoder &decoder, WgmmaData &data) {
+static bool readImmediates(Decoder &decoder, size_t next, WgmmaData &data) {
   bool negatesA, negatesB;
-  if (!readChoice(decoder, 4, "imm-scale-a", 1, -1, negatesA) ||
-      !readChoice(decoder, 5, "imm-scale-b", 1, -1, negatesB))
+  if (!readChoice(decoder, next++, "imm-scale-a", 1, -1, negatesA) ||
+      !readChoice(decoder, next++, "imm-scale-b", 1, -1, negatesB))
     return false;
   data.isNegated = negatesA != negatesB;
   if (!isTransposable(data.a))
     return true;
-  size_t next = 6;
   if (!data.hasRegistersA() &&
       !readChoice(decoder, next++, "imm-trans-a", 0, 1, data.isMNMajorA))
     return false;
@@ -140,8 +138,10 @@ bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
       !readForm(decoder, data))
     return false;
   const std::vector<Operand> &operands = decoder.get().operands;
-  if (operands.size() < 4)
-    return decoder.expectOperands(4);
+  // A sparse matrix has two operands between those of B and scale-d.
+  size_t scaleD = data.isSparse ? 5 : 3;
+  if (operands.size() <= scaleD)
+    return decoder.expectOperands(scaleD + 1);
   size_t numBlocks = MatrixState::kRows / 8 * (data.shape.n / 8);
   if (!readFragment(decoder, 0, numBlocks * getBlockRegisters(data.d),
                     getRegisterType(data.d), /*isWrite=*/true, data.slotsD) ||
@@ -149,16 +149,20 @@ bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
     return false;
   decoder.addMatrixRegisters(data.slotsD);
   std::optional<uint32_t> b = decoder.source(operands[2], Type::B64);
-  std::optional<uint32_t> scale = decoder.source(operands[3], Type::Pred);
+  std::optional<uint32_t> scale = decoder.source(operands[scaleD], Type::Pred);
   if (!b || !scale)
     return false;
   data.descriptorB = *b;
   data.scaleD = *scale;
-  data.isScaleNegated = operands[3].isNegated;
+  data.isScaleNegated = operands[scaleD].isNegated;
+  data.sparse.element = data.a;
+  data.sparse.k = data.shape.k;
+  if (data.isSparse && !readSparse(decoder, 3, data.sparse, data.metadata))
+    return false;
   if (isInteger(data.a))
-    return decoder.expectOperands(4);
+    return decoder.expectOperands(scaleD + 1);
   size_t numTransposes =
       isTransposable(data.a) ? (data.hasRegistersA() ? 1 : 2) : 0;
-  return decoder.expectOperands(6 + numTransposes) &&
-         readImmediates(decoder, data);
+  return decoder.expectOperands(scaleD + 3 + numTransposes) &&
+         readImmediates(decoder, scaleD + 1, data);
 }

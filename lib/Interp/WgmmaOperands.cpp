@@ -109,6 +109,14 @@ template <typename T>
 Flow readShared(Warp &warp, const Inst &inst, const SharedMatrix &matrix,
                 CoreReader<T> reader, T *tile, unsigned strideMN,
                 unsigned strideK, MatrixState::Reads &reads) {
+  const MatrixDescriptor &descriptor = matrix.descriptor;
+  unsigned kBytes = matrix.numK / matrix.columns * kChunkBytes;
+  if (!matrix.isMNMajor && descriptor.swizzle && kBytes > descriptor.swizzle)
+    return warp.report(inst, 0, Check::Fault,
+                       "matrix " + std::string(matrix.name) + " has " +
+                           std::to_string(kBytes) +
+                           " bytes of k, which are more than the swizzle of " +
+                           std::to_string(descriptor.swizzle));
   ChunkSet chunks;
   unsigned numLines = matrix.isMNMajor ? matrix.numK : matrix.numMN;
   unsigned length = matrix.isMNMajor ? matrix.numMN : matrix.numK;
@@ -161,7 +169,7 @@ Flow readDescriptor(Warp &warp, const Inst &inst, const char *name,
 
 template <typename T>
 static void readRegistersA(Warp &warp, const WgmmaData &data, T *a) {
-  unsigned columns = getCoreColumns(data.a), k = data.shape.k;
+  unsigned columns = getCoreColumns(data.a), k = data.getStoredK();
   CoreReader<T> reader = getReader<T>(data.a, /*transposed=*/false);
   for (unsigned i = 0; i < data.slotsA.size(); ++i)
     reader(warp.lanes<uint8_t>(data.slotsA[i]),
@@ -173,7 +181,7 @@ Flow sparsedrop::ptx::readOperands(Warp &warp, const Inst &inst,
                                    WgmmaTiles<T> &tiles,
                                    MatrixState::Reads &reads) {
   const auto &data = inst.getData<WgmmaData>();
-  unsigned n = data.shape.n, k = data.shape.k;
+  unsigned n = data.shape.n, k = data.getStoredK();
   uint64_t bits;
   Flow flow = Flow::Next;
   if (data.hasRegistersA()) {
@@ -196,8 +204,8 @@ Flow sparsedrop::ptx::readOperands(Warp &warp, const Inst &inst,
     flow = readDescriptor(warp, inst, "B", data.descriptorB, bits);
   if (flow != Flow::Next)
     return flow;
-  SharedMatrix b{"B", MatrixDescriptor(bits), data.isMNMajorB, 0, n,
-                 k,   getCoreColumns(data.b)};
+  SharedMatrix b{"B", MatrixDescriptor(bits), data.isMNMajorB,       0,
+                 n,   data.shape.k,           getCoreColumns(data.b)};
   return readShared(warp, inst, b, getReader<T>(data.b, !data.isMNMajorB),
                     tiles.b, 1, n, reads);
 }
