@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 from kernels import Checker, Out, kernel
 from matrices import (
-    BF16, E4M3, E5M2, F16, F32, F64, S4, S8, S32, TF32, U4, U8, difference, pack, to_bytes, unpack,
+    BF16, E4M3, E5M2, F16, F32, F64, S4, S8, S32, TF32, U4, U8, Sparse, difference, pack, to_bytes, unpack,
 )  # fmt: skip
 
 check = Checker(sys.argv[1])
@@ -112,7 +112,7 @@ def registers(letter, count):
     return "{" + ", ".join(f"%m{letter}{i}" for i in range(count)) + "}"
 
 
-def mma_kernel(instruction, counts, bits, guard=""):
+def mma_kernel(instruction, counts, bits, guard="", metadata=""):
     """Loads registers [register][lane] of a, b and c, and stores those of d."""
     size = bits // 8
     lines = [f".reg .b{bits} %m{x}<{max(n, 1)}>;" for x, n in zip("abcd", counts)]
@@ -121,7 +121,9 @@ def mma_kernel(instruction, counts, bits, guard=""):
         lines.append(f"add.u64 %rd1, %{letter}in, %rd0;")
         lines += [f"ld.global.b{bits} %m{letter}{i}, [%rd1+{LANES * size * i}];" for i in range(count)]
     operands = ", ".join(registers(x, n) for x, n in zip("dabc", (counts[3], *counts[:3])))
-    lines.append(f"{guard} {instruction} {operands};")
+    if metadata:
+        lines.append("add.u64 %rd1, %ein, %rd0; ld.global.b32 %r1, [%rd1];")
+    lines.append(f"{guard} {instruction} {operands}{metadata};")
     lines.append("add.u64 %rd1, %dout, %rd0;")
     lines += [f"st.global.b{bits} [%rd1+{LANES * size * i}], %md{i};" for i in range(counts[3])]
     return "\n".join(lines)
@@ -130,12 +132,13 @@ def mma_kernel(instruction, counts, bits, guard=""):
 PARAMETERS = "u64 ain, u64 bin, u64 cin, u64 dout"
 
 
-def run_mma(name, instruction, held, d_count, bits, target="sm_90a"):
+def run_mma(name, instruction, held, d_count, bits, target="sm_90a", metadata="", words=()):
     """The registers of d; `held` is [lane][register] of a, b and c."""
     counts = [x.shape[1] for x in held] + [d_count]
-    text = kernel(mma_kernel(instruction, counts, bits), PARAMETERS, target=target)
+    parameters = PARAMETERS + (", u64 ein" if metadata else "")
+    text = kernel(mma_kernel(instruction, counts, bits, metadata=metadata), parameters, target=target)
     out = Out(f"u{bits}", (d_count, LANES))
-    result = check.runner.run(text, [np.ascontiguousarray(x.T) for x in held] + [out])
+    result = check.runner.run(text, [np.ascontiguousarray(x.T) for x in held] + [out, *words])
     if result.code != 0 or result.errors:
         check.fail(name, f"exit code {result.code}: {result.errors.strip()}")
         return None
@@ -186,6 +189,43 @@ for formats, shapes in (((S8, U8), ((8, 8, 16), (16, 8, 16), (16, 8, 32))), ((S4
                 c = np.where(rng.random(shape[:2]) < 0.5, 2**31 - 1, 2**31).astype(np.uint64)
                 check_mma(shape, fa, fb, S32, S32, c=c)
                 check_mma(shape, fa, fb, S32, S32, ".satfinite", c=c)
+
+#
+# mma.sp (9.7.14.6): A as it is stored has the fragment of a dense A of k / 2
+#
+
+
+def check_sparse(k, fa, fb, fc, selector, ordered):
+    dense_k = k // 2
+    count_a, place_a, _, _ = FRAGMENTS[fa.bits, 16, 8, dense_k]
+    # The first half of B is where that of a dense product is; so is the second.
+    _, _, count_b, place_b = FRAGMENTS[fb.bits, 16, 8, dense_k]
+    sparse = Sparse(rng, fa, 16, k, selector, ordered)
+    b, c = fb.random(rng, (k, 8)), fc.random(rng, (16, 8))
+    held = [pack(gather(sparse.stored, count_a, place_a), fa)]
+    halves = [pack(gather(b[half * dense_k :][:dense_k], count_b, place_b), fb) for half in range(2)]
+    held += [np.concatenate(halves, axis=1), pack(gather(c, 4, c_m16), fc)]
+    variant = "sp::ordered_metadata" if ordered else "sp"
+    name = f"mma.{variant}.sync.aligned.m16n8k{k}.row.col.{fc.name}.{fa.name}.{fb.name}.{fc.name}"
+    words = run_mma(name, name, held, 4 * fc.bits // 32, 32, metadata=f", %r1, {selector}", words=[sparse.words])
+    if words is None:
+        return
+    got = scatter(unpack(np.ascontiguousarray(words), fc), (16, 8), c_m16)
+    wrong = difference(got, fa.decode(sparse.whole), fb.decode(b), fc.decode(c), fc)
+    if wrong:
+        return check.fail(f"{name} with selector {selector}", wrong)
+    check.passed += 1
+
+
+SPARSE = [
+    (F16, F16, F32, 16, 4), (F16, F16, F16, 32, 2), (BF16, BF16, F32, 16, 4), (BF16, BF16, F32, 32, 2),
+    (TF32, TF32, F32, 8, 4), (TF32, TF32, F32, 16, 2), (S8, U8, S32, 32, 2), (U8, S8, S32, 64, 1),
+    (E4M3, E5M2, F32, 64, 1), (S4, U4, S32, 64, 2), (U4, S4, S32, 128, 1),
+]  # fmt: skip
+for fa, fb, fc, k, selectors in SPARSE:
+    for selector in range(selectors):
+        for ordered in (False, True):
+            check_sparse(k, fa, fb, fc, selector, ordered)
 
 # Infinity, NaN and the smallest subnormals of f16; NaN becomes canonical.
 a = np.zeros((16, 16), np.uint64)
@@ -410,6 +450,9 @@ refuse("a layout", f"mma.sync.aligned.m16n8k16.col.col.f32.f16.f16.f32 {A4}, {A4
 refuse("f16 by bf16", f"mma.sync.aligned.m16n8k16.row.col.f32.f16.bf16.f32 {A4}, {A4}, {B2}, {A4};", "multiplies")
 refuse("registers", f"mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {A4}, {A4}, {A4}, {A4};", "expected 2 registers")
 refuse("satfinite of floats", f"mma.sync.aligned.m16n8k16.row.col.satfinite.f32.f16.f16.f32 {A4}, {A4}, {B2}, {A4};", "saturates")
+SPARSE_OPERANDS = f"{A4}, {B2}, {B2}, {A4}, %r1"
+refuse("a selector", f"mma.sp.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {SPARSE_OPERANDS}, 2;", "selector 2")
+refuse("a sparse shape", f"mma.sp.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {SPARSE_OPERANDS}, 0;", "shape")
 refuse("single bits", f"mma.sync.aligned.m16n8k128.row.col.s32.b1.b1.s32.xor.popc {A4}, {B2}, {{%ma1}}, {A4};", "single bits")
 refuse("ldmatrix of 8 bits", "ldmatrix.sync.aligned.m16n16.x1.trans.shared.b8 {%r2, %r3}, [%r1];", "sm_100a")
 refuse("not aligned", f"mma.sync.m16n8k16.row.col.f32.f16.f16.f32 {A4}, {A4}, {B2}, {A4};", ".sync.aligned")

@@ -13,7 +13,7 @@ import numpy as np
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 from kernels import Checker, Out, kernel
 from matrices import (
-    BF16, E4M3, E5M2, F16, F32, S8, S32, TF32, U8, difference, pack, to_bytes, unpack,
+    BF16, E4M3, E5M2, F16, F32, S8, S32, TF32, U8, Sparse, difference, pack, to_bytes, unpack,
 )  # fmt: skip
 
 check = Checker(sys.argv[1])
@@ -108,7 +108,7 @@ FILL = """
 """
 
 
-def wgmma_kernel(instruction, size, a_count, d_count, descriptors, tail, scale_d=1, **change):
+def wgmma_kernel(instruction, size, a_count, d_count, descriptors, tail, scale_d=1, metadata="", **change):
     """Copies the image into shared memory, and multiplies step by step.
     `descriptors` are those of A (or None) and B for each step. `change` plants a
     bug: what stands instead of a line."""
@@ -135,6 +135,8 @@ def wgmma_kernel(instruction, size, a_count, d_count, descriptors, tail, scale_d
     text.append(f"mov.u32 %r8, {scale_d}; setp.ne.b32 %p1, %r8, 0;")
     text.append("add.u64 %rd3, %sums, %rd0;")
     text += [f"ld.global.b32 %md{i}, [%rd3+{4 * THREADS * i}];" for i in range(d_count)]
+    if metadata:
+        text.append("add.u64 %rd3, %words, %rd0; ld.global.b32 %r10, [%rd3];")
     text.append("add.u64 %rd3, %fragments, %rd0;")
     text.append(line["fence"])
     for step, (a, b) in enumerate(descriptors):
@@ -147,14 +149,15 @@ def wgmma_kernel(instruction, size, a_count, d_count, descriptors, tail, scale_d
             first = "%rd4"
         text.append(f"add.u64 %rd5, %rd2, {b};")
         text += [line["before"] if step == 0 else line["between"]]
-        text.append(f"{line['guard']} {instruction} {names('d', d_count)}, {first}, %rd5, %p1{tail}; // wgmma {step}")
+        text.append(f"{line['guard']} {instruction} {names('d', d_count)}, {first}, %rd5{metadata}, %p1{tail}; // wgmma {step}")
         if step == 0 and not scale_d:
             text.append("setp.eq.b32 %p1, %r8, 0;")
     text += [line["commit"], line["after"], line["wait"], line["end"]]
     text.append("add.u64 %rd3, %out, %rd0;")
     text += [f"st.global.b32 [%rd3+{4 * THREADS * i}], %md{i}; // store {i}" for i in range(d_count)]
     before = f".shared .align 1024 .b8 tile[{size}];"
-    return kernel("\n".join(text), "u64 image, u64 fragments, u64 sums, u64 out", before=before)
+    parameters = "u64 image, u64 fragments, u64 sums, u64 out" + (", u64 words" if metadata else "")
+    return kernel("\n".join(text), parameters, before=before)
 
 
 def place_d(fmt):
@@ -186,13 +189,20 @@ def gather(matrix, count, place):
 class Case:
     """Operands and a kernel of one product."""
 
-    def __init__(self, n, fa, fb, fd, a=None, b=None, steps=1, scale_d=1, scales=(1, 1), suffix="", sums=None):
+    def __init__(
+        self, n, fa, fb, fd, a=None, b=None, steps=1, scale_d=1, scales=(1, 1), suffix="", sums=None, selector=None
+    ):
+        """With a selector, A is sparse: half of its columns are stored."""
         size = fa.bits // 8
         k = 32 // size
         self.fa, self.fb, self.fd, self.steps, self.n = fa, fb, fd, steps, n
         total = k * steps
-        self.codes_a = fa.random(rng, (64, total))
-        self.codes_b = fb.random(rng, (n, total))
+        self.codes_a = self.stored_a = fa.random(rng, (64, total))
+        self.sparse = None
+        if selector is not None:
+            self.sparse = Sparse(rng, fa, 64, 2 * k, selector, ordered=False)
+            self.codes_a, self.stored_a = self.sparse.whole, self.sparse.stored
+        self.codes_b = fb.random(rng, (n, self.codes_a.shape[1]))
         self.codes_c = fd.random(rng, (64, n)) if sums is None else sums
         self.saturating, self.scale_d, self.sign = bool(suffix), scale_d, scales[0] * scales[1]
         b = b or Layout()
@@ -200,14 +210,12 @@ class Case:
         if a:
             a.plan(64, total, size)
             start_b = (a.bytes + KB - 1) // KB * KB
-            if b.based:
-                start_b += 0
         b.start += start_b
-        b.plan(n, total, size)
+        b.plan(n, self.codes_b.shape[1], size)
         self.size = (b.bytes + 2 * KB - 1) // (2 * KB) * (2 * KB)
         self.image = b.image(self.codes_b, fb, self.size)
         if a:
-            self.image |= a.image(self.codes_a, fa, self.size)
+            self.image |= a.image(self.stored_a, fa, self.size)
         self.descriptors = []
         for i in range(steps):
             from_a = a.descriptor() + (a.step(k, size) * i >> 4) if a else None
@@ -215,27 +223,30 @@ class Case:
         self.fragments = np.zeros((THREADS, 4), np.uint32)
         if not a:
             per_register = 4 // size
-            self.fragments = pack(gather(self.codes_a, 4 * per_register, place_a(fa.bits)), fa)
+            self.fragments = pack(gather(self.stored_a, 4 * per_register, place_a(fa.bits)), fa)
         self.d_count = n // 2 * fd.bits // 32
         self.sums = pack(gather(self.codes_c, n // 2, place_d(fd)), fd)
         self.tail = "" if fa.is_integer else f", {scales[0]}, {scales[1]}"
         if fa in (F16, BF16):
             self.tail += f", {int(a.major == 'MN')}" if a else ""
             self.tail += f", {int(b.major == 'MN')}"
+        variant, depth = (".sp", 2 * k) if self.sparse else ("", k)
         self.instruction = (
-            f"wgmma.mma_async.sync.aligned.m64n{n}k{k}{suffix}.{fd.name}.{fa.name}.{fb.name}"
+            f"wgmma.mma_async{variant}.sync.aligned.m64n{n}k{depth}{suffix}.{fd.name}.{fa.name}.{fb.name}"
         )
+        self.metadata = f", %r10, {selector}" if self.sparse else ""
         self.name = f"{self.instruction} A {a or 'in registers'}, B {b}, {steps} steps, scales {scale_d} {scales}"
 
     def text(self, **change):
         return wgmma_kernel(
-            self.instruction, self.size, 4, self.d_count, self.descriptors, self.tail, self.scale_d, **change
-        )
+            self.instruction, self.size, 4, self.d_count, self.descriptors, self.tail, self.scale_d,
+            self.metadata, **change
+        )  # fmt: skip
 
     def args(self):
         return [
             self.image, np.ascontiguousarray(self.fragments.T), np.ascontiguousarray(self.sums.T),
-            Out("u32", (self.d_count, THREADS)),
+            Out("u32", (self.d_count, THREADS)), *([self.sparse.words] if self.sparse else []),
         ]  # fmt: skip
 
     def check(self, **change):
@@ -271,6 +282,14 @@ for fa, fb, fd in TYPES:
     scales = ((1, 1),) if fa.is_integer else ((1, -1), (-1, 1), (-1, -1))
     for scale_a, scale_b in scales:
         Case(8, fa, fb, fd, Layout(), Layout(), scale_d=0, scales=(scale_a, scale_b)).check()
+
+# Sparse: half of A is stored, and B has 64 bytes of k.
+for fa, fb, fd in TYPES:
+    for selector in (0, 1) if fa.bits >= 16 else (0,):
+        Case(24, fa, fb, fd, Layout(swizzle=32), Layout(swizzle=64), selector=selector).check()
+        Case(8, fa, fb, fd, None, Layout(swizzle=128), selector=selector).check()
+        Case(16, fa, fb, fd, Layout(swizzle=0), Layout(swizzle=0), selector=selector).check()
+Case(64, F16, F16, F32, Layout("MN"), Layout("MN"), selector=1).check()
 
 # Widths.
 for n in range(8, 257, 24):
@@ -358,6 +377,14 @@ planted("reserved bits", "fault", "the descriptor of matrix A", "reserved", case
 planted(
     "other descriptors in each lane", "divergence", "not the same in all lanes",
     before="cvt.u64.u32 %rd6, %r62; add.u64 %rd5, %rd5, %rd6;", line="// wgmma 0",
+)  # fmt: skip
+planted(
+    "metadata that choose nothing", "fault", "metadata", line="// wgmma 0", before="mov.b32 %r10, 0;",
+    case=Case(a=Layout(swizzle=32), b=Layout(swizzle=64), selector=0, **GOOD),
+)  # fmt: skip
+planted(
+    "a sparse product's B in 32 bytes", "fault", "matrix B has 64 bytes of k", line="// wgmma 0",
+    case=Case(a=Layout(swizzle=32), b=Layout(swizzle=32), selector=0, **GOOD),
 )  # fmt: skip
 case = both()
 check.finds("three warps", case.text(), case.args(), "divergence", "four warps", line="// wgmma 0", block=96)

@@ -125,3 +125,59 @@ def difference(got, a, b, c, fmt, saturating=False, steps=1):
         return None
     at = tuple(np.argwhere(wrong)[0])
     return f"{int(wrong.sum())} of {wrong.size} differ, first at {at}: {value[at]}, expected {want[at]}"
+
+
+#
+# Sparse matrices (PTX ISA 9.7.14.6.1 and the figures of 9.7.14.6.2)
+#
+
+# (bits, k) of A: what a thread t of group g holds with selector s, as (row, first
+# column, lowest bit). A chunk of columns has four bits.
+METADATA = {
+    (16, 16): lambda g, t, s: [(g, 0, 0), (g + 8, 0, 16)] if t == s else [],
+    (16, 32): lambda g, t, s: [(g, 16 * (t % 2), 0), (g + 8, 16 * (t % 2), 16)] if t // 2 == s else [],
+    (32, 8): lambda g, t, s: [(g, 0, 0), (g + 8, 0, 16)] if t == s else [],
+    (32, 16): lambda g, t, s: [(g, 8 * (t % 2), 0), (g + 8, 8 * (t % 2), 16)] if t // 2 == s else [],
+    (8, 32): lambda g, t, s: [(g + 8 * (t % 2), 0, 0)] if t // 2 == s else [],
+    (8, 64): lambda g, t, s: [(g + 8 * (t % 2), 32 * (t // 2), 0)],
+    (4, 64): lambda g, t, s: [(g + 8 * (t % 2), 0, 0)] if t // 2 == s else [],
+    (4, 128): lambda g, t, s: [(g + 8 * (t % 2), 64 * (t // 2), 0)],
+}
+SEGMENT_BITS = {16: 16, 32: 16, 8: 32, 4: 32}
+CHUNKS = {16: 4, 32: 2, 8: 4, 4: 8}
+
+
+class Sparse:
+    """A sparse m x k matrix: `stored` has half of its columns, `whole` all."""
+
+    def __init__(self, rng, fmt, m, k, selector=0, ordered=True):
+        bits, chunk = fmt.bits, CHUNKS[fmt.bits]
+        self.stored = fmt.random(rng, (m, k // 2))
+        self.whole = np.zeros((m, k), np.uint64)
+        indices = np.zeros((m, k // chunk), np.uint64)
+        for row in range(m):
+            for i in range(k // chunk):
+                old = self.stored[row, i * chunk // 2 : (i + 1) * chunk // 2]
+                new = self.whole[row, i * chunk : (i + 1) * chunk]
+                if bits == 32:  # one of two
+                    place = rng.integers(2)
+                    new[place] = old[0]
+                    indices[row, i] = (0b0100, 0b1110)[place]
+                    continue
+                # Two of four, or two pairs of four.
+                places = rng.permutation(4)[:2]
+                places = np.sort(places) if ordered else places
+                run = chunk // 4
+                for n, place in enumerate(places):
+                    new[place * run : (place + 1) * run] = old[n * run : (n + 1) * run]
+                indices[row, i] = places[0] | places[1] << 2
+        self.words = np.full(m * 2, 0xFFFFFFFF, np.uint32)  # of lanes; warps have 16 rows
+        for thread in range(m * 2):
+            warp, lane = divmod(thread, 32)
+            segments = METADATA[bits, k](lane // 4, lane % 4, selector)
+            if segments:
+                self.words[thread] = 0
+            for row, column, shift in segments:
+                for i in range(SEGMENT_BITS[bits] // 4):
+                    index = indices[16 * warp + row, column // chunk + i]
+                    self.words[thread] |= np.uint32(int(index) << (shift + 4 * i))
