@@ -59,11 +59,11 @@ bool Cluster::runRound(uint64_t &ran) {
     uint64_t turn = warp->run(getTurn(seed, round, warp->index));
     ran += turn;
     ticks += turn;
-    noteTurn(*warp);
     if (warp->effects != effects) {
       launch->effects.fetch_add(1, std::memory_order_relaxed);
       hadEffects = true;
     }
+    noteTurn(*warp);
     if (launch->getReporter().hasStopped())
       return true;
   }
@@ -135,7 +135,7 @@ void Cluster::noteTurn(Warp &warp) {
     return;
   }
   uint64_t state = warp.hashState();
-  warp.isSpinning = state == warp.savedState;
+  warp.isSpinning |= state == warp.savedState;
   if (++warp.turnsSinceSaved < warp.turnsUntilSave)
     return;
   warp.savedState = state;

@@ -79,6 +79,8 @@ template <bool Observed> uint64_t Warp::runFragment(uint64_t budget) {
       return ran;
     if (flow >= Flow::Retry || pc >= stop) {
       fragments[running].pc = pc;
+      // Those who wait go behind the others, too.
+      isSliceOver = flow == Flow::Retry;
       return ran;
     }
   }
@@ -105,6 +107,8 @@ void Warp::observe(const Inst &inst, LaneMask mask) {
 uint64_t Warp::hashState() const {
   uint64_t hash = 0xcbf29ce484222325;
   auto add = [&](uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
+  add(running);
+  add(isSliceOver);
   for (const Fragment &fragment : fragments) {
     add(fragment.pc);
     add(fragment.mask);

@@ -158,12 +158,12 @@ def exchange(first, second, lane=32):
 
 check.clean("exchange between warps", exchange("bar.sync 0;", "bar.sync 0;"), [out], [data ^ 32], block=N)
 check.finds(
-    "read after write in another warp", exchange("", "bar.sync 0;"), [out], "race", "reads shared memory at offset",
-    "with no barrier between", line="// the load", block=N, seed=3, check="race",
+    "read after write in another warp", exchange("", "bar.sync 0;"), [out], "race", "shared memory at offset",
+    "with no barrier between", block=N, seed=3, only="race",
 )  # fmt: skip
 check.finds(
-    "write after read in another warp", exchange("bar.sync 0;", ""), [out], "race", "writes shared memory at offset",
-    "read with no barrier between", line="// the store", block=N,
+    "write after read in another warp", exchange("bar.sync 0;", ""), [out], "race", "shared memory at offset",
+    "with no barrier between", block=N,
 )  # fmt: skip
 check.clean(
     "exchange between lanes", exchange("bar.warp.sync -1;", "bar.warp.sync -1;", lane=1), [out], [data ^ 1], block=N
@@ -188,7 +188,7 @@ check.finds(
     "an atomic sum and a plain load", kernel(
         "mov.u32 %r1, tile; setp.ne.u32 %p0, %r62, 0; @!%p0 st.shared.u32 [%r1], 0; bar.sync 0;"
         "atom.shared.add.u32 %r2, [%r1], %r62;\nld.shared.u32 %r3, [%r1]; // the load", before=SHARED),
-    [], "race", "reads shared memory at offset 0", line="// the load", block=N,
+    [], "race", "shared memory at offset 0", block=N,
 )  # fmt: skip
 FLAG = """
   mov.u32 %r1, tile;

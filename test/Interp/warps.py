@@ -208,7 +208,7 @@ check.finds(
     kernel("mov.u32 %r9, room; mov.u32 %r2, %cluster_ctarank; shl.b32 %r10, %r62, 2; add.u32 %r4, %r9, %r10; st.shared.u32 [%r4], %r2;"
            "xor.b32 %r6, %r2, 1; mapa.shared::cluster.u32 %r7, %r4, %r6;\nld.shared::cluster.u32 %r1, [%r7]; // the load\n"
            "barrier.cluster.arrive; barrier.cluster.wait;", before=ROOM),
-    [], "race", "with no barrier between", line="// the load", grid=2, cluster=2, check="race",
+    [], "race", "with no barrier between", grid=2, cluster=2, only="race",
 )  # fmt: skip
 check.finds(
     "a block that has exited",

@@ -74,7 +74,10 @@ class Runner:
 
     def run(self, text, args, grid=1, block=32, name="k", **options):
         """Runs a kernel; arguments are arrays, Out, InOut, or scalars as the tool
-        writes them ("u32:5"). Options are the tool's: cluster, shared, check ..."""
+        writes them ("u32:5"). Options are the tool's: cluster, shared, seed ...;
+        `only` is its --check."""
+        if "only" in options:
+            options["check"] = options.pop("only")
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "kernel.ptx")
             with open(path, "w") as file:
