@@ -60,15 +60,19 @@ Flow expandSparse(Warp &warp, const Inst &inst, const SparseForm &form,
 /// The register type of accumulators.
 Type getRegisterType(Accumulator kind);
 
+/// Chooses the handler and reads the operands of an mma whose modifiers are
+/// known; of m8n8k4 with f16 the second.
+bool finishMma(Decoder &decoder, const MmaData &data);     // Mma.cpp
+bool finishQuadMma(Decoder &decoder, const MmaData &data); // MmaQuad.cpp
+
 // Functions of opcodes, by file.
-bool decodeMma(Decoder &decoder);                    // Mma.cpp
-bool decodeQuadMma(Decoder &decoder, MmaData &data); // MmaQuad.cpp
-bool decodeLoadMatrix(Decoder &decoder);             // LoadMatrix.cpp
-bool decodeStoreMatrix(Decoder &decoder);            // LoadMatrix.cpp
-bool decodeMoveMatrix(Decoder &decoder);             // LoadMatrix.cpp
-bool decodeWmmaLoad(Decoder &decoder);               // WmmaMemory.cpp
-bool decodeWmmaStore(Decoder &decoder);              // WmmaMemory.cpp
-bool decodeWmmaMma(Decoder &decoder);                // Wmma.cpp
+bool decodeMma(Decoder &decoder);         // Mma.cpp
+bool decodeLoadMatrix(Decoder &decoder);  // LoadMatrix.cpp
+bool decodeStoreMatrix(Decoder &decoder); // LoadMatrix.cpp
+bool decodeMoveMatrix(Decoder &decoder);  // LoadMatrix.cpp
+bool decodeWmmaLoad(Decoder &decoder);    // WmmaMemory.cpp
+bool decodeWmmaStore(Decoder &decoder);   // WmmaMemory.cpp
+bool decodeWmmaMma(Decoder &decoder);     // Wmma.cpp
 
 } // namespace sparsedrop::ptx
 

@@ -97,7 +97,7 @@ Flow runQuadMma(Warp &warp, const Inst &inst, LaneMask mask) {
 
 } // namespace
 
-bool sparsedrop::ptx::decodeQuadMma(Decoder &decoder, MmaData &from) {
+bool sparsedrop::ptx::finishQuadMma(Decoder &decoder, const MmaData &from) {
   auto &data = decoder.setData<MmaData>();
   data = from;
   decoder.inst().run = runQuadMma;

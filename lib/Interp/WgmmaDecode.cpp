@@ -55,12 +55,8 @@ static bool isShapeRight(const WgmmaData &data) {
          data.getStoredK() == 256 / getBits(data.a) && data.shape.k % 2 == 0;
 }
 
-static bool readForm(Decoder &decoder, WgmmaData &data) {
-  decoder.take("mma_async");
-  data.isSparse = decoder.take("sp");
-  if (!decoder.take("sync") || !decoder.take("aligned"))
-    return decoder.fail("needs .sync.aligned");
-  data.isSaturating = decoder.take("satfinite");
+/// .shape.dtype.atype.btype
+static bool readTypes(Decoder &decoder, WgmmaData &data) {
   if (!parseShape(decoder.takeAny(), data.shape))
     return decoder.fail("needs a shape such as .m64n128k16");
   std::optional<Accumulator> d = parseAccumulator(decoder.takeAny());
@@ -71,12 +67,24 @@ static bool readForm(Decoder &decoder, WgmmaData &data) {
   if (!d || !a || !b)
     return decoder.fail("has types that are not supported here");
   data.d = *d;
-  data.a = *a;
+  data.a = data.sparse.element = *a;
   data.b = *b;
+  data.sparse.k = data.shape.k;
   if (!areTypesRight(data))
     return decoder.fail("has types that do not go together");
-  if (!isShapeRight(data))
-    return decoder.fail("has a shape that is not supported for its types");
+  return isShapeRight(data) ||
+         decoder.fail("has a shape that is not supported for its types");
+}
+
+/// mma_async{.sp}.sync.aligned.shape{.satfinite}.types
+static bool readForm(Decoder &decoder, WgmmaData &data) {
+  decoder.take("mma_async");
+  data.isSparse = decoder.take("sp");
+  if (!decoder.take("sync") || !decoder.take("aligned"))
+    return decoder.fail("needs .sync.aligned");
+  data.isSaturating = decoder.take("satfinite");
+  if (!readTypes(decoder, data))
+    return false;
   if (data.isSaturating && !isInteger(data.a))
     return decoder.fail("saturates, which only integers do");
   return true;
@@ -130,6 +138,20 @@ static bool readImmediates(Decoder &decoder, size_t next, WgmmaData &data) {
   return readChoice(decoder, next, "imm-trans-b", 0, 1, data.isMNMajorB);
 }
 
+/// B, the metadata of a sparse A, and scale-d, which is at `scaleD`.
+static bool readB(Decoder &decoder, size_t scaleD, WgmmaData &data) {
+  const std::vector<Operand> &operands = decoder.get().operands;
+  std::optional<uint32_t> b = decoder.source(operands[2], Type::B64);
+  std::optional<uint32_t> scale = decoder.source(operands[scaleD], Type::Pred);
+  if (!b || !scale)
+    return false;
+  data.descriptorB = *b;
+  data.scaleD = *scale;
+  data.isScaleNegated = operands[scaleD].isNegated;
+  return !data.isSparse || readSparse(decoder, 3, data.sparse, data.metadata);
+}
+
+/// d, a, b {, metadata, selector}, scale-d {, immediates}
 bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
   decoder.inst().kind = Class::Matrix;
   decoder.inst().run = runWgmma;
@@ -138,31 +160,20 @@ bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
       !readForm(decoder, data))
     return false;
   const std::vector<Operand> &operands = decoder.get().operands;
-  // A sparse matrix has two operands between those of B and scale-d.
   size_t scaleD = data.isSparse ? 5 : 3;
   if (operands.size() <= scaleD)
     return decoder.expectOperands(scaleD + 1);
   size_t numBlocks = MatrixState::kRows / 8 * (data.shape.n / 8);
   if (!readFragment(decoder, 0, numBlocks * getBlockRegisters(data.d),
                     getRegisterType(data.d), /*isWrite=*/true, data.slotsD) ||
-      !readA(decoder, operands[1], data))
+      !readA(decoder, operands[1], data) || !readB(decoder, scaleD, data))
     return false;
   decoder.addMatrixRegisters(data.slotsD);
-  std::optional<uint32_t> b = decoder.source(operands[2], Type::B64);
-  std::optional<uint32_t> scale = decoder.source(operands[scaleD], Type::Pred);
-  if (!b || !scale)
-    return false;
-  data.descriptorB = *b;
-  data.scaleD = *scale;
-  data.isScaleNegated = operands[scaleD].isNegated;
-  data.sparse.element = data.a;
-  data.sparse.k = data.shape.k;
-  if (data.isSparse && !readSparse(decoder, 3, data.sparse, data.metadata))
-    return false;
-  if (isInteger(data.a))
-    return decoder.expectOperands(scaleD + 1);
-  size_t numTransposes =
-      isTransposable(data.a) ? (data.hasRegistersA() ? 1 : 2) : 0;
-  return decoder.expectOperands(scaleD + 3 + numTransposes) &&
-         readImmediates(decoder, scaleD + 1, data);
+  size_t count = scaleD + 1;
+  if (!isInteger(data.a))
+    count += 2;
+  if (isTransposable(data.a))
+    count += data.hasRegistersA() ? 1 : 2;
+  return decoder.expectOperands(count) &&
+         (isInteger(data.a) || readImmediates(decoder, scaleD + 1, data));
 }
