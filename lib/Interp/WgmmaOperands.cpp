@@ -104,42 +104,53 @@ Flow noteReads(Warp &warp, const Inst &inst, const SharedMatrix &matrix,
   return warp.report(inst, 0, first);
 }
 
+Flow reportBounds(Warp &warp, const Inst &inst, const SharedMatrix &matrix,
+                  uint32_t address) {
+  warp.report(inst, 0, Check::Bounds,
+              "the descriptor of matrix " + std::string(matrix.name) +
+                  ", start " + hex(matrix.descriptor.start) +
+                  ", leads to the shared-memory address " + hex(address) +
+                  ", offset " + std::to_string(int64_t(address) - kSharedBase) +
+                  " of the block's " +
+                  std::to_string(warp.getBlock().getSharedSize()) + " bytes");
+  return Flow::Stop;
+}
+
+/// A K-major line must fit the swizzle: there is no stride to what follows.
+Flow checkSwizzle(Warp &warp, const Inst &inst, const SharedMatrix &matrix) {
+  uint32_t swizzle = matrix.descriptor.swizzle;
+  unsigned bytes = matrix.numK / matrix.columns * kChunkBytes;
+  if (matrix.isMNMajor || !swizzle || bytes <= swizzle)
+    return Flow::Next;
+  return warp.report(inst, 0, Check::Fault,
+                     "matrix " + std::string(matrix.name) + " has " +
+                         std::to_string(bytes) +
+                         " bytes of k, which are more than the swizzle of " +
+                         std::to_string(swizzle));
+}
+
 /// Reads a matrix into tile[m][k], for A, or tile[k][n].
 template <typename T>
 Flow readShared(Warp &warp, const Inst &inst, const SharedMatrix &matrix,
                 CoreReader<T> reader, T *tile, unsigned strideMN,
                 unsigned strideK, MatrixState::Reads &reads) {
-  const MatrixDescriptor &descriptor = matrix.descriptor;
-  unsigned kBytes = matrix.numK / matrix.columns * kChunkBytes;
-  if (!matrix.isMNMajor && descriptor.swizzle && kBytes > descriptor.swizzle)
-    return warp.report(inst, 0, Check::Fault,
-                       "matrix " + std::string(matrix.name) + " has " +
-                           std::to_string(kBytes) +
-                           " bytes of k, which are more than the swizzle of " +
-                           std::to_string(descriptor.swizzle));
+  if (checkSwizzle(warp, inst, matrix) != Flow::Next)
+    return Flow::Stop;
   ChunkSet chunks;
-  unsigned numLines = matrix.isMNMajor ? matrix.numK : matrix.numMN;
-  unsigned length = matrix.isMNMajor ? matrix.numMN : matrix.numK;
-  unsigned firstLine = matrix.isMNMajor ? 0 : matrix.firstMN;
-  unsigned firstChunk = matrix.isMNMajor ? matrix.firstMN / matrix.columns : 0;
-  unsigned strideLine = matrix.isMNMajor ? strideK : strideMN;
-  unsigned strideAlong = matrix.isMNMajor ? strideMN : strideK;
+  bool isMN = matrix.isMNMajor;
+  unsigned numLines = isMN ? matrix.numK : matrix.numMN;
+  unsigned length = isMN ? matrix.numMN : matrix.numK;
+  unsigned firstLine = isMN ? 0 : matrix.firstMN;
+  unsigned firstChunk = isMN ? matrix.firstMN / matrix.columns : 0;
+  unsigned strideLine = isMN ? strideK : strideMN;
+  unsigned strideAlong = isMN ? strideMN : strideK;
   for (unsigned line = 0; line < numLines; line += 8) {
     for (unsigned i = 0; i < length / matrix.columns; ++i) {
       uint8_t core[8 * kChunkBytes];
       uint32_t address;
       if (!readCore(warp, matrix, firstLine + line, firstChunk + i, core,
-                    chunks, address)) {
-        warp.report(
-            inst, 0, Check::Bounds,
-            "the descriptor of matrix " + std::string(matrix.name) +
-                ", start " + hex(matrix.descriptor.start) +
-                ", leads to the shared-memory address " + hex(address) +
-                ", offset " + std::to_string(int64_t(address) - kSharedBase) +
-                " of the block's " +
-                std::to_string(warp.getBlock().getSharedSize()) + " bytes");
-        return Flow::Stop;
-      }
+                    chunks, address))
+        return reportBounds(warp, inst, matrix, address);
       reader(core, tile + line * strideLine + i * matrix.columns * strideAlong,
              std::max(strideMN, strideK));
     }
