@@ -98,7 +98,7 @@ static void multiply(const WgmmaData &data, WgmmaTiles<int32_t> &tiles,
 }
 
 //===----------------------------------------------------------------------===//
-// Checks
+// Issue
 //===----------------------------------------------------------------------===//
 
 /// A pending tile of the same registers and shape, whose sums go on without a
@@ -112,63 +112,6 @@ static Tile *findTile(MatrixState &state, Warp &warp, const WgmmaData &data) {
       return tile.get();
   return nullptr;
 }
-
-/// The first register of a list that has one of these states.
-static const uint32_t *findRegister(MatrixState &state,
-                                    const std::vector<uint32_t> &slots,
-                                    uint8_t mask) {
-  for (const uint32_t &slot : slots)
-    if (state.at(slot) & mask)
-      return &slot;
-  return nullptr;
-}
-
-static Flow checkRegisters(Warp &warp, const Inst &inst, MatrixState &state,
-                           bool goesOn) {
-  const auto &data = inst.getData<WgmmaData>();
-  if (!state.hasFence) {
-    state.hasFence = true;
-    return warp.report(inst, 0, Check::Async,
-                       "no wgmma.fence goes before this, the first wgmma");
-  }
-  uint8_t pending = MatrixState::Accumulates | MatrixState::Multiplies;
-  const uint32_t *found = nullptr;
-  if (!goesOn)
-    found = findRegister(state, data.slotsD, pending);
-  if (!found)
-    found = findRegister(state, data.slotsA, MatrixState::Accumulates);
-  if (found)
-    return warp.report(inst, 0, Check::Async,
-                       "uses " + state.describe(warp, *found) +
-                           " with no wgmma.wait_group between");
-  found = findRegister(state, data.slotsD, MatrixState::Touched);
-  if (!found)
-    found = findRegister(state, data.slotsA, MatrixState::Touched);
-  if (found)
-    return warp.report(inst, 0, Check::Async,
-                       "uses " + state.describe(warp, *found) +
-                           ", which another instruction has used since the "
-                           "last wgmma.fence");
-  return Flow::Next;
-}
-
-/// The four warps of a warpgroup must be there, and agree.
-static Flow checkWarpgroup(Warp &warp, const Inst &inst) {
-  const auto &data = inst.getData<WgmmaData>();
-  if (warp.getIndex() / 4 * 4 + 4 > warp.getBlock().getWarps().size())
-    return warp.report(inst, 0, Check::Divergence,
-                       "the warpgroup does not have four warps");
-  const auto *scale = warp.lanes<uint8_t>(data.scaleD);
-  for (unsigned lane = 1; lane < kNumLanes; ++lane)
-    if (scale[lane] != scale[0])
-      return warp.report(inst, lane, Check::Divergence,
-                         "scale-d is not the same in all lanes");
-  return Flow::Next;
-}
-
-//===----------------------------------------------------------------------===//
-// Issue
-//===----------------------------------------------------------------------===//
 
 template <typename T>
 static Flow issue(Warp &warp, const Inst &inst, MatrixState &state,
@@ -209,9 +152,9 @@ Flow sparsedrop::ptx::runWgmma(Warp &warp, const Inst &inst, LaneMask mask) {
   MatrixState &state = MatrixState::get(warp);
   state.watch(warp.shareFrame());
   Tile *tile = findTile(state, warp, data);
-  flow = checkWarpgroup(warp, inst);
+  flow = checkWarpgroup(warp, inst, state);
   if (flow == Flow::Next)
-    flow = checkRegisters(warp, inst, state, tile);
+    flow = checkOperands(warp, inst, state, tile);
   if (flow == Flow::Next)
     flow = isInteger(data.a) ? issue<int32_t>(warp, inst, state, tile)
                              : issue<float>(warp, inst, state, tile);

@@ -18,6 +18,7 @@
 #include "Machine.h"
 #include "MatrixElements.h"
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -53,6 +54,13 @@ struct MatrixState {
     uint64_t group = 0;
     uint32_t time = 0; ///< of the async agent
   };
+  /// A wgmma that some warp of the warpgroup has issued, and not yet all four.
+  struct Issue {
+    const Inst *inst = nullptr;
+    uint64_t descriptorA = 0, descriptorB = 0;
+    uint32_t warp = 0;
+    unsigned count = 1; ///< of warps
+  };
   /// What is known of a register.
   enum Status : uint8_t {
     Accumulates = 1, ///< accumulator of a pending wgmma
@@ -67,6 +75,10 @@ struct MatrixState {
   bool hasFence = false;
   std::shared_ptr<Frame> frame; ///< whose registers `status` is about
   std::vector<uint8_t> status;  ///< by slot / 32
+  uint64_t numIssued = 0;       ///< wgmmas of this warp
+  // In the first warp of a warpgroup only.
+  std::deque<Issue> issues;
+  uint64_t numForgotten = 0; ///< that were before `issues`
 
   /// A warp's state, which from now on watches its registers.
   static MatrixState &get(Warp &warp);

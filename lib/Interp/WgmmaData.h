@@ -48,6 +48,13 @@ template <typename T>
 Flow readOperands(Warp &warp, const Inst &inst, WgmmaTiles<T> &tiles,
                   MatrixState::Reads &reads);
 
+/// Whether the registers are free and fenced; with `goesOn`, sums of a pending
+/// wgmma go on in them (ISA 9.7.15.7.1).
+Flow checkOperands(Warp &warp, const Inst &inst, MatrixState &state,
+                   bool goesOn);
+/// Whether the warps of the warpgroup, and the lanes of this one, agree.
+Flow checkWarpgroup(Warp &warp, const Inst &inst, MatrixState &state);
+
 /// The handler of all wgmma.mma_async.
 Flow runWgmma(Warp &warp, const Inst &inst, LaneMask mask);
 

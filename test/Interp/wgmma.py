@@ -386,6 +386,17 @@ planted(
     "a sparse product's B in 32 bytes", "fault", "matrix B has 64 bytes of k", line="// wgmma 0",
     case=Case(a=Layout(swizzle=32), b=Layout(swizzle=32), selector=0, **GOOD),
 )  # fmt: skip
+planted(
+    "another descriptor in a warp", "divergence", "the descriptor of matrix B is not the same in all warps",
+    before="and.b32 %r9, %r62, 32; shr.u32 %r9, %r9, 5; cvt.u64.u32 %rd6, %r9; add.u64 %rd5, %rd5, %rd6;", line="// wgmma 0",
+)  # fmt: skip
+case = both()
+product = next(line for line in case.text().splitlines() if "// wgmma 0" in line)
+planted(
+    "another wgmma in a warp", "divergence", "issues this where warp", "of its warpgroup has issued", case=case,
+    barrier="bar.sync 0; setp.lt.u32 %p3, %r62, 96;", guard="@%p3",
+    commit="@!%p3 " + product.replace("// wgmma 0", "") + "\nwgmma.commit_group.sync.aligned;",
+)  # fmt: skip
 case = both()
 check.finds("three warps", case.text(), case.args(), "divergence", "four warps", line="// wgmma 0", block=96)
 
