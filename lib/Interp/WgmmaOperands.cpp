@@ -57,7 +57,8 @@ private:
 
 /// A matrix operand of shared memory as it is read by a warp.
 struct SharedMatrix {
-  const char *name; ///< "A"
+  const char *name;    ///< "A"
+  unsigned numReaders; ///< warps that the hardware reads it once for
   MatrixDescriptor descriptor;
   bool isMNMajor;
   unsigned firstMN, numMN; ///< rows of A or columns of B
@@ -92,13 +93,16 @@ Flow noteReads(Warp &warp, const Inst &inst, const SharedMatrix &matrix,
   agent.id = warp.getAsyncAgent().id;
   agent.time = warp.getAsyncAgent().time;
   Violation first;
+  uint32_t bytes = 0;
   chunks.forEachRun([&](uint32_t offset, uint32_t size) {
+    bytes += size;
     reads.ranges.push_back({offset, size});
     Violation violation = warp.getBlock().getShadow().beginAsyncRead(
         agent, SharedShadow::kAnyLane, offset, size);
     if (violation && !first)
       first = std::move(violation);
   });
+  getStatistics(warp).sharedReadBytes += bytes / matrix.numReaders;
   if (first)
     first.message = "matrix " + std::string(matrix.name) + ": " + first.message;
   return warp.report(inst, 0, first);
@@ -215,8 +219,8 @@ Flow sparsedrop::ptx::readOperands(Warp &warp, const Inst &inst,
     flow = readDescriptor(warp, inst, "B", data.descriptorB, bits);
   if (flow != Flow::Next)
     return flow;
-  SharedMatrix b{"B", MatrixDescriptor(bits), data.isMNMajorB,       0,
-                 n,   data.shape.k,           getCoreColumns(data.b)};
+  SharedMatrix b{"B", 4, MatrixDescriptor(bits), data.isMNMajorB,
+                 0,   n, data.shape.k,           getCoreColumns(data.b)};
   return readShared(warp, inst, b, getReader<T>(data.b, !data.isMNMajorB),
                     tiles.b, 1, n, reads);
 }
