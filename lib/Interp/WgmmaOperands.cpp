@@ -205,6 +205,7 @@ Flow sparsedrop::ptx::readOperands(Warp &warp, const Inst &inst,
     flow = readDescriptor(warp, inst, "A", data.descriptorA, bits);
     unsigned firstRow = warp.getIndex() % 4 * MatrixState::kRows;
     SharedMatrix a{"A",
+                   1,
                    MatrixDescriptor(bits),
                    data.isMNMajorA,
                    firstRow,
