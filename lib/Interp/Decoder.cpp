@@ -122,6 +122,12 @@ uint32_t Decoder::constant(unsigned size, uint64_t low, uint64_t high) {
 
 uint32_t Decoder::scratch(unsigned size) { return allocate(size); }
 
+uint32_t Decoder::carry() {
+  if (!carrySlot)
+    carrySlot = allocate(1);
+  return *carrySlot;
+}
+
 uint32_t Decoder::specialSlot(uint32_t id, unsigned size) {
   auto [found, isNew] = specials.try_emplace({id, size}, 0);
   if (isNew) {

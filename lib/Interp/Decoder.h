@@ -89,6 +89,8 @@ public:
   uint32_t constant(unsigned size, uint64_t low, uint64_t high = 0);
   /// A slot of `size` bytes a lane for the handler's own use.
   uint32_t scratch(unsigned size);
+  /// The slot of the function's carry flag, CC.CF (ISA 9.7.2).
+  uint32_t carry();
   /// Slots of the elements of a vector operand {a, b, ...} (or of the one
   /// register), each read or written as `type`.
   bool sources(const Operand &operand, Type type, std::vector<uint32_t> &slots);
@@ -137,6 +139,7 @@ private:
   std::map<std::pair<uint32_t, unsigned>, uint32_t> specials;
   std::vector<std::vector<SlotUse>> usedSlots; ///< of each instruction
   std::vector<bool> matrixSlots;               ///< by offset / 32
+  std::optional<uint32_t> carrySlot;
 };
 
 /// Decodes the instruction that `decoder` is at; false after `fail`.
@@ -153,7 +156,9 @@ struct OpcodeEntry {
 extern const OpcodeEntry kControlOpcodes[];   ///< bra, call, ret, exit ...
 extern const OpcodeEntry kMoveOpcodes[];      ///< mov, prmt, selp
 extern const OpcodeEntry kAddressOpcodes[];   ///< cvta, isspacep, mapa ...
-extern const OpcodeEntry kIntegerOpcodes[];   ///< add.s32, mad, bfe, shf ...
+extern const OpcodeEntry kIntegerOpcodes[];   ///< add.s32, mad, and, not ...
+extern const OpcodeEntry kBitOpcodes[];       ///< shl, bfe, lop3, dp4a ...
+extern const OpcodeEntry kCompareOpcodes[];   ///< setp, set, slct
 extern const OpcodeEntry kFloatOpcodes[];     ///< add.f32, fma, sqrt, ex2 ...
 extern const OpcodeEntry kConvertOpcodes[];   ///< cvt
 extern const OpcodeEntry kMemoryOpcodes[];    ///< ld, st, prefetch ...

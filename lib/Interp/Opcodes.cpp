@@ -40,11 +40,11 @@ static bool hasFloatType(const Instruction &instruction) {
 DecodeFunction sparsedrop::ptx::findOpcode(const Instruction &instruction) {
   static const OpcodeMap kIntegers = makeMap({kIntegerOpcodes});
   static const OpcodeMap kFloats = makeMap({kFloatOpcodes});
-  static const OpcodeMap kOthers =
-      makeMap({kControlOpcodes, kMoveOpcodes, kAddressOpcodes, kConvertOpcodes,
-               kMemoryOpcodes, kAtomicOpcodes, kWarpOpcodes, kReductionOpcodes,
-               kBarrierOpcodes, kFenceOpcodes, kMbarrierOpcodes,
-               kAsyncCopyOpcodes, kMatrixOpcodes, kWarpgroupOpcodes});
+  static const OpcodeMap kOthers = makeMap(
+      {kControlOpcodes, kBitOpcodes, kCompareOpcodes, kMoveOpcodes,
+       kAddressOpcodes, kConvertOpcodes, kMemoryOpcodes, kAtomicOpcodes,
+       kWarpOpcodes, kReductionOpcodes, kBarrierOpcodes, kFenceOpcodes,
+       kMbarrierOpcodes, kAsyncCopyOpcodes, kMatrixOpcodes, kWarpgroupOpcodes});
   std::string_view opcode = instruction.opcode;
   // "st.async" is another instruction than "st".
   if (!instruction.modifiers.empty()) {

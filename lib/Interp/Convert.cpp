@@ -1,0 +1,385 @@
+//===- Convert.cpp - Conversions ------------------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "ConvertPairs.h"
+#include "Decoder.h"
+#include "FloatOps.h"
+#include "Lanes.h"
+#include "Machine.h"
+#include "Rounded.h"
+
+#include <algorithm>
+#include <limits>
+
+using namespace sparsedrop::ptx;
+
+namespace {
+
+/// What cvt says beside its types (ISA 9.7.9.21).
+struct Modes : InstData {
+  Rounding rounding = Rounding::Even;
+  bool hasRounding = false, toInteger = false;
+  bool flush = false, saturate = false, relu = false, satfinite = false;
+  unsigned fromSize = 0, toSize = 0; ///< bytes of the registers
+};
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+/// An integer, or a float that C++ has.
+template <typename T> struct Plain {
+  using Stored = T;
+  using Value = T;
+  static constexpr bool kIsFloat = std::is_floating_point_v<T>;
+  using Rounds = std::conditional_t<sizeof(T) == 4, FloatFormat, DoubleFormat>;
+  static T load(T bits) { return bits; }
+};
+struct Half {
+  using Stored = uint16_t;
+  using Value = float;
+  static constexpr bool kIsFloat = true;
+  using Rounds = HalfFormat;
+  static float load(uint16_t bits) { return fromHalf(bits); }
+};
+struct Bfloat16 {
+  using Stored = uint16_t;
+  using Value = float;
+  static constexpr bool kIsFloat = true;
+  using Rounds = Bfloat16Format;
+  static float load(uint16_t bits) { return fromBfloat16(bits); }
+};
+
+//===----------------------------------------------------------------------===//
+// Conversions of a value
+//===----------------------------------------------------------------------===//
+
+/// To an integer value (.rni and so on; ISA: the default of .rzi is none).
+template <typename F> F roundInteger(F value, Rounding rounding) {
+  switch (rounding) {
+  case Rounding::Zero:
+    return std::trunc(value);
+  case Rounding::Down:
+    return std::floor(value);
+  case Rounding::Up:
+    return std::ceil(value);
+  default:
+    return std::nearbyint(value);
+  }
+}
+
+template <typename To, typename From>
+To convertIntegers(From value, const Modes &modes) {
+  if (!modes.saturate)
+    return static_cast<To>(value);
+  using Wide = __int128;
+  Wide low = std::numeric_limits<To>::min(),
+       high = std::numeric_limits<To>::max();
+  return static_cast<To>(std::clamp(Wide(value), low, high));
+}
+
+/// NaN becomes 0, or the highest bit alone where 64 bits take part; what is out
+/// of range becomes the end of the range.
+template <typename To, typename From>
+To convertToInteger(From value, const Modes &modes) {
+  if (std::isnan(value)) {
+    bool isWide = sizeof(From) == 8 || sizeof(To) == 8;
+    using U = std::make_unsigned_t<To>;
+    return isWide ? To(U(1) << (8 * sizeof(To) - 1)) : To(0);
+  }
+  if (modes.flush)
+    value = flushSubnormal(value);
+  double rounded = roundInteger(double(value), modes.rounding);
+  constexpr double kHigh = 2.0 * double(uint64_t(1) << (8 * sizeof(To) - 2)) *
+                           (std::is_signed_v<To> ? 1.0 : 2.0);
+  constexpr double kLow = std::is_signed_v<To> ? -kHigh : 0.0;
+  if (rounded >= kHigh)
+    return std::numeric_limits<To>::max();
+  if (rounded < kLow)
+    return std::numeric_limits<To>::min();
+  return static_cast<To>(rounded);
+}
+
+/// A value that double holds, as the bits of a format.
+template <typename Format>
+uint64_t convertToFloat(double value, const Modes &modes) {
+  if (modes.toInteger)
+    value = roundInteger(value, modes.rounding);
+  if (modes.saturate)
+    value = saturateUnit(value);
+  if (modes.relu && !(value > 0) && !std::isnan(value))
+    value = 0;
+  Rounding rounding = modes.toInteger ? Rounding::Even : modes.rounding;
+  return roundTo<Format>(value, rounding, modes.satfinite);
+}
+
+template <typename Format, typename From>
+uint64_t convertIntegerToFloat(From value, const Modes &modes) {
+  bool isNegative = value < From(0);
+  uint64_t magnitude = isNegative ? 0 - uint64_t(value) : uint64_t(value);
+  uint64_t bits = encode<Format>(isNegative, magnitude, 0, modes.rounding);
+  if (!modes.saturate)
+    return bits;
+  return value <= From(0) ? 0 : encode<Format>(false, 1, 0, Rounding::Even);
+}
+
+template <typename To, typename From>
+typename To::Stored convert(typename From::Stored bits, const Modes &modes) {
+  auto value = From::load(bits);
+  if constexpr (!To::kIsFloat && !From::kIsFloat)
+    return convertIntegers<typename To::Stored>(value, modes);
+  else if constexpr (!To::kIsFloat)
+    return convertToInteger<typename To::Stored>(value, modes);
+  else {
+    uint64_t result;
+    if constexpr (From::kIsFloat) {
+      if (modes.flush && sizeof(value) == 4)
+        value = flushSubnormal(value);
+      result = convertToFloat<typename To::Rounds>(value, modes);
+    } else {
+      result = convertIntegerToFloat<typename To::Rounds>(value, modes);
+    }
+    if constexpr (std::is_same_v<To, Plain<float>>)
+      if (modes.flush)
+        result =
+            bitCast<uint32_t>(flushSubnormal(bitCast<float>(uint32_t(result))));
+    typename To::Stored stored;
+    std::memcpy(&stored, &result, sizeof(stored));
+    return stored;
+  }
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Handlers
+//===----------------------------------------------------------------------===//
+
+/// Registers may be wider than the types (ISA 9.4.1): the source's low bytes
+/// are read, and the result is extended by its type.
+template <typename To, typename From>
+static Flow runConvert(Warp &warp, const Inst &inst, LaneMask mask) {
+  const auto &modes = inst.getData<Modes>();
+  auto *to = warp.lanes<uint8_t>(inst.op[0]);
+  const auto *from = warp.lanes<uint8_t>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) {
+    typename From::Stored bits;
+    std::memcpy(&bits, from + lane * modes.fromSize, sizeof(bits));
+    auto result = convert<To, From>(bits, modes);
+    int64_t wide = 0;
+    if constexpr (To::kIsFloat)
+      std::memcpy(&wide, &result, sizeof(result));
+    else
+      wide = static_cast<int64_t>(result);
+    std::memcpy(to + lane * modes.toSize, &wide, modes.toSize);
+  });
+  return Flow::Next;
+}
+
+/// The frequent ones: registers as wide as the types, no modes but what C++
+/// does too.
+template <typename To, typename From>
+static Flow runCast(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<To>(inst.op[0]);
+  const auto *from = warp.lanes<From>(inst.op[1]);
+  forEachLane(mask,
+              [&](unsigned lane) { to[lane] = static_cast<To>(from[lane]); });
+  return Flow::Next;
+}
+
+static Flow runToHalf(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint16_t>(inst.op[0]);
+  const auto *from = warp.lanes<float>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) { to[lane] = toHalf(from[lane]); });
+  return Flow::Next;
+}
+
+static Flow runFromHalf(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<float>(inst.op[0]);
+  const auto *from = warp.lanes<uint16_t>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = makeCanonical(fromHalf(from[lane]));
+  });
+  return Flow::Next;
+}
+
+//===----------------------------------------------------------------------===//
+// Choice of the handler
+//===----------------------------------------------------------------------===//
+
+template <typename To> static Handler pickFrom(Type from) {
+  switch (from) {
+  case Type::U8:
+    return runConvert<To, Plain<uint8_t>>;
+  case Type::S8:
+    return runConvert<To, Plain<int8_t>>;
+  case Type::U16:
+    return runConvert<To, Plain<uint16_t>>;
+  case Type::S16:
+    return runConvert<To, Plain<int16_t>>;
+  case Type::U32:
+    return runConvert<To, Plain<uint32_t>>;
+  case Type::S32:
+    return runConvert<To, Plain<int32_t>>;
+  case Type::U64:
+    return runConvert<To, Plain<uint64_t>>;
+  case Type::S64:
+    return runConvert<To, Plain<int64_t>>;
+  case Type::F16:
+    return runConvert<To, Half>;
+  case Type::BF16:
+    return runConvert<To, Bfloat16>;
+  case Type::F32:
+    return runConvert<To, Plain<float>>;
+  case Type::F64:
+    return runConvert<To, Plain<double>>;
+  default:
+    return nullptr;
+  }
+}
+
+static Handler pickTo(Type to, Type from) {
+  switch (to) {
+  case Type::U8:
+    return pickFrom<Plain<uint8_t>>(from);
+  case Type::S8:
+    return pickFrom<Plain<int8_t>>(from);
+  case Type::U16:
+    return pickFrom<Plain<uint16_t>>(from);
+  case Type::S16:
+    return pickFrom<Plain<int16_t>>(from);
+  case Type::U32:
+    return pickFrom<Plain<uint32_t>>(from);
+  case Type::S32:
+    return pickFrom<Plain<int32_t>>(from);
+  case Type::U64:
+    return pickFrom<Plain<uint64_t>>(from);
+  case Type::S64:
+    return pickFrom<Plain<int64_t>>(from);
+  case Type::F16:
+    return pickFrom<Half>(from);
+  case Type::BF16:
+    return pickFrom<Bfloat16>(from);
+  case Type::F32:
+    return pickFrom<Plain<float>>(from);
+  case Type::F64:
+    return pickFrom<Plain<double>>(from);
+  default:
+    return nullptr;
+  }
+}
+
+/// A handler that does the same as the general one, and faster.
+static Handler pickFast(Type to, Type from, const Modes &modes) {
+  bool isPlain = !modes.flush && !modes.saturate && !modes.relu &&
+                 !modes.satfinite && !modes.toInteger &&
+                 modes.rounding == Rounding::Even &&
+                 modes.toSize == getSize(to) && modes.fromSize == getSize(from);
+  if (!isPlain)
+    return nullptr;
+  struct Entry {
+    Type to, from;
+    Handler run;
+  };
+  static constexpr Entry kEntries[] = {
+      {Type::F16, Type::F32, runToHalf},
+      {Type::F32, Type::F16, runFromHalf},
+      {Type::F32, Type::S32, runCast<float, int32_t>},
+      {Type::F32, Type::U32, runCast<float, uint32_t>},
+      {Type::S64, Type::S32, runCast<int64_t, int32_t>},
+      {Type::U64, Type::U32, runCast<uint64_t, uint32_t>},
+      {Type::U32, Type::U64, runCast<uint32_t, uint64_t>},
+      {Type::S32, Type::S64, runCast<int32_t, int64_t>},
+      {Type::U32, Type::U16, runCast<uint32_t, uint16_t>},
+      {Type::U16, Type::U32, runCast<uint16_t, uint32_t>},
+      {Type::S32, Type::S16, runCast<int32_t, int16_t>},
+  };
+  for (const Entry &entry : kEntries)
+    if (entry.to == to && entry.from == from)
+      return entry.run;
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------===//
+// Decoder
+//===----------------------------------------------------------------------===//
+
+static void takeModes(Decoder &decoder, Modes &modes) {
+  struct Word {
+    std::string_view word;
+    Rounding rounding;
+    bool toInteger;
+  };
+  static constexpr Word kWords[] = {
+      {"rn", Rounding::Even, false}, {"rna", Rounding::Away, false},
+      {"rz", Rounding::Zero, false}, {"rm", Rounding::Down, false},
+      {"rp", Rounding::Up, false},   {"rni", Rounding::Even, true},
+      {"rzi", Rounding::Zero, true}, {"rmi", Rounding::Down, true},
+      {"rpi", Rounding::Up, true},
+  };
+  for (const Word &word : kWords) {
+    if (!decoder.take(word.word))
+      continue;
+    modes.rounding = word.rounding;
+    modes.toInteger = word.toInteger;
+    modes.hasRounding = true;
+  }
+  modes.flush = decoder.take("ftz");
+  modes.saturate = decoder.take("sat");
+  modes.relu = decoder.take("relu");
+  modes.satfinite = decoder.take("satfinite");
+}
+
+/// Whether a conversion has to say how it rounds (ISA: a rounding modifier is
+/// mandatory there).
+static bool needsRounding(Type to, Type from) {
+  if (isFloat(to) != isFloat(from))
+    return true;
+  return isFloat(to) && getSize(to) < getSize(from);
+}
+
+static bool decodeCvt(Decoder &decoder) {
+  if (isPairConversion(decoder.get()))
+    return decodePairConversion(decoder);
+  Inst &inst = decoder.inst();
+  auto &modes = decoder.setData<Modes>();
+  inst.kind = Class::Convert;
+  takeModes(decoder, modes);
+  Type to = decoder.takeType(), from = decoder.takeType();
+  if (!decoder.expectOperands(2))
+    return false;
+  inst.run = pickTo(to, from);
+  if (!inst.run)
+    return decoder.fail("has no form of these types that is supported");
+  if (needsRounding(to, from) && !modes.hasRounding)
+    return decoder.fail("expected a rounding modifier");
+  if (!isFloat(to) && isFloat(from) && !modes.toInteger)
+    return decoder.fail("expected .rni, .rzi, .rmi or .rpi");
+  const std::vector<Operand> &operands = decoder.get().operands;
+  auto slot = [&](const Operand &operand, Type type, unsigned &size,
+                  bool isResult) {
+    size = std::max(decoder.getRegisterSize(operand), getSize(type));
+    return isResult ? decoder.destination(operand, type, /*relaxed=*/true)
+                    : decoder.source(operand, type, /*relaxed=*/true);
+  };
+  std::optional<uint32_t> result = slot(operands[0], to, modes.toSize, true);
+  std::optional<uint32_t> source =
+      slot(operands[1], from, modes.fromSize, false);
+  if (!result || !source)
+    return false;
+  inst.op[0] = *result;
+  inst.op[1] = *source;
+  if (Handler fast = pickFast(to, from, modes))
+    inst.run = fast;
+  return true;
+}
+
+const OpcodeEntry sparsedrop::ptx::kConvertOpcodes[] = {
+    {"cvt", decodeCvt},
+    {"", nullptr},
+};

@@ -1,0 +1,412 @@
+//===- Float.cpp - Arithmetic of f32 and f64 ------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decoder.h"
+#include "FloatOps.h"
+#include "Half.h"
+#include "Lanes.h"
+#include "Machine.h"
+#include "Rounded.h"
+
+#include <optional>
+
+using namespace sparsedrop::ptx;
+
+//===----------------------------------------------------------------------===//
+// Handlers
+//===----------------------------------------------------------------------===//
+
+/// op: result, sources. What is not rounded to nearest has its mode in flags.
+template <typename T, typename Op, bool Flush, bool Saturate>
+static Flow runBinary(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  const auto *b = warp.lanes<T>(inst.op[2]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = complete<Flush, Saturate>(
+        Op::apply(prepare<Flush>(a[lane]), prepare<Flush>(b[lane])));
+  });
+  return Flow::Next;
+}
+
+template <typename T, typename Op, bool Flush, bool Saturate>
+static Flow runUnary(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = complete<Flush, Saturate>(Op::apply(prepare<Flush>(a[lane])));
+  });
+  return Flow::Next;
+}
+
+template <typename T, bool Flush, bool Saturate>
+static Flow runFma(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  const auto *b = warp.lanes<T>(inst.op[2]);
+  const auto *c = warp.lanes<T>(inst.op[3]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = complete<Flush, Saturate>(std::fma(prepare<Flush>(a[lane]),
+                                                  prepare<Flush>(b[lane]),
+                                                  prepare<Flush>(c[lane])));
+  });
+  return Flow::Next;
+}
+
+#ifdef __x86_64__
+/// The most frequent one where the host has the instruction: it is not part of
+/// what all x86-64 have.
+__attribute__((target("avx2,fma"))) static Flow
+runFmaVector(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<float>(inst.op[0]);
+  const auto *a = warp.lanes<float>(inst.op[1]);
+  const auto *b = warp.lanes<float>(inst.op[2]);
+  const auto *c = warp.lanes<float>(inst.op[3]);
+  float results[kNumLanes];
+  for (unsigned lane = 0; lane < kNumLanes; ++lane) {
+    float value = __builtin_fmaf(a[lane], b[lane], c[lane]);
+    uint32_t bits =
+        value == value ? __builtin_bit_cast(uint32_t, value) : 0x7FFFFFFFu;
+    results[lane] = __builtin_bit_cast(float, bits);
+  }
+  if (mask == kAllLanes) {
+    std::memcpy(to, results, sizeof(results));
+    return Flow::Next;
+  }
+  for (LaneMask left = mask; left; left &= left - 1)
+    to[__builtin_ctz(left)] = results[__builtin_ctz(left)];
+  return Flow::Next;
+}
+#endif
+
+/// Around another handler: a rounding mode other than to nearest.
+template <Handler Run>
+static Flow runRounded(Warp &warp, const Inst &inst, LaneMask mask) {
+  RoundingScope scope(static_cast<Rounding>(inst.flags));
+  return Run(warp, inst, mask);
+}
+
+template <typename T, bool Negate, bool Flush>
+static Flow runSign(Warp &warp, const Inst &inst, LaneMask mask) {
+  using U = FloatBits<T>;
+  constexpr U kSign = U(1) << (8 * sizeof(T) - 1);
+  auto *to = warp.lanes<U>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) {
+    U bits = bitCast<U>(prepare<Flush>(a[lane]));
+    to[lane] = Negate ? bits ^ kSign : bits & ~kSign;
+  });
+  return Flow::Next;
+}
+
+/// copysign d, a, b: b with the sign of a.
+template <typename T>
+static Flow runCopysign(Warp &warp, const Inst &inst, LaneMask mask) {
+  using U = FloatBits<T>;
+  constexpr U kSign = U(1) << (8 * sizeof(T) - 1);
+  auto *to = warp.lanes<U>(inst.op[0]);
+  const auto *a = warp.lanes<U>(inst.op[1]);
+  const auto *b = warp.lanes<U>(inst.op[2]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = (b[lane] & ~kSign) | (a[lane] & kSign);
+  });
+  return Flow::Next;
+}
+
+namespace {
+enum class Test { Finite, Infinite, Number, NotANumber, Normal, Subnormal };
+} // namespace
+
+template <typename T, Test Which>
+static Flow runTestp(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint8_t>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) {
+    int kind = std::fpclassify(a[lane]);
+    switch (Which) {
+    case Test::Finite:
+      to[lane] = kind != FP_NAN && kind != FP_INFINITE;
+      break;
+    case Test::Infinite:
+      to[lane] = kind == FP_INFINITE;
+      break;
+    case Test::Number:
+      to[lane] = kind != FP_NAN;
+      break;
+    case Test::NotANumber:
+      to[lane] = kind == FP_NAN;
+      break;
+    case Test::Normal:
+      to[lane] = kind == FP_NORMAL;
+      break;
+    case Test::Subnormal:
+      to[lane] = kind == FP_SUBNORMAL;
+      break;
+    }
+  });
+  return Flow::Next;
+}
+
+//===----------------------------------------------------------------------===//
+// Choice of the handler
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// The modifiers of a float instruction.
+struct Modifiers {
+  Rounding rounding = Rounding::Even;
+  bool hasRounding = false, flush = false, saturate = false, approx = false,
+       full = false;
+};
+} // namespace
+
+static Modifiers takeModifiers(Decoder &decoder) {
+  Modifiers result;
+  const std::pair<std::string_view, Rounding> kModes[] = {
+      {"rn", Rounding::Even},
+      {"rz", Rounding::Zero},
+      {"rm", Rounding::Down},
+      {"rp", Rounding::Up}};
+  for (auto [word, mode] : kModes) {
+    if (!decoder.take(word))
+      continue;
+    result.rounding = mode;
+    result.hasRounding = true;
+  }
+  result.approx = decoder.take("approx");
+  result.full = decoder.take("full");
+  result.flush = decoder.take("ftz");
+  result.saturate = decoder.take("sat");
+  return result;
+}
+
+template <Handler Run> static Handler round(const Modifiers &modifiers) {
+  return modifiers.rounding == Rounding::Even ? Run : runRounded<Run>;
+}
+
+template <typename T, typename Op>
+static Handler pickBinary(const Modifiers &m) {
+  if (m.flush)
+    return m.saturate ? round<runBinary<T, Op, true, true>>(m)
+                      : round<runBinary<T, Op, true, false>>(m);
+  return m.saturate ? round<runBinary<T, Op, false, true>>(m)
+                    : round<runBinary<T, Op, false, false>>(m);
+}
+
+template <typename T, typename Op>
+static Handler pickUnary(const Modifiers &m) {
+  return m.flush ? round<runUnary<T, Op, true, false>>(m)
+                 : round<runUnary<T, Op, false, false>>(m);
+}
+
+template <typename T> static Handler pickFma(const Modifiers &m) {
+#ifdef __x86_64__
+  bool isPlain = !m.flush && !m.saturate && m.rounding == Rounding::Even;
+  static const bool kHasFma =
+      __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2");
+  if (sizeof(T) == 4 && isPlain && kHasFma)
+    return runFmaVector;
+#endif
+  if (m.flush)
+    return m.saturate ? round<runFma<T, true, true>>(m)
+                      : round<runFma<T, true, false>>(m);
+  return m.saturate ? round<runFma<T, false, true>>(m)
+                    : round<runFma<T, false, false>>(m);
+}
+
+//===----------------------------------------------------------------------===//
+// Decoders
+//===----------------------------------------------------------------------===//
+
+/// Reads operands of one type: a result and `sources` sources.
+static bool readOperands(Decoder &decoder, Type type, unsigned sources) {
+  if (!decoder.expectOperands(sources + 1) || !decoder.readDestination(0, type))
+    return false;
+  for (unsigned i = 1; i <= sources; ++i)
+    if (!decoder.readSource(i, type))
+      return false;
+  return true;
+}
+
+/// What an instruction allows beside its type.
+static bool checkModifiers(Decoder &decoder, Type type, const Modifiers &m) {
+  bool isDouble = type == Type::F64;
+  if (isDouble && (m.saturate || (m.flush && !m.approx)))
+    return decoder.fail("has .ftz or .sat, which .f64 does not have");
+  decoder.inst().flags = static_cast<uint8_t>(m.rounding);
+  decoder.inst().kind = isDouble ? Class::Double : Class::Float;
+  return true;
+}
+
+static bool isNarrow(const Instruction &instruction) {
+  for (std::string_view type : {"f16", "f16x2", "bf16", "bf16x2"})
+    if (instruction.has(type))
+      return true;
+  return false;
+}
+
+/// The type, which must be f32 or f64.
+static bool takeFloatType(Decoder &decoder, Type &type) {
+  type = decoder.takeType();
+  return type == Type::F32 || type == Type::F64 ||
+         decoder.fail("has no form of this type that is supported");
+}
+
+template <typename Op> static bool decodeBinary(Decoder &decoder) {
+  if (isNarrow(decoder.get()))
+    return decodeHalf(decoder);
+  Modifiers m = takeModifiers(decoder);
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  decoder.inst().run =
+      type == Type::F32 ? pickBinary<float, Op>(m) : pickBinary<double, Op>(m);
+  return readOperands(decoder, type, 2);
+}
+
+static bool decodeFma(Decoder &decoder) {
+  if (isNarrow(decoder.get()))
+    return decodeHalf(decoder);
+  Modifiers m = takeModifiers(decoder);
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  decoder.inst().run =
+      type == Type::F32 ? pickFma<float>(m) : pickFma<double>(m);
+  return readOperands(decoder, type, 3);
+}
+
+/// rcp and sqrt with a rounding mode or .approx; rsqrt and the functions, which
+/// only have .approx.
+template <typename Op, bool HasExact, bool HasDouble>
+static bool decodeUnary(Decoder &decoder) {
+  if (isNarrow(decoder.get()))
+    return decodeHalf(decoder);
+  Modifiers m = takeModifiers(decoder);
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  if (m.hasRounding == m.approx || (m.hasRounding && !HasExact) || m.saturate)
+    return decoder.fail(HasExact ? "expected a rounding mode or .approx"
+                                 : "expected .approx");
+  if (type == Type::F64 && !HasDouble)
+    return decoder.fail("has no form of this type");
+  decoder.inst().run =
+      type == Type::F32 ? pickUnary<float, Op>(m) : pickUnary<double, Op>(m);
+  return readOperands(decoder, type, 1);
+}
+
+static bool decodeDiv(Decoder &decoder) {
+  Modifiers m = takeModifiers(decoder);
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  if (m.hasRounding + m.approx + m.full != 1)
+    return decoder.fail("expected a rounding mode, .approx or .full");
+  decoder.inst().run = type == Type::F32 ? pickBinary<float, FloatDiv>(m)
+                                         : pickBinary<double, FloatDiv>(m);
+  return readOperands(decoder, type, 2);
+}
+
+template <typename T, bool IsMax>
+static Handler pickMinMax(const Modifiers &m, bool nan, bool xorSign) {
+  if (xorSign)
+    return nan ? pickBinary<T, FloatMinMax<IsMax, true, true>>(m)
+               : pickBinary<T, FloatMinMax<IsMax, false, true>>(m);
+  return nan ? pickBinary<T, FloatMinMax<IsMax, true, false>>(m)
+             : pickBinary<T, FloatMinMax<IsMax, false, false>>(m);
+}
+
+template <bool IsMax> static bool decodeMinMax(Decoder &decoder) {
+  if (isNarrow(decoder.get()))
+    return decodeHalf(decoder);
+  Modifiers m = takeModifiers(decoder);
+  bool nan = decoder.take("NaN"), xorSign = decoder.take("xorsign");
+  if (xorSign && !decoder.take("abs"))
+    return decoder.fail("expected .xorsign.abs");
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  if (type == Type::F64 && (nan || xorSign))
+    return decoder.fail("has modifiers that .f64 does not have");
+  decoder.inst().run = type == Type::F32
+                           ? pickMinMax<float, IsMax>(m, nan, xorSign)
+                           : pickMinMax<double, IsMax>(m, nan, xorSign);
+  return readOperands(decoder, type, 2);
+}
+
+template <bool Negate> static bool decodeSign(Decoder &decoder) {
+  if (isNarrow(decoder.get()))
+    return decodeHalf(decoder);
+  Modifiers m = takeModifiers(decoder);
+  Type type;
+  if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
+    return false;
+  decoder.inst().run = type == Type::F64 ? runSign<double, Negate, false>
+                       : m.flush         ? runSign<float, Negate, true>
+                                         : runSign<float, Negate, false>;
+  return readOperands(decoder, type, 1);
+}
+
+static bool decodeCopysign(Decoder &decoder) {
+  Type type;
+  decoder.inst().kind = Class::Float;
+  if (!takeFloatType(decoder, type))
+    return false;
+  decoder.inst().run =
+      type == Type::F32 ? runCopysign<float> : runCopysign<double>;
+  return readOperands(decoder, type, 2);
+}
+
+template <typename T> static Handler pickTestp(std::string_view word) {
+  return word == "finite"       ? runTestp<T, Test::Finite>
+         : word == "infinite"   ? runTestp<T, Test::Infinite>
+         : word == "number"     ? runTestp<T, Test::Number>
+         : word == "notanumber" ? runTestp<T, Test::NotANumber>
+         : word == "normal"     ? runTestp<T, Test::Normal>
+         : word == "subnormal"  ? runTestp<T, Test::Subnormal>
+                                : nullptr;
+}
+
+static bool decodeTestp(Decoder &decoder) {
+  std::string word(decoder.takeAny());
+  Type type;
+  decoder.inst().kind = Class::Compare;
+  if (!takeFloatType(decoder, type))
+    return false;
+  decoder.inst().run =
+      type == Type::F32 ? pickTestp<float>(word) : pickTestp<double>(word);
+  if (!decoder.inst().run)
+    return decoder.fail("has no test ." + word);
+  return decoder.expectOperands(2) && decoder.readDestination(0, Type::Pred) &&
+         decoder.readSource(1, type);
+}
+
+const OpcodeEntry sparsedrop::ptx::kFloatOpcodes[] = {
+    {"add", decodeBinary<FloatAdd>},
+    {"sub", decodeBinary<FloatSub>},
+    {"mul", decodeBinary<FloatMul>},
+    {"fma", decodeFma},
+    {"mad", decodeFma},
+    {"div", decodeDiv},
+    {"rcp", decodeUnary<FloatRcp, true, true>},
+    {"sqrt", decodeUnary<FloatSqrt, true, true>},
+    {"rsqrt", decodeUnary<FloatRsqrt, false, true>},
+    {"sin", decodeUnary<FloatSin, false, false>},
+    {"cos", decodeUnary<FloatCos, false, false>},
+    {"lg2", decodeUnary<FloatLg2, false, false>},
+    {"ex2", decodeUnary<FloatEx2, false, false>},
+    {"tanh", decodeUnary<FloatTanh, false, false>},
+    {"min", decodeMinMax<false>},
+    {"max", decodeMinMax<true>},
+    {"abs", decodeSign<false>},
+    {"neg", decodeSign<true>},
+    {"copysign", decodeCopysign},
+    {"testp", decodeTestp},
+    {"", nullptr},
+};

@@ -1,0 +1,507 @@
+//===- IntegerArith.cpp - Integer arithmetic ------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Carry.h"
+#include "Decoder.h"
+#include "Lanes.h"
+#include "Machine.h"
+
+#include <algorithm>
+#include <type_traits>
+
+using namespace sparsedrop::ptx;
+
+//===----------------------------------------------------------------------===//
+// Operations (ISA 9.7.1)
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+template <typename T> using Bits = std::make_unsigned_t<T>;
+template <typename T>
+using Wide = std::conditional_t<
+    sizeof(T) == 8,
+    std::conditional_t<std::is_signed_v<T>, __int128, unsigned __int128>,
+    std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+
+template <typename T> struct Limits {
+  static constexpr T kMax =
+      std::is_signed_v<T> ? T(Bits<T>(~Bits<T>(0)) >> 1) : T(~Bits<T>(0));
+  static constexpr T kMin = std::is_signed_v<T> ? T(-kMax - 1) : T(0);
+};
+
+template <typename T> T saturate(Wide<T> value) {
+  return value > Limits<T>::kMax   ? Limits<T>::kMax
+         : value < Limits<T>::kMin ? Limits<T>::kMin
+                                   : T(value);
+}
+
+struct Add {
+  template <typename T> static T apply(T a, T b) {
+    return T(Bits<T>(a) + Bits<T>(b));
+  }
+};
+struct AddSat {
+  template <typename T> static T apply(T a, T b) {
+    return saturate<T>(Wide<T>(a) + b);
+  }
+};
+struct Sub {
+  template <typename T> static T apply(T a, T b) {
+    return T(Bits<T>(a) - Bits<T>(b));
+  }
+};
+struct SubSat {
+  template <typename T> static T apply(T a, T b) {
+    return saturate<T>(Wide<T>(a) - b);
+  }
+};
+struct MulLo {
+  template <typename T> static T apply(T a, T b) {
+    return T(uint64_t(a) * uint64_t(b));
+  }
+};
+struct MulHi {
+  template <typename T> static T apply(T a, T b) {
+    return T((Wide<T>(a) * Wide<T>(b)) >> (8 * sizeof(T)));
+  }
+};
+/// The low 24 bits of both, extended by the type.
+template <typename T> int64_t low24(T a) {
+  return std::is_signed_v<T> ? int64_t(int32_t(uint32_t(a) << 8) >> 8)
+                             : int64_t(uint32_t(a) & 0xFFFFFF);
+}
+struct Mul24Lo {
+  template <typename T> static T apply(T a, T b) {
+    return T(uint64_t(low24(a) * low24(b)));
+  }
+};
+struct Mul24Hi {
+  template <typename T> static T apply(T a, T b) {
+    return T(uint64_t(low24(a) * low24(b)) >> 16);
+  }
+};
+/// The ISA leaves a division by zero open; the hardware gives all ones, and the
+/// dividend as the remainder.
+struct Div {
+  template <typename T> static T apply(T a, T b) {
+    if (b == 0)
+      return T(~Bits<T>(0));
+    if (std::is_signed_v<T> && b == T(-1))
+      return T(Bits<T>(0) - Bits<T>(a));
+    return a / b;
+  }
+};
+struct Rem {
+  template <typename T> static T apply(T a, T b) {
+    if (b == 0)
+      return a;
+    if (std::is_signed_v<T> && b == T(-1))
+      return 0;
+    return a % b;
+  }
+};
+struct Min {
+  template <typename T> static T apply(T a, T b) { return b < a ? b : a; }
+};
+struct Max {
+  template <typename T> static T apply(T a, T b) { return a < b ? b : a; }
+};
+struct And {
+  template <typename T> static T apply(T a, T b) { return a & b; }
+};
+struct Or {
+  template <typename T> static T apply(T a, T b) { return a | b; }
+};
+struct Xor {
+  template <typename T> static T apply(T a, T b) { return a ^ b; }
+};
+struct Neg {
+  template <typename T> static T apply(T a) {
+    return T(Bits<T>(0) - Bits<T>(a));
+  }
+};
+struct Abs {
+  template <typename T> static T apply(T a) {
+    return a < 0 ? Neg::apply(a) : a;
+  }
+};
+struct Not {
+  template <typename T> static T apply(T a) { return ~a; }
+};
+struct Cnot {
+  template <typename T> static T apply(T a) { return a == 0; }
+};
+struct MadLo {
+  template <typename T> static T apply(T a, T b, T c) {
+    return Add::apply(MulLo::apply(a, b), c);
+  }
+};
+struct MadHi {
+  template <typename T> static T apply(T a, T b, T c) {
+    return Add::apply(MulHi::apply(a, b), c);
+  }
+};
+struct MadHiSat {
+  template <typename T> static T apply(T a, T b, T c) {
+    return AddSat::apply(MulHi::apply(a, b), c);
+  }
+};
+struct Mad24Lo {
+  template <typename T> static T apply(T a, T b, T c) {
+    return Add::apply(Mul24Lo::apply(a, b), c);
+  }
+};
+struct Mad24Hi {
+  template <typename T> static T apply(T a, T b, T c) {
+    return Add::apply(Mul24Hi::apply(a, b), c);
+  }
+};
+struct Sad {
+  template <typename T> static T apply(T a, T b, T c) {
+    return Add::apply(c, a < b ? Sub::apply(b, a) : Sub::apply(a, b));
+  }
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Handlers
+//===----------------------------------------------------------------------===//
+
+template <typename T, typename Op>
+static Flow runUnary(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  forEachLane(mask, [&](unsigned lane) { to[lane] = Op::apply(a[lane]); });
+  return Flow::Next;
+}
+
+template <typename T, typename Op>
+static Flow runBinary(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  const auto *b = warp.lanes<T>(inst.op[2]);
+  forEachLane(mask,
+              [&](unsigned lane) { to[lane] = Op::apply(a[lane], b[lane]); });
+  return Flow::Next;
+}
+
+template <typename T, typename Op>
+static Flow runTernary(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<T>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  const auto *b = warp.lanes<T>(inst.op[2]);
+  const auto *c = warp.lanes<T>(inst.op[3]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = Op::apply(a[lane], b[lane], c[lane]);
+  });
+  return Flow::Next;
+}
+
+/// mul.wide, and mad.wide with an addend of the result's type.
+template <typename T, bool Adds>
+static Flow runWide(Warp &warp, const Inst &inst, LaneMask mask) {
+  using W = std::conditional_t<
+      sizeof(T) == 2,
+      std::conditional_t<std::is_signed_v<T>, int32_t, uint32_t>,
+      std::conditional_t<std::is_signed_v<T>, int64_t, uint64_t>>;
+  auto *to = warp.lanes<W>(inst.op[0]);
+  const auto *a = warp.lanes<T>(inst.op[1]);
+  const auto *b = warp.lanes<T>(inst.op[2]);
+  const auto *c = warp.lanes<W>(inst.op[Adds ? 3 : 0]);
+  forEachLane(mask, [&](unsigned lane) {
+    W product = W(a[lane]) * W(b[lane]);
+    to[lane] = Adds ? Add::apply(product, c[lane]) : product;
+  });
+  return Flow::Next;
+}
+
+//===----------------------------------------------------------------------===//
+// Forms
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct Form {
+  std::string_view opcode;
+  std::string_view mode; ///< a modifier that it has beside the type, or empty
+  Type type;
+  Handler run;
+  unsigned sources;
+};
+} // namespace
+
+#define UNSIGNED(OPCODE, MODE, RUN, OP, COUNT)                                 \
+  {OPCODE, MODE, Type::U16, RUN<uint16_t, OP>, COUNT},                         \
+      {OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT}, {                   \
+    OPCODE, MODE, Type::U64, RUN<uint64_t, OP>, COUNT                          \
+  }
+#define SIGNED(OPCODE, MODE, RUN, OP, COUNT)                                   \
+  {OPCODE, MODE, Type::S16, RUN<int16_t, OP>, COUNT},                          \
+      {OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT}, {                    \
+    OPCODE, MODE, Type::S64, RUN<int64_t, OP>, COUNT                           \
+  }
+#define INTEGERS(OPCODE, MODE, RUN, OP, COUNT)                                 \
+  UNSIGNED(OPCODE, MODE, RUN, OP, COUNT), SIGNED(OPCODE, MODE, RUN, OP, COUNT)
+#define WORDS(OPCODE, MODE, RUN, OP, COUNT)                                    \
+  {OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT}, {                       \
+    OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT                           \
+  }
+#define BITS(OPCODE, RUN, OP, COUNT)                                           \
+  {OPCODE, "", Type::B16, RUN<uint16_t, OP>, COUNT},                           \
+      {OPCODE, "", Type::B32, RUN<uint32_t, OP>, COUNT}, {                     \
+    OPCODE, "", Type::B64, RUN<uint64_t, OP>, COUNT                            \
+  }
+
+static constexpr Form kForms[] = {
+    INTEGERS("add", "", runBinary, Add, 2),
+    {"add", "sat", Type::S32, runBinary<int32_t, AddSat>, 2},
+    INTEGERS("sub", "", runBinary, Sub, 2),
+    {"sub", "sat", Type::S32, runBinary<int32_t, SubSat>, 2},
+    INTEGERS("mul", "lo", runBinary, MulLo, 2),
+    INTEGERS("mul", "hi", runBinary, MulHi, 2),
+    INTEGERS("mad", "lo", runTernary, MadLo, 3),
+    INTEGERS("mad", "hi", runTernary, MadHi, 3),
+    {"mad", "hi.sat", Type::S32, runTernary<int32_t, MadHiSat>, 3},
+    WORDS("mul24", "lo", runBinary, Mul24Lo, 2),
+    WORDS("mul24", "hi", runBinary, Mul24Hi, 2),
+    WORDS("mad24", "lo", runTernary, Mad24Lo, 3),
+    WORDS("mad24", "hi", runTernary, Mad24Hi, 3),
+    INTEGERS("sad", "", runTernary, Sad, 3),
+    INTEGERS("div", "", runBinary, Div, 2),
+    INTEGERS("rem", "", runBinary, Rem, 2),
+    INTEGERS("min", "", runBinary, Min, 2),
+    INTEGERS("max", "", runBinary, Max, 2),
+    SIGNED("abs", "", runUnary, Abs, 1),
+    SIGNED("neg", "", runUnary, Neg, 1),
+    BITS("and", runBinary, And, 2),
+    BITS("or", runBinary, Or, 2),
+    BITS("xor", runBinary, Xor, 2),
+    BITS("not", runUnary, Not, 1),
+    BITS("cnot", runUnary, Cnot, 1),
+};
+
+/// Whether an instruction has all words of a mode, "hi.sat".
+static bool hasMode(const Instruction &instruction, std::string_view mode) {
+  while (!mode.empty()) {
+    size_t dot = std::min(mode.find('.'), mode.size());
+    if (!instruction.has(mode.substr(0, dot)))
+      return false;
+    mode.remove_prefix(std::min(dot + 1, mode.size()));
+  }
+  return true;
+}
+
+static void takeMode(Decoder &decoder, std::string_view mode) {
+  while (!mode.empty()) {
+    size_t dot = std::min(mode.find('.'), mode.size());
+    decoder.take(mode.substr(0, dot));
+    mode.remove_prefix(std::min(dot + 1, mode.size()));
+  }
+}
+
+/// The form with the longest mode that fits.
+static const Form *findForm(const Instruction &instruction) {
+  const Form *best = nullptr;
+  for (const Form &form : kForms)
+    if (form.opcode == instruction.opcode &&
+        instruction.has(getName(form.type)) &&
+        hasMode(instruction, form.mode) &&
+        (!best || best->mode.size() < form.mode.size()))
+      best = &form;
+  return best;
+}
+
+static bool decodeForm(Decoder &decoder) {
+  const Form *form = findForm(decoder.get());
+  Inst &inst = decoder.inst();
+  inst.kind = Class::Integer;
+  if (!form)
+    return decoder.fail("has no form of this type that is supported");
+  decoder.take(getName(form->type));
+  takeMode(decoder, form->mode);
+  inst.run = form->run;
+  if (!decoder.expectOperands(form->sources + 1) ||
+      !decoder.readDestination(0, form->type))
+    return false;
+  for (unsigned i = 1; i <= form->sources; ++i)
+    if (!decoder.readSource(i, form->type))
+      return false;
+  return true;
+}
+
+/// mul.wide and mad.wide, whose results are twice as wide.
+template <bool Adds> static bool decodeWide(Decoder &decoder) {
+  struct Kind {
+    Type type, result;
+    Handler run;
+  };
+  static constexpr Kind kKinds[] = {
+      {Type::U16, Type::U32, runWide<uint16_t, Adds>},
+      {Type::S16, Type::S32, runWide<int16_t, Adds>},
+      {Type::U32, Type::U64, runWide<uint32_t, Adds>},
+      {Type::S32, Type::S64, runWide<int32_t, Adds>},
+  };
+  decoder.take("wide");
+  Type type = decoder.takeType();
+  decoder.inst().kind = Class::Integer;
+  for (const Kind &kind : kKinds) {
+    if (kind.type != type)
+      continue;
+    decoder.inst().run = kind.run;
+    return decoder.expectOperands(Adds ? 4 : 3) &&
+           decoder.readDestination(0, kind.result) &&
+           decoder.readSource(1, type) && decoder.readSource(2, type) &&
+           (!Adds || decoder.readSource(3, kind.result));
+  }
+  return decoder.fail("has no form of this type that is supported");
+}
+
+static bool decodeMul(Decoder &decoder) {
+  return decoder.get().has("wide") ? decodeWide<false>(decoder)
+                                   : decodeForm(decoder);
+}
+static bool decodeMad(Decoder &decoder) {
+  return decoder.get().has("wide") ? decodeWide<true>(decoder)
+                                   : decodeForm(decoder);
+}
+
+//===----------------------------------------------------------------------===//
+// Predicates and pairs of halves
+//===----------------------------------------------------------------------===//
+
+/// and, or, xor of predicates; a negated source has its bit in flags.
+template <typename Op>
+static Flow runLogic(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint8_t>(inst.op[0]);
+  const auto *a = warp.lanes<uint8_t>(inst.op[1]);
+  const auto *b = warp.lanes<uint8_t>(inst.op[2]);
+  uint8_t notA = inst.flags & 1, notB = inst.flags >> 1 & 1;
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = Op::template apply<uint8_t>(a[lane] ^ notA, b[lane] ^ notB);
+  });
+  return Flow::Next;
+}
+
+static Flow runNotPredicate(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint8_t>(inst.op[0]);
+  const auto *a = warp.lanes<uint8_t>(inst.op[1]);
+  uint8_t flip = !(inst.flags & 1);
+  forEachLane(mask, [&](unsigned lane) { to[lane] = a[lane] ^ flip; });
+  return Flow::Next;
+}
+
+/// and, or, xor, not: of bits or of predicates.
+template <typename Op> static bool decodeLogic(Decoder &decoder) {
+  if (!decoder.take("pred"))
+    return decodeForm(decoder);
+  Inst &inst = decoder.inst();
+  inst.kind = Class::Compare;
+  constexpr bool kIsNot = std::is_same_v<Op, Not>;
+  const std::vector<Operand> &operands = decoder.get().operands;
+  if (!decoder.expectOperands(kIsNot ? 2 : 3))
+    return false;
+  for (size_t i = 1; i < operands.size(); ++i) {
+    inst.flags |= operands[i].isNegated << (i - 1);
+    if (!decoder.readSource(i, Type::Pred))
+      return false;
+  }
+  if constexpr (kIsNot)
+    inst.run = runNotPredicate;
+  else
+    inst.run = runLogic<Op>;
+  return decoder.readDestination(0, Type::Pred);
+}
+
+/// Both halves of a word, each as a number.
+template <typename T, typename Op, bool Relu>
+static Flow runPair(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint32_t>(inst.op[0]);
+  const auto *a = warp.lanes<uint32_t>(inst.op[1]);
+  const auto *b = warp.lanes<uint32_t>(inst.op[2]);
+  auto half = [](uint32_t x, uint32_t y) -> uint32_t {
+    T result = Op::template apply<T>(T(x), T(y));
+    return uint16_t(Relu && result < T(0) ? T(0) : result);
+  };
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = half(a[lane], b[lane]) | half(a[lane] >> 16, b[lane] >> 16)
+                                            << 16;
+  });
+  return Flow::Next;
+}
+
+/// Relu for .s32, too.
+template <typename Op>
+static Flow runRelu(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<int32_t>(inst.op[0]);
+  const auto *a = warp.lanes<int32_t>(inst.op[1]);
+  const auto *b = warp.lanes<int32_t>(inst.op[2]);
+  forEachLane(mask, [&](unsigned lane) {
+    to[lane] = std::max(Op::apply(a[lane], b[lane]), 0);
+  });
+  return Flow::Next;
+}
+
+/// add, min and max of .u16x2 and .s16x2, and .relu of min and max (sm_90).
+template <typename Op> static bool decodePair(Decoder &decoder) {
+  Inst &inst = decoder.inst();
+  bool isUnsigned = decoder.get().has("u16x2");
+  bool isPair = isUnsigned || decoder.get().has("s16x2");
+  if (!isPair && !decoder.get().has("relu"))
+    return decodeForm(decoder);
+  inst.kind = Class::Integer;
+  Type type = decoder.takeType();
+  bool isRelu = decoder.take("relu");
+  if (!decoder.requireArch(90))
+    return false;
+  if (isRelu &&
+      (isUnsigned || std::is_same_v<Op, Add> || (!isPair && type != Type::S32)))
+    return decoder.fail(
+        "has .relu, which is for .s16x2 and .s32 of min and max");
+  inst.run = !isPair      ? runRelu<Op>
+             : isUnsigned ? runPair<uint16_t, Op, false>
+             : isRelu     ? runPair<int16_t, Op, true>
+                          : runPair<int16_t, Op, false>;
+  return decoder.expectOperands(3) && decoder.readDestination(0, type) &&
+         decoder.readSource(1, type) && decoder.readSource(2, type);
+}
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+/// add, sub and mad with a carry are in Carry.cpp.
+template <bool (*Plain)(Decoder &)>
+static bool decodeCarrying(Decoder &decoder) {
+  return decoder.get().has("cc") ? decodeCarry(decoder) : Plain(decoder);
+}
+
+const OpcodeEntry sparsedrop::ptx::kIntegerOpcodes[] = {
+    {"add", decodeCarrying<decodePair<Add>>},
+    {"addc", decodeCarry},
+    {"sub", decodeCarrying<decodeForm>},
+    {"subc", decodeCarry},
+    {"mul", decodeMul},
+    {"mad", decodeCarrying<decodeMad>},
+    {"madc", decodeCarry},
+    {"mul24", decodeForm},
+    {"mad24", decodeForm},
+    {"sad", decodeForm},
+    {"div", decodeForm},
+    {"rem", decodeForm},
+    {"min", decodePair<Min>},
+    {"max", decodePair<Max>},
+    {"abs", decodeForm},
+    {"neg", decodeForm},
+    {"and", decodeLogic<And>},
+    {"or", decodeLogic<Or>},
+    {"xor", decodeLogic<Xor>},
+    {"not", decodeLogic<Not>},
+    {"cnot", decodeForm},
+    {"", nullptr},
+};
