@@ -37,8 +37,8 @@ class Layout:
     def __str__(self):
         return f"{self.major}-major swizzle {self.swizzle} pad {self.pad} start {self.start}"
 
-    def plan(self, mn, k, size):
-        """Strides for a matrix of mn x k elements of `size` bytes."""
+    def place(self, mn, k, size):
+        """Chooses the strides for a matrix of mn x k elements of `size` bytes."""
         width = self.swizzle or 16
         atom = 8 * width + self.pad
         along = (k if self.major == "K" else mn) * size  # bytes of a line
@@ -47,7 +47,7 @@ class Layout:
         # Atoms that follow each other along a line, then along the lines.
         self.next_along, self.next_lines = atom, atom * atoms_along
         self.bytes = self.start + self.next_lines * (lines // 8)
-        return self.bytes
+        return self
 
     def offset(self, mn, k, size):
         """Offset of an element from the start of shared memory (aligned to 1024)."""
@@ -208,10 +208,10 @@ class Case:
         b = b or Layout()
         start_b = 0
         if a:
-            a.plan(64, total, size)
+            a.place(64, total, size)
             start_b = (a.bytes + KB - 1) // KB * KB
         b.start += start_b
-        b.plan(n, self.codes_b.shape[1], size)
+        self.layout_b = b.place(n, self.codes_b.shape[1], size)
         self.size = (b.bytes + 2 * KB - 1) // (2 * KB) * (2 * KB)
         self.image = b.image(self.codes_b, fb, self.size)
         if a:
@@ -342,6 +342,13 @@ def planted(name, expected, *words, case=None, line=None, **change):
 
 
 planted("no wait", "async", "%md0, an accumulator", "no wgmma.wait_group between", wait="", line="// store 0")
+# Without the check, what is read is not the product but NaN.
+case = both()
+result = check.runner.run(case.text(wait=""), case.args(), block=THREADS, check="bounds,race")
+if np.isnan(result.outputs[0].view(np.float32)).all():
+    check.passed += 1
+else:
+    check.fail("results before the wait", str(result.outputs[0]))
 planted("no commit", "async", "%md0, an accumulator", commit="", line="// store 0")
 planted("waits for too few", "async", "%md0", wait="wgmma.wait_group.sync.aligned 1;", line="// store 0")
 planted("no wgmma.fence", "async", "no wgmma.fence", fence="", line="// wgmma 0")
@@ -405,7 +412,31 @@ check.finds("three warps", case.text(), case.args(), "divergence", "four warps",
 both(steps=4).check()
 both(steps=4).check(between="wgmma.commit_group.sync.aligned;")
 both(steps=2).check(between="wgmma.fence.sync.aligned;")
-both().check(end="wgmma.fence.sync.aligned;")
+FILL_AGAIN = "st.shared.v4.b32 [%r3], {%r4, %r4, %r4, %r4}; // reuse"
+both().check(end="bar.sync 0;\n" + FILL_AGAIN)
+planted("reuse without a barrier", "race", "with no barrier between", end=FILL_AGAIN)
+
+# A second product in registers that were used in between, with a fence and without.
+case = both()
+product = next(line for line in case.text().splitlines() if "// wgmma 0" in line)
+again = "mov.b32 %r9, %md0;\nadd.u32 %md0, %r9, 0;\nFENCE\n" + product.replace("// wgmma 0", "// second")
+again += "\nwgmma.commit_group.sync.aligned;\nwgmma.wait_group.sync.aligned 0;"
+both(scale_d=0).check(end="setp.ne.b32 %p1, %r8, 0;\n" + again.replace("FENCE", "wgmma.fence.sync.aligned;"))
+planted(
+    "no second wgmma.fence", "async", "uses %md0, which another instruction has used", line="// second",
+    end=again.replace("FENCE", ""),
+)  # fmt: skip
+
+# f16 accumulators are rounded by each wgmma: 2048 + 1 is 2048 in f16, twice.
+case = Case(8, F16, F16, F16, Layout(), Layout(), steps=2, sums=np.full((64, 8), 0x6800, np.uint64))
+a, b = np.zeros((64, 32), np.uint64), np.zeros((8, 32), np.uint64)
+a[:, 0] = a[:, 16] = b[:, 0] = b[:, 16] = 0x3C00
+case.image = Layout().place(64, 32, 2).image(a, F16, case.size) | case.layout_b.image(b, F16, case.size)
+result = check.runner.run(case.text(), case.args(), block=THREADS)
+if result.code == 0 and (result.outputs[0] == 0x68006800).all():
+    check.passed += 1
+else:
+    check.fail("f16 accumulators", f"{result.outputs[0]} {result.errors}")
 
 
 def refuse(name, instruction, *words, target="sm_90a"):
