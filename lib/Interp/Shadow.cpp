@@ -205,20 +205,33 @@ Violation SharedShadow::accessWord(const Agent &agent, unsigned lane,
 }
 
 inline bool SharedShadow::isOrdered(const Agent &agent, unsigned lane,
-                                    const Cell &cell) const {
-  uint32_t time = timeOf(cell.write);
-  if (cell.writer == agent.id)
-    return time < agent.time || laneOf(cell.write) == lane || lane >= kNumLanes;
-  return agent.known.covers(cell.writer, time);
+                                    uint32_t other, uint32_t packed) {
+  uint32_t time = timeOf(packed);
+  if (other == agent.id)
+    return time < agent.time || laneOf(packed) == lane || lane >= kNumLanes;
+  return agent.known.covers(other, time);
 }
 
 template <Proxy On>
-inline bool SharedShadow::isReadFine(const Agent &agent, unsigned lane,
-                                     const Cell &cell, unsigned bytes) const {
-  bool isThere = !(cell.flags & kPoison) && (cell.flags & bytes) == bytes;
+inline bool SharedShadow::isFine(const Agent &agent, unsigned lane,
+                                 const Cell &cell) {
   bool isFenced = On == Proxy::Generic || (cell.flags & kAsyncWrite) ||
                   agent.fenced.covers(cell.writer, timeOf(cell.write));
-  return isThere && isFenced && isOrdered(agent, lane, cell);
+  return !(cell.flags & kPoison) && isFenced &&
+         isOrdered(agent, lane, cell.writer, cell.write);
+}
+
+inline bool SharedShadow::areReadsOrdered(const Agent &agent, unsigned lane,
+                                          uint32_t word) const {
+  uint64_t readers = cells[word].readers;
+  if (reads.size() > 64)
+    return !readers;
+  for (; readers; readers &= readers - 1) {
+    uint32_t reader = __builtin_ctzll(readers);
+    if (!isOrdered(agent, lane, reader, reads[reader][word]))
+      return false;
+  }
+  return true;
 }
 
 /// Reads are most of all accesses, nothing is wrong with most of them, and
@@ -235,7 +248,8 @@ Violation SharedShadow::read(const Agent &agent, unsigned lane, uint32_t offset,
     bool isLike = fine && cell.write == fine->write &&
                   cell.writer == fine->writer && cell.flags == fine->flags &&
                   bytes == kAllBytes;
-    if (isLike || isReadFine<On>(agent, lane, cell, bytes)) {
+    if (isLike ||
+        ((cell.flags & bytes) == bytes && isFine<On>(agent, lane, cell))) {
       if (bytes == kAllBytes)
         fine = &cell;
       recordRead(reader, cell, word, bytes);
@@ -250,26 +264,31 @@ Violation SharedShadow::read(const Agent &agent, unsigned lane, uint32_t offset,
   return first;
 }
 
-Violation SharedShadow::access(const Agent &agent, unsigned lane,
-                               uint32_t offset, uint32_t size, Access kind,
-                               Proxy proxy) {
-  if (kind == Access::Read)
-    return proxy == Proxy::Async
-               ? read<Proxy::Async, false>(agent, lane, offset, size)
-               : read<Proxy::Generic, false>(agent, lane, offset, size);
+template <Proxy On>
+Violation SharedShadow::write(const Agent &agent, unsigned lane,
+                              uint32_t offset, uint32_t size, Access kind) {
   Violation first;
   forEachWord(offset, size, [&](uint32_t word, unsigned bytes) {
     const Cell &cell = cells[word];
-    // Words that nobody has read since somebody known wrote them.
-    if (kind == Access::Write && proxy == Proxy::Generic && !cell.readers &&
-        !cell.asyncReads && !(cell.flags & kPoison) &&
-        isOrdered(agent, lane, cell))
-      return recordWrite(agent, lane, word, bytes, kind, proxy);
-    Violation violation = accessWord(agent, lane, word, bytes, kind, proxy);
+    if (kind == Access::Write && !cell.asyncReads &&
+        isFine<On>(agent, lane, cell) && areReadsOrdered(agent, lane, word))
+      return recordWrite(agent, lane, word, bytes, kind, On);
+    Violation violation = accessWord(agent, lane, word, bytes, kind, On);
     if (violation && !first)
       first = std::move(violation);
   });
   return first;
+}
+
+Violation SharedShadow::access(const Agent &agent, unsigned lane,
+                               uint32_t offset, uint32_t size, Access kind,
+                               Proxy proxy) {
+  bool isAsync = proxy == Proxy::Async;
+  if (kind == Access::Read)
+    return isAsync ? read<Proxy::Async, false>(agent, lane, offset, size)
+                   : read<Proxy::Generic, false>(agent, lane, offset, size);
+  return isAsync ? write<Proxy::Async>(agent, lane, offset, size, kind)
+                 : write<Proxy::Generic>(agent, lane, offset, size, kind);
 }
 
 Violation SharedShadow::beginAsyncWrite(const Agent &agent, unsigned lane,

@@ -115,15 +115,21 @@ private:
   };
   void recordRead(const Reader &reader, Cell &cell, uint32_t word,
                   unsigned bytes);
-  /// Whether a read or a write needs no closer look: of all that checks look
-  /// at, nothing is wrong.
-  bool isOrdered(const Agent &agent, unsigned lane, const Cell &cell) const;
+  /// Whether an access of `other`, packed, goes before one of an agent's lane.
+  static bool isOrdered(const Agent &agent, unsigned lane, uint32_t other,
+                        uint32_t packed);
+  /// Whether nothing can be wrong with an access as far as the last write is
+  /// concerned; if false, it takes a closer look. `areReadsOrdered`: the same
+  /// for a write and the reads before it.
   template <Proxy On>
-  bool isReadFine(const Agent &agent, unsigned lane, const Cell &cell,
-                  unsigned bytes) const;
+  static bool isFine(const Agent &agent, unsigned lane, const Cell &cell);
+  bool areReadsOrdered(const Agent &agent, unsigned lane, uint32_t word) const;
   template <Proxy On, bool Begins>
   Violation read(const Agent &agent, unsigned lane, uint32_t offset,
                  uint32_t size);
+  template <Proxy On>
+  Violation write(const Agent &agent, unsigned lane, uint32_t offset,
+                  uint32_t size, Access kind);
   template <typename Visitor>
   void forEachWord(uint32_t offset, uint32_t size, Visitor visit) const;
   bool isEnabled(Check check) const {
