@@ -10,9 +10,8 @@
 
 using namespace sparsedrop::ptx;
 
-/// Bytes of shared memory that a block may have (CUDA C++ Programming Guide,
-/// technical specifications by compute capability).
-static uint32_t getMostShared(unsigned arch) {
+// CUDA C++ Programming Guide, technical specifications by compute capability.
+uint32_t sparsedrop::ptx::getMostShared(unsigned arch) {
   struct Limit {
     unsigned arch;
     uint32_t kilobytes;

@@ -388,6 +388,9 @@ inline void countCopy(Warp &warp, uint64_t bytes) {
   getStatistics(warp).asyncCopyBytes += bytes;
 }
 
+/// Bytes of shared memory that a block may have.
+uint32_t getMostShared(unsigned arch);
+
 /// A kernel's launch.
 class Launch {
 public:
