@@ -58,8 +58,8 @@ struct MatrixState {
   struct Issue {
     const Inst *inst = nullptr;
     uint64_t descriptorA = 0, descriptorB = 0;
-    uint32_t warp = 0;
-    unsigned count = 1; ///< of warps
+    uint32_t warp = 0;  ///< the first
+    uint8_t issued = 0; ///< a bit for each warp
   };
   /// What is known of a register.
   enum Status : uint8_t {
@@ -76,6 +76,7 @@ struct MatrixState {
   std::shared_ptr<Frame> frame; ///< whose registers `status` is about
   std::vector<uint8_t> status;  ///< by slot / 32
   uint64_t numIssued = 0;       ///< wgmmas of this warp
+  std::vector<uint64_t> ends;   ///< of each group: wgmmas up to there
   // In the first warp of a warpgroup only.
   std::deque<Issue> issues;
   uint64_t numForgotten = 0; ///< that were before `issues`
@@ -91,6 +92,9 @@ struct MatrixState {
   Reads makeReads();
   /// Groups up to this one have finished: their results are in the registers.
   void complete(Warp &warp, uint64_t group);
+  /// What a wait for a group waits for: a wgmma that not all four warps have
+  /// issued; empty if there is none.
+  std::string findMissing(Warp &warp, uint64_t group) const;
   /// Name and use of a register of `frame`.
   std::string describe(Warp &warp, uint32_t slot);
 

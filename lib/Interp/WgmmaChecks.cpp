@@ -87,6 +87,7 @@ static Flow checkIssue(Warp &warp, const Inst &inst, MatrixState &state,
   MatrixState::Issue mine;
   mine.inst = &inst;
   mine.warp = warp.getIndex();
+  mine.issued = 1 << warp.getIndex() % 4;
   if (!data.hasRegistersA())
     mine.descriptorA = warp.lanes<uint64_t>(data.descriptorA)[0];
   mine.descriptorB = warp.lanes<uint64_t>(data.descriptorB)[0];
@@ -97,9 +98,11 @@ static Flow checkIssue(Warp &warp, const Inst &inst, MatrixState &state,
   }
   MatrixState::Issue &first = leader.issues[number];
   Flow flow = compareIssue(warp, inst, mine, first);
-  if (++first.count == 4) {
+  first.issued |= mine.issued;
+  if (first.issued == 15) {
     leader.issues.pop_front();
     ++leader.numForgotten;
+    warp.getCluster().progress();
   }
   return flow;
 }
@@ -120,4 +123,20 @@ Flow sparsedrop::ptx::checkWarpgroup(Warp &warp, const Inst &inst,
   if (!warps[first].matrix)
     warps[first].matrix = std::make_unique<MatrixState>();
   return checkIssue(warp, inst, state, *warps[first].matrix);
+}
+
+/// The product of a warpgroup begins when all four warps have issued it.
+std::string MatrixState::findMissing(Warp &warp, uint64_t group) const {
+  uint32_t first = warp.getIndex() / 4 * 4;
+  const MatrixState *leader = warp.getBlock().getWarps()[first].matrix.get();
+  uint64_t end = group ? ends[group - 1] : 0;
+  if (!leader || leader->issues.empty() || end <= leader->numForgotten)
+    return {};
+  const Issue &issue = leader->issues.front();
+  std::string missing;
+  for (unsigned i = 0; i < 4; ++i)
+    if (!(issue.issued >> i & 1))
+      missing += (missing.empty() ? "" : " and ") + std::to_string(first + i);
+  return "the wgmma of line " + std::to_string(issue.inst->line) +
+         ", which warp " + missing + " of its warpgroup has not issued";
 }

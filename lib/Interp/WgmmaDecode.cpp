@@ -156,8 +156,7 @@ bool sparsedrop::ptx::decodeWgmma(Decoder &decoder) {
   decoder.inst().kind = Class::Matrix;
   decoder.inst().run = runWgmma;
   auto &data = decoder.setData<WgmmaData>();
-  if (!decoder.requireArch(90, /*archSpecific=*/true) ||
-      !readForm(decoder, data))
+  if (!requireWgmma(decoder) || !readForm(decoder, data))
     return false;
   const std::vector<Operand> &operands = decoder.get().operands;
   size_t scaleD = data.isSparse ? 5 : 3;

@@ -170,7 +170,9 @@ static Flow runCommit(Warp &warp, const Inst &inst, LaneMask mask) {
   Flow flow;
   if (!warp.converge(inst, mask, kAllLanes, flow))
     return flow;
-  ++MatrixState::get(warp).numGroups;
+  MatrixState &state = MatrixState::get(warp);
+  ++state.numGroups;
+  state.ends.push_back(state.numIssued);
   // What later groups read is known only when they are waited for.
   warp.getAsyncAgent().tick();
   return Flow::Next;
@@ -182,8 +184,12 @@ static Flow runWait(Warp &warp, const Inst &inst, LaneMask mask) {
     return flow;
   MatrixState &state = MatrixState::get(warp);
   uint64_t pending = inst.imm;
-  if (state.numGroups >= pending)
-    state.complete(warp, state.numGroups - pending);
+  if (state.numGroups < pending)
+    return Flow::Next;
+  uint64_t group = state.numGroups - pending;
+  if (std::string missing = state.findMissing(warp, group); !missing.empty())
+    return warp.wait(std::move(missing));
+  state.complete(warp, group);
   return Flow::Next;
 }
 
@@ -207,7 +213,8 @@ static bool readModifiers(Decoder &decoder, std::string_view name, Handler run,
        {name, std::string_view("sync"), std::string_view("aligned")})
     if (!decoder.take(word))
       return decoder.fail("needs the modifier ." + std::string(word));
-  return decoder.requireArch(90, /*archSpecific=*/true);
+  return kind == Class::Matrix ? requireWgmma(decoder)
+                               : decoder.requireArch(90, /*archSpecific=*/true);
 }
 
 bool sparsedrop::ptx::decodeWgmmaFence(Decoder &decoder) {

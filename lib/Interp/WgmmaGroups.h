@@ -13,6 +13,14 @@
 
 namespace sparsedrop::ptx {
 
+/// Fails unless the target is sm_90a: no other has wgmma.
+inline bool requireWgmma(Decoder &decoder) {
+  return decoder.requireArch(90, /*archSpecific=*/true) &&
+         (decoder.getArch() == 90 ||
+          decoder.fail("needs the target sm_90a, but the target is " +
+                       decoder.getModule().target));
+}
+
 // Functions of opcodes, by file.
 bool decodeWgmma(Decoder &decoder);           // WgmmaDecode.cpp
 bool decodeWgmmaFence(Decoder &decoder);      // WgmmaGroups.cpp

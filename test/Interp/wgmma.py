@@ -397,6 +397,10 @@ planted(
     "another descriptor in a warp", "divergence", "the descriptor of matrix B is not the same in all warps",
     before="and.b32 %r9, %r62, 32; shr.u32 %r9, %r9, 5; cvt.u64.u32 %rd6, %r9; add.u64 %rd5, %rd5, %rd6;", line="// wgmma 0",
 )  # fmt: skip
+planted(
+    "no wgmma in a warp", "deadlock", "the wgmma of line", "which warp 3 of its warpgroup has not issued",
+    barrier="bar.sync 0; setp.lt.u32 %p3, %r62, 96;", guard="@%p3",
+)  # fmt: skip
 case = both()
 product = next(line for line in case.text().splitlines() if "// wgmma 0" in line)
 planted(
@@ -446,6 +450,7 @@ def refuse(name, instruction, *words, target="sm_90a"):
 
 PRODUCT = "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16 {%md0, %md1, %md2, %md3}, %rd1, %rd2, %p1, 1, 1, 0, 0;"
 refuse("sm_90 has no wgmma", PRODUCT, "sm_90a", target="sm_90")
+refuse("sm_100a has no wgmma", PRODUCT, "sm_90a", target="sm_100a")
 refuse("sm_90 has no wgmma.fence", "wgmma.fence.sync.aligned;", "sm_90a", target="sm_90")
 refuse("sm_90 has no setmaxnreg", "setmaxnreg.inc.sync.aligned.u32 240;", "sm_90a", target="sm_90")
 refuse("setmaxnreg of 20", "setmaxnreg.dec.sync.aligned.u32 20;", "multiples of 8 from 24 to 256")
