@@ -37,6 +37,25 @@ void transpose(const uint8_t *from, uint8_t *to) {
   std::memcpy(to, out, sizeof(out));
 }
 
+/// Without a state space the address is generic, and must lead to shared
+/// memory.
+Space getSpace(const Inst &inst) {
+  return inst.flags ? Space::Generic : Space::Shared;
+}
+
+/// The bytes of the row at a lane's address; null if the launch has ended.
+template <bool Is32>
+uint8_t *accessRow(Warp &warp, const Inst &inst, unsigned lane, Access kind) {
+  uint64_t address = getAddress<Is32>(warp, inst, lane);
+  Space space = getSpace(inst);
+  if (space == Space::Generic && (address & kWindowMask) != kSharedWindow) {
+    warp.report(inst, lane, Check::Fault,
+                "the generic address does not lead to shared memory");
+    return nullptr;
+  }
+  return warp.access(inst, lane, space, address, kRowBytes, kind, kRowBytes);
+}
+
 /// The lanes whose addresses are used.
 LaneMask getAddressLanes(size_t matrices) {
   return matrices >= 4 ? kAllLanes : (LaneMask(1) << kRows * matrices) - 1;
@@ -49,14 +68,12 @@ Flow runLoadMatrix(Warp &warp, const Inst &inst, LaneMask mask) {
     return flow;
   const auto &slots = inst.getData<MatrixSlots>().slots;
   if (collectsStatistics(warp))
-    countAccess(warp, inst, getAddressLanes(slots.size()), Space::Shared, Is32,
+    countAccess(warp, inst, getAddressLanes(slots.size()), getSpace(inst), Is32,
                 kRowBytes, false);
   // A destination may be the address.
   uint8_t cores[4][kRows * kRowBytes];
   for (unsigned lane = 0; lane < kRows * slots.size(); ++lane) {
-    const uint8_t *row = warp.access(inst, lane, Space::Shared,
-                                     getAddress<Is32>(warp, inst, lane),
-                                     kRowBytes, Access::Read, kRowBytes);
+    const uint8_t *row = accessRow<Is32>(warp, inst, lane, Access::Read);
     if (!row)
       return Flow::Stop;
     std::memcpy(cores[lane / kRows] + lane % kRows * kRowBytes, row, kRowBytes);
@@ -78,7 +95,7 @@ Flow runStoreMatrix(Warp &warp, const Inst &inst, LaneMask mask) {
     return flow;
   const auto &slots = inst.getData<MatrixSlots>().slots;
   if (collectsStatistics(warp))
-    countAccess(warp, inst, getAddressLanes(slots.size()), Space::Shared, Is32,
+    countAccess(warp, inst, getAddressLanes(slots.size()), getSpace(inst), Is32,
                 kRowBytes, true);
   warp.noteEffect();
   for (unsigned i = 0; i < slots.size(); ++i) {
@@ -90,9 +107,7 @@ Flow runStoreMatrix(Warp &warp, const Inst &inst, LaneMask mask) {
       std::memcpy(core, from, sizeof(core));
     for (unsigned row = 0; row < kRows; ++row) {
       unsigned lane = i * kRows + row;
-      uint8_t *to = warp.access(inst, lane, Space::Shared,
-                                getAddress<Is32>(warp, inst, lane), kRowBytes,
-                                Access::Write, kRowBytes);
+      uint8_t *to = accessRow<Is32>(warp, inst, lane, Access::Write);
       if (!to)
         return Flow::Stop;
       std::memcpy(to, core + row * kRowBytes, kRowBytes);
@@ -129,9 +144,11 @@ bool readModifiers(Decoder &decoder, size_t &count, bool &isTransposed) {
   if (count == 4 && !decoder.take("x4"))
     return decoder.fail("needs .x1, .x2 or .x4");
   isTransposed = decoder.take("trans");
-  if (takeSpace(decoder) == Space::Generic ||
+  Space space = takeSpace(decoder);
+  if ((space != Space::Generic && space != Space::Shared) ||
       decoder.get().has("shared::cluster"))
     return decoder.fail("needs the state space .shared");
+  decoder.inst().flags = space == Space::Generic;
   return decoder.take("b16") || decoder.fail("needs the type .b16");
 }
 

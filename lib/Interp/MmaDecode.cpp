@@ -203,6 +203,8 @@ static bool readTypes(Decoder &decoder, MmaData &data) {
                         std::string(words[2]) + ", which is not supported");
   bool isQuad = data.shape == MatrixShape{8, 8, 4};
   bool widens = isQuad && data.c == Accumulator::F16;
+  if (data.isSparse && isFloat8(data.a) && data.d == Accumulator::F16)
+    return decoder.fail("adds to f16, which is not supported here");
   if (!accumulates(data.d, family) || !accumulates(data.c, family) ||
       (data.c != data.d && !widens))
     return decoder.fail("adds products of ." + std::string(words[1]) + " to ." +

@@ -410,6 +410,12 @@ for count in (1, 2, 4):
         text = kernel(store, "u64 in, u64 out", before=SHARED)
         check.clean(f"stmatrix.x{count}{trans}", text, [data, Out("u32", (count, 32))], [want])
 
+generic = FILL + "st.shared.v4.b32 [%r3], {%r4, %r5, %r6, %r7};\nbar.sync 0;\n"
+generic += "cvt.u64.u32 %rd3, %r3; cvta.shared.u64 %rd3, %rd3;\nldmatrix.sync.aligned.m8n8.x1.b16 {%r8}, [%rd3];\n"
+generic += out_address + "st.global.b32 [%rd2], %r8;"
+text = kernel(generic, "u64 in, u64 out", before=SHARED)
+check.clean("ldmatrix of a generic address", text, [data, Out("u32", (32,))], [core(data[:8], False)])
+
 move = "add.u64 %rd1, %in, %rd0; ld.global.b32 %r1, [%rd1]; movmatrix.sync.aligned.m8n8.trans.b16 %r1, %r1;\n"
 move += out_address + "st.global.b32 [%rd2], %r1;"
 check.clean("movmatrix", kernel(move, "u64 in, u64 out"), [data, Out("u32", (32,))], [core(data[:8], True)])
@@ -428,6 +434,11 @@ check.finds(
 check.finds(
     "a warp of 16 lanes", kernel(mma_kernel(HALF, (4, 2, 4, 4), 32), PARAMETERS), zeros, "divergence",
     line="mma.sync", block=16,
+)  # fmt: skip
+check.finds(
+    "ldmatrix of global memory",
+    kernel("ldmatrix.sync.aligned.m8n8.x1.b16 {%r2}, [%in]; // the load", "u64 in"), [data], "fault",
+    "does not lead to shared memory", line="// the load",
 )  # fmt: skip
 LOAD = "mov.u32 %r1, tile;\nldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r2}, [%r1OFFSET];"
 check.finds(
