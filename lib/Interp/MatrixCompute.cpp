@@ -22,12 +22,10 @@ template <typename T> struct Vector {
   static constexpr unsigned kSize = 8;
 };
 
-template <typename T>
-inline __attribute__((always_inline)) typename Vector<T>::Type
-loadVector(const T *from) {
-  typename Vector<T>::Type value;
-  std::memcpy(&value, from, sizeof(value));
-  return value;
+/// By reference: passing vectors by value is another matter in each target.
+template <typename V, typename T>
+inline __attribute__((always_inline)) void loadVector(V &to, const T *from) {
+  std::memcpy(&to, from, sizeof(to));
 }
 
 template <typename V, typename T>
@@ -50,11 +48,11 @@ multiplyBlock(T *sums, const T *a, const T *b, unsigned n, unsigned k) {
   V block[Rows][Columns];
   for (unsigned row = 0; row < Rows; ++row)
     for (unsigned column = 0; column < Columns; ++column)
-      block[row][column] = loadVector(sums + row * n + 8 * column);
+      loadVector(block[row][column], sums + row * n + 8 * column);
   for (unsigned i = 0; i < k; ++i) {
     V line[Columns];
     for (unsigned column = 0; column < Columns; ++column)
-      line[column] = loadVector(b + i * n + 8 * column);
+      loadVector(line[column], b + i * n + 8 * column);
     for (unsigned row = 0; row < Rows; ++row)
       for (unsigned column = 0; column < Columns; ++column)
         accumulate(block[row][column], a[row * k + i], line[column]);
