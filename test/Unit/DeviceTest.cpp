@@ -1,0 +1,507 @@
+//===- DeviceTest.cpp - The interpreter as a device -----------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "DeviceTest.h"
+
+#include <atomic>
+#include <thread>
+
+using namespace sparsedrop::test;
+
+static constexpr const char *kPTX = R"(.version 8.0
+.target sm_80
+.address_size 64
+.global .align 4 .u32 counter = 7;
+.visible .entry scale(.param .u64 p, .param .u32 n, .param .f32 a)
+.maxntid 256, 1, 1
+{
+  .reg .b64 %rd<4>;
+  .reg .b32 %r<6>;
+  .reg .f32 %f<4>;
+  .reg .pred %p<2>;
+  ld.param.u64 %rd1, [p];
+  ld.param.u32 %r1, [n];
+  ld.param.f32 %f1, [a];
+  mov.u32 %r2, %ctaid.x;
+  mov.u32 %r3, %ntid.x;
+  mov.u32 %r4, %tid.x;
+  mad.lo.u32 %r5, %r2, %r3, %r4;
+  setp.ge.u32 %p1, %r5, %r1;
+  @%p1 bra END;
+  mul.wide.u32 %rd2, %r5, 4;
+  add.u64 %rd3, %rd1, %rd2;
+  ld.global.f32 %f2, [%rd3];
+  mul.f32 %f3, %f2, %f1;
+  st.global.f32 [%rd3], %f3;
+END:
+  ret;
+}
+.visible .entry count(.param .u64 p)
+{
+  .reg .b64 %rd<4>;
+  .reg .b32 %r<4>;
+  .shared .align 16 .b8 buffer[512];
+  ld.param.u64 %rd1, [p];
+  mov.u64 %rd2, counter;
+  atom.global.add.u32 %r1, [%rd2], 1;
+  st.global.u32 [%rd1], %r1;
+  ret;
+}
+)";
+
+/// Floats that a kernel works on.
+static std::vector<float> makeFloats(size_t count) {
+  std::vector<float> values(count);
+  for (size_t i = 0; i < count; ++i)
+    values[i] = i + 1;
+  return values;
+}
+
+class InterpTest : public ::testing::Test {
+protected:
+  InterpTest() : device(sparsedrop_device_open("interp", 0)) {}
+  ~InterpTest() override { sparsedrop_device_close(device); }
+
+  void SetUp() override {
+    ASSERT_NE(device, nullptr) << sparsedrop_last_error();
+  }
+  uint64_t allocate(uint64_t bytes) {
+    uint64_t address = 0;
+    EXPECT_OK(sparsedrop_device_alloc(device, bytes, &address));
+    return address;
+  }
+  sparsedrop_binary *load(std::string_view text) {
+    return sparsedrop_binary_load(device, text.data(), text.size());
+  }
+  /// Enqueues `scale` over `n` floats at `p`.
+  int32_t scale(sparsedrop_kernel *kernel, sparsedrop_stream *stream,
+                uint64_t p, uint32_t n, float a) {
+    return Launcher((n + 127) / 128, 128)
+        .add(p)
+        .add(n)
+        .add(a)
+        .run(kernel, stream);
+  }
+
+  sparsedrop_device *device;
+};
+
+//===----------------------------------------------------------------------===//
+// Devices
+//===----------------------------------------------------------------------===//
+
+TEST(Device, KindsAndOrdinals) {
+  int32_t count = 0;
+  EXPECT_OK(sparsedrop_device_count("interp", &count));
+  EXPECT_EQ(count, 1);
+  EXPECT_EQ(sparsedrop_device_open("interp", 1), nullptr);
+  EXPECT_ERROR("there is no interp device 1: there are 1");
+  EXPECT_EQ(sparsedrop_device_open("rocm", 0), nullptr);
+  EXPECT_ERROR("'rocm' is no kind of device: there are cuda and interp");
+  EXPECT_NE(sparsedrop_device_count(nullptr, &count), 0);
+}
+
+TEST_F(InterpTest, Describe) {
+  sparsedrop_device_info info;
+  EXPECT_OK(sparsedrop_device_describe(device, &info));
+  EXPECT_STREQ(info.name, "PTX interpreter (sm_90a)");
+  EXPECT_EQ(info.arch, 90);
+  EXPECT_EQ(info.maxShared, 227 * 1024);
+  EXPECT_EQ(info.isInterpreter, 1);
+  EXPECT_EQ(info.hasClusters, 1);
+}
+
+TEST(Device, Environment) {
+  for (auto [variable, value, error] :
+       {std::tuple("SPARSEDROP_INTERP_ARCH", "9o",
+                   "SPARSEDROP_INTERP_ARCH: expected a number from 50 to 121, "
+                   "but got '9o'"),
+        std::tuple("SPARSEDROP_INTERP_THREADS", "0",
+                   "SPARSEDROP_INTERP_THREADS: expected a number"),
+        std::tuple("SPARSEDROP_INTERP_CHECKS", "race,typo",
+                   "SPARSEDROP_INTERP_CHECKS: 'typo' is no check")}) {
+    Setting setting(variable, value);
+    EXPECT_EQ(sparsedrop_device_open("interp", 0), nullptr);
+    EXPECT_ERROR(error);
+  }
+}
+
+/// In a process of its own: a library that is open stays open.
+TEST(DeviceDeathTest, NoLibrary) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        Setting setting("SPARSEDROP_INTERP_LIBRARY", "/nowhere/lib.so");
+        bool isThere = sparsedrop_device_open("interp", 0);
+        std::fputs(sparsedrop_last_error(), stderr);
+        std::_Exit(isThere);
+      },
+      ::testing::ExitedWithCode(0),
+      "there is no interpreter: /nowhere/lib.so: cannot open");
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+TEST_F(InterpTest, CopiesAndFills) {
+  uint64_t a = allocate(64), b = allocate(64);
+  std::vector<uint8_t> bytes(64), expected(64);
+  for (size_t i = 0; i < 64; ++i)
+    bytes[i] = expected[i] = i;
+  EXPECT_OK(sparsedrop_device_upload(device, nullptr, a, bytes.data(), 64));
+  EXPECT_OK(sparsedrop_device_copy(device, nullptr, b, a, 64));
+  EXPECT_OK(sparsedrop_device_copy(device, nullptr, b + 8, b, 16));
+  EXPECT_OK(sparsedrop_device_fill(device, nullptr, b + 32, 0x12345678, 4, 2));
+  EXPECT_OK(sparsedrop_device_fill(device, nullptr, b + 42, 0xABCD, 2, 3));
+  EXPECT_OK(sparsedrop_device_fill(device, nullptr, b + 51, 0x99, 1, 3));
+  std::vector<uint8_t> result(64);
+  EXPECT_OK(sparsedrop_device_download(device, nullptr, result.data(), b, 64));
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  for (size_t i = 0; i < 16; ++i)
+    expected[8 + i] = i;
+  for (size_t i = 0; i < 8; ++i)
+    expected[32 + i] = 0x12345678 >> 8 * (i % 4);
+  for (size_t i = 0; i < 6; ++i)
+    expected[42 + i] = 0xABCD >> 8 * (i % 2) & 0xFF;
+  for (size_t i = 0; i < 3; ++i)
+    expected[51 + i] = 0x99;
+  EXPECT_EQ(result, expected);
+  EXPECT_OK(sparsedrop_device_free(device, a));
+  EXPECT_OK(sparsedrop_device_free(device, b));
+}
+
+TEST_F(InterpTest, MemoryErrors) {
+  uint64_t address = 1, a = allocate(64);
+  EXPECT_OK(sparsedrop_device_alloc(device, 0, &address));
+  EXPECT_EQ(address, 0u);
+  EXPECT_OK(sparsedrop_device_free(device, 0));
+  EXPECT_NE(sparsedrop_device_alloc(device, ~0ull / 2, &address), 0);
+  EXPECT_ERROR("there is no memory for");
+  EXPECT_NE(sparsedrop_device_free(device, a + 4), 0);
+  EXPECT_ERROR("is not the start of an allocation");
+  EXPECT_NE(sparsedrop_device_fill(device, nullptr, a, 0, 3, 1), 0);
+  EXPECT_ERROR("expected elements of 1, 2 or 4 bytes, but got 3");
+  EXPECT_NE(sparsedrop_device_fill(device, nullptr, a + 2, 0, 4, 1), 0);
+  EXPECT_ERROR("not a multiple of 4");
+  uint8_t bytes[65] = {};
+  EXPECT_OK(sparsedrop_device_upload(device, nullptr, a, bytes, 65));
+  EXPECT_NE(sparsedrop_stream_synchronize(device, nullptr), 0);
+  EXPECT_ERROR("an upload of 65 bytes at byte 0 of an allocation of 64 bytes");
+  // Told once.
+  EXPECT_OK(sparsedrop_stream_synchronize(device, nullptr));
+  EXPECT_OK(
+      sparsedrop_device_fill(device, nullptr, a, 0, 4, uint64_t(1) << 62));
+  EXPECT_NE(sparsedrop_device_synchronize(device), 0);
+  EXPECT_ERROR("there are no 4611686018427387904 elements to fill");
+  void *host = sparsedrop_host_alloc(device, 100);
+  EXPECT_NE(host, nullptr);
+  EXPECT_OK(sparsedrop_host_free(device, host));
+}
+
+//===----------------------------------------------------------------------===//
+// Binaries
+//===----------------------------------------------------------------------===//
+
+TEST_F(InterpTest, Variables) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  uint64_t address = 0, bytes = 0, result = allocate(4);
+  EXPECT_OK(sparsedrop_binary_variable(binary, "counter", &address, &bytes));
+  EXPECT_EQ(bytes, 4u);
+  EXPECT_NE(sparsedrop_binary_variable(binary, "other", &address, &bytes), 0);
+  EXPECT_ERROR("there is no variable 'other'");
+  sparsedrop_kernel *count = sparsedrop_binary_kernel(binary, "count");
+  for (int i = 0; i < 2; ++i)
+    EXPECT_OK(Launcher(1, 1).add(result).run(count, nullptr));
+  uint32_t last = 0;
+  EXPECT_OK(sparsedrop_device_download(device, nullptr, &last, result, 4));
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  EXPECT_EQ(last, 8u);
+  sparsedrop_binary_destroy(binary);
+}
+
+TEST_F(InterpTest, BadBinaries) {
+  EXPECT_EQ(load(""), nullptr);
+  EXPECT_ERROR("expected PTX or a cubin, but got nothing");
+  EXPECT_EQ(load(std::string("\x7f"
+                             "ELF\2\1",
+                             6)),
+            nullptr);
+  EXPECT_ERROR("the interpreter executes PTX, but got machine code");
+  EXPECT_EQ(load("hello"), nullptr);
+  EXPECT_ERROR("PTX, line 1: ");
+  std::string text = kPTX;
+  EXPECT_EQ(load(text.substr(0, text.size() / 2)), nullptr);
+  EXPECT_ERROR("PTX, line ");
+  text.replace(text.find("mul.f32"), 7, "mul.f31");
+  EXPECT_EQ(load(text), nullptr);
+  EXPECT_ERROR("PTX, line 24: ");
+}
+
+TEST(Device, TargetOfAnotherDevice) {
+  Setting setting("SPARSEDROP_INTERP_ARCH", "80");
+  sparsedrop_device *device = sparsedrop_device_open("interp", 0);
+  ASSERT_NE(device, nullptr);
+  std::string text = kPTX;
+  for (const char *target : {"sm_90", "sm_80", "sm_75"}) {
+    text.replace(text.find("sm_"), 5, target);
+    sparsedrop_binary *binary =
+        sparsedrop_binary_load(device, text.data(), text.size());
+    EXPECT_EQ(binary == nullptr, std::string(target) == "sm_90");
+    if (!binary)
+      EXPECT_ERROR("the PTX is for sm_90, but the device is sm_80");
+    sparsedrop_binary_destroy(binary);
+  }
+  sparsedrop_device_close(device);
+}
+
+TEST_F(InterpTest, Kernels) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  EXPECT_EQ(sparsedrop_binary_kernel(binary, "shale"), nullptr);
+  EXPECT_ERROR("there is no kernel 'shale': there are 'scale', 'count'");
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+  ASSERT_NE(kernel, nullptr);
+  EXPECT_EQ(kernel, sparsedrop_binary_kernel(binary, "scale"));
+  sparsedrop_kernel_info info;
+  EXPECT_OK(sparsedrop_kernel_describe(kernel, &info));
+  EXPECT_EQ(info.maxThreads, 256);
+  EXPECT_EQ(info.parameterCount, 3);
+  EXPECT_EQ(info.sharedBytes, 0u);
+  EXPECT_GT(info.registers, 0);
+  kernel = sparsedrop_binary_kernel(binary, "count");
+  EXPECT_OK(sparsedrop_kernel_describe(kernel, &info));
+  EXPECT_EQ(info.maxThreads, 1024);
+  EXPECT_EQ(info.sharedBytes, 512u);
+  sparsedrop_binary_destroy(binary);
+}
+
+//===----------------------------------------------------------------------===//
+// Launches
+//===----------------------------------------------------------------------===//
+
+TEST_F(InterpTest, Launch) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+  std::vector<float> values = makeFloats(1000), result(1000);
+  uint64_t p = allocate(4000);
+  EXPECT_OK(sparsedrop_device_upload(device, nullptr, p, values.data(), 4000));
+  EXPECT_OK(scale(kernel, nullptr, p, 1000, 3));
+  EXPECT_OK(
+      sparsedrop_device_download(device, nullptr, result.data(), p, 4000));
+  // The binary waits for what runs.
+  sparsedrop_binary_destroy(binary);
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  for (size_t i = 0; i < 1000; ++i)
+    ASSERT_EQ(result[i], 3 * values[i]);
+}
+
+TEST_F(InterpTest, BadLaunches) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+  uint64_t p = allocate(4);
+  auto expect = [&](Launcher launcher, const char *error) {
+    EXPECT_NE(launcher.run(kernel, nullptr), 0);
+    EXPECT_ERROR(error);
+  };
+  auto make = [&](uint32_t grid, uint32_t block) {
+    return Launcher(grid, block).add(p).add(1u).add(2.f);
+  };
+  expect(make(0, 1), "kernel 'scale': the grid 0x1x1 has no elements");
+  expect(make(~0u, 1), "the grid 4294967295x1x1 is too large: at most");
+  expect(make(1, 0), "the block 0x1x1 has no elements");
+  expect(make(1, 257), "has 257 threads, but the kernel allows 256");
+  expect(make(1, 32).setShared(228 * 1024),
+         "the kernel needs 233472 bytes of shared memory, but PTX interpreter "
+         "(sm_90a) has 232448");
+  expect(make(1, 32).setCluster(2), "is not a multiple of the cluster 2x1x1");
+  expect(make(2, 32).setCluster(2), "sm_80");
+  expect(make(1, 1).add(1), "the kernel has 3 parameters, but got 4");
+  expect(Launcher(1, 1).add(p).add(uint64_t(1)).add(2.f),
+         "parameter 1 has 4 bytes, but got 8");
+  sparsedrop_launch launch = {};
+  EXPECT_NE(sparsedrop_kernel_launch(kernel, nullptr, &launch), 0);
+  EXPECT_ERROR("the size of a sparsedrop_launch is 0, but expected");
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  sparsedrop_binary_destroy(binary);
+}
+
+TEST_F(InterpTest, FindingsAreErrors) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+  uint64_t p = allocate(64);
+  EXPECT_OK(sparsedrop_device_fill(device, nullptr, p, 0, 4, 16));
+  EXPECT_OK(scale(kernel, nullptr, p, 17, 2));
+  EXPECT_NE(sparsedrop_device_synchronize(device), 0);
+  EXPECT_ERROR(
+      "kernel scale, line 23, block (0,0,0), thread (16,0,0): bounds: ");
+  uint64_t q = allocate(64);
+  EXPECT_OK(scale(kernel, nullptr, q, 16, 2));
+  EXPECT_NE(sparsedrop_stream_synchronize(device, nullptr), 0);
+  EXPECT_ERROR("uninitialized: ");
+  sparsedrop_binary_destroy(binary);
+}
+
+//===----------------------------------------------------------------------===//
+// Streams and events
+//===----------------------------------------------------------------------===//
+
+TEST_F(InterpTest, EventsOrderStreams) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+  sparsedrop_stream *streams[2];
+  sparsedrop_event *events[2];
+  for (int i = 0; i < 2; ++i) {
+    streams[i] = sparsedrop_stream_create(device);
+    events[i] = sparsedrop_event_create(device);
+  }
+  std::vector<float> values = makeFloats(256), result(256);
+  uint64_t p = allocate(1024);
+  EXPECT_OK(
+      sparsedrop_device_upload(device, streams[1], p, values.data(), 1024));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_OK(scale(kernel, streams[1], p, 256, i % 2 ? 0.5f : 2));
+    EXPECT_OK(sparsedrop_event_record(events[0], streams[1]));
+    EXPECT_OK(sparsedrop_stream_wait(device, streams[0], events[0]));
+    EXPECT_OK(scale(kernel, streams[0], p, 256, i % 2 ? 2 : 0.5f));
+    EXPECT_OK(sparsedrop_event_record(events[1], streams[0]));
+    EXPECT_OK(sparsedrop_stream_wait(device, streams[1], events[1]));
+  }
+  EXPECT_OK(
+      sparsedrop_device_download(device, streams[1], result.data(), p, 1024));
+  EXPECT_OK(sparsedrop_stream_synchronize(device, streams[1]));
+  EXPECT_EQ(result, values);
+  int32_t isDone = 0;
+  EXPECT_OK(sparsedrop_stream_query(device, streams[1], &isDone));
+  EXPECT_EQ(isDone, 1);
+  EXPECT_OK(sparsedrop_event_synchronize(events[1]));
+  EXPECT_OK(sparsedrop_event_query(events[1], &isDone));
+  EXPECT_EQ(isDone, 1);
+  double took = -1;
+  EXPECT_OK(sparsedrop_event_elapsed(events[0], events[1], &took));
+  EXPECT_GE(took, 0);
+  for (int i = 0; i < 2; ++i) {
+    sparsedrop_stream_destroy(streams[i]);
+    sparsedrop_event_destroy(events[i]);
+  }
+  sparsedrop_binary_destroy(binary);
+}
+
+TEST_F(InterpTest, FailuresPassOnThroughEvents) {
+  sparsedrop_stream *first = sparsedrop_stream_create(device),
+                    *second = sparsedrop_stream_create(device);
+  sparsedrop_event *event = sparsedrop_event_create(device);
+  uint64_t p = allocate(4);
+  uint32_t value = 5, result = 1;
+  EXPECT_OK(sparsedrop_device_fill(device, first, p, 7, 4, 1));
+  EXPECT_OK(sparsedrop_device_fill(device, first, p, 7, 4, 2));
+  EXPECT_OK(sparsedrop_event_record(event, first));
+  EXPECT_OK(sparsedrop_stream_wait(device, second, event));
+  EXPECT_OK(sparsedrop_device_upload(device, second, p, &value, 4));
+  EXPECT_NE(sparsedrop_event_synchronize(event), 0);
+  EXPECT_ERROR("a fill of 8 bytes at byte 0 of an allocation of 4 bytes");
+  EXPECT_NE(sparsedrop_stream_synchronize(device, second), 0);
+  EXPECT_ERROR("a fill of 8 bytes");
+  // What depends on what failed did not run; then everything goes on.
+  EXPECT_OK(sparsedrop_device_download(device, second, &result, p, 4));
+  EXPECT_OK(sparsedrop_stream_synchronize(device, second));
+  EXPECT_EQ(result, 7u);
+  // A stream that goes hands its failure to the device.
+  sparsedrop_stream_destroy(first);
+  EXPECT_NE(sparsedrop_device_synchronize(device), 0);
+  EXPECT_ERROR("a fill of 8 bytes");
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  sparsedrop_stream_destroy(second);
+  sparsedrop_event_destroy(event);
+}
+
+TEST_F(InterpTest, StreamErrors) {
+  sparsedrop_device *other = sparsedrop_device_open("interp", 0);
+  sparsedrop_stream *stream = sparsedrop_stream_create(other);
+  sparsedrop_event *event = sparsedrop_event_create(other);
+  EXPECT_NE(sparsedrop_stream_synchronize(device, stream), 0);
+  EXPECT_ERROR("the stream belongs to another device");
+  EXPECT_NE(sparsedrop_stream_wait(device, nullptr, event), 0);
+  EXPECT_ERROR("the event belongs to another device");
+  EXPECT_EQ(sparsedrop_stream_wrap(device, nullptr), nullptr);
+  EXPECT_ERROR("the interpreter has no streams but its own");
+  double took = 0;
+  EXPECT_NE(sparsedrop_event_elapsed(event, event, &took), 0);
+  EXPECT_ERROR("has not been recorded");
+  EXPECT_OK(sparsedrop_event_synchronize(event));
+  // In any order.
+  sparsedrop_device_close(other);
+  sparsedrop_event_destroy(event);
+  sparsedrop_stream_destroy(stream);
+}
+
+TEST_F(InterpTest, ManyThreads) {
+  sparsedrop_binary *binary = load(kPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  std::atomic<int> wrong{0};
+  auto work = [&](float factor) {
+    std::vector<float> values = makeFloats(300), result(300);
+    uint64_t p = 0;
+    wrong += sparsedrop_device_alloc(device, 1200, &p);
+    sparsedrop_stream *stream = sparsedrop_stream_create(device);
+    sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "scale");
+    for (int i = 0; i < 5; ++i) {
+      wrong += sparsedrop_device_upload(device, stream, p, values.data(), 1200);
+      wrong += scale(kernel, stream, p, 300, factor);
+      wrong +=
+          sparsedrop_device_download(device, stream, result.data(), p, 1200);
+      wrong += sparsedrop_stream_synchronize(device, stream);
+      for (size_t j = 0; j < 300; ++j)
+        wrong += result[j] != factor * values[j];
+    }
+    sparsedrop_stream_destroy(stream);
+    wrong += sparsedrop_device_free(device, p);
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back(work, i + 2.f);
+  for (std::thread &thread : threads)
+    thread.join();
+  EXPECT_EQ(wrong, 0);
+  sparsedrop_binary_destroy(binary);
+}
+
+//===----------------------------------------------------------------------===//
+// Tensor maps
+//===----------------------------------------------------------------------===//
+
+TEST_F(InterpTest, TensorMaps) {
+  alignas(64) uint8_t bytes[SPARSEDROP_MAP_BYTES];
+  sparsedrop_tensor_map good = makeMap(allocate(64 * 256));
+  EXPECT_OK(sparsedrop_tensor_map_encode(device, &good, bytes));
+  auto expect = [&](auto change, const char *error) {
+    sparsedrop_tensor_map map = good;
+    change(map);
+    EXPECT_NE(sparsedrop_tensor_map_encode(device, &map, bytes), 0);
+    EXPECT_ERROR(error);
+  };
+  using Map = sparsedrop_tensor_map;
+  expect([](Map &map) { map.size = 1; }, "the size of a sparsedrop_tensor_map");
+  expect([](Map &map) { map.type = 13; }, "tensor map: type 13 is unknown");
+  expect([](Map &map) { map.rank = 6; },
+         "expected 1 to 5 dimensions, but got 6");
+  expect([](Map &map) { map.swizzle = 16; }, "expected a swizzle of 0, 32, 64");
+  expect([](Map &map) { map.interleave = 8; },
+         "expected an interleave of 0, 16");
+  expect([](Map &map) { map.promotion = 32; }, "expected a promotion of 0, 64");
+  expect([](Map &map) { map.address += 8; }, "tensor map: ");
+  expect([](Map &map) { map.strides[0] += 8; }, "tensor map: ");
+  expect([](Map &map) { map.box[0] = 257; }, "tensor map: ");
+  expect([](Map &map) { map.box[0] = 128; }, "tensor map: ");
+  expect([](Map &map) { map.elementStrides[0] = 9; }, "tensor map: ");
+}
