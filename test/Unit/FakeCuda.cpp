@@ -1,0 +1,349 @@
+//===- FakeCuda.cpp - A CUDA driver without a GPU -------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Stands in for libcuda.so.1: remembers the calls it gets, keeps "device"
+// memory on the host, launches nothing, and fails where a test wants it to.
+//
+//===----------------------------------------------------------------------===//
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+#include <string>
+
+namespace {
+struct State {
+  std::string log, failing;
+  int result = 0;
+  void *current = nullptr;
+  int depth = 0; ///< of contexts that were pushed
+};
+} // namespace
+
+static State &getState() {
+  static State state;
+  return state;
+}
+
+/// Remembers a call; what it has to return.
+template <typename... Args>
+static int enter(const char *name, const Args &...args) {
+  State &state = getState();
+  std::ostringstream line;
+  line << name;
+  ((line << ' ' << args), ...);
+  state.log += line.str() + "\n";
+  return state.failing == name ? state.result : 0;
+}
+
+static int context;
+
+extern "C" {
+
+//===----------------------------------------------------------------------===//
+// For tests
+//===----------------------------------------------------------------------===//
+
+/// Calls since the last time, a line each.
+const char *fakeCudaTakeLog() {
+  static std::string taken;
+  taken.swap(getState().log);
+  getState().log.clear();
+  return taken.c_str();
+}
+
+/// All calls of a function return `result` from now on.
+void fakeCudaFail(const char *name, int result) {
+  getState().failing = name;
+  getState().result = result;
+}
+
+/// Contexts that were pushed and not popped.
+int fakeCudaGetDepth() { return getState().depth; }
+
+//===----------------------------------------------------------------------===//
+// Devices and contexts
+//===----------------------------------------------------------------------===//
+
+int cuInit(unsigned flags) { return enter("cuInit", flags); }
+
+int cuGetErrorString(int result, const char **text) {
+  *text = result == 1   ? "invalid argument"
+          : result == 2 ? "out of memory"
+                        : nullptr;
+  return 0;
+}
+
+int cuGetErrorName(int result, const char **name) {
+  *name = result == 1   ? "CUDA_ERROR_INVALID_VALUE"
+          : result == 2 ? "CUDA_ERROR_OUT_OF_MEMORY"
+                        : nullptr;
+  return 0;
+}
+
+int cuDeviceGetCount(int *count) {
+  *count = 2;
+  return enter("cuDeviceGetCount");
+}
+
+int cuDeviceGet(int *device, int ordinal) {
+  *device = ordinal;
+  return enter("cuDeviceGet", ordinal);
+}
+
+int cuDeviceGetName(char *name, int, int) {
+  std::strcpy(name, "Fake GPU");
+  return 0;
+}
+
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+  switch (attribute) {
+  case 1:
+    *value = 1024;
+    return 0;
+  case 16:
+    *value = 132;
+    return 0;
+  case 75:
+    *value = 9;
+    return 0;
+  case 76:
+    *value = 0;
+    return 0;
+  case 97:
+    *value = 232448;
+    return 0;
+  case 120:
+    *value = 1;
+    return 0;
+  }
+  return 1;
+}
+
+int cuDeviceTotalMem_v2(size_t *bytes, int) {
+  *bytes = size_t(80) << 30;
+  return 0;
+}
+
+int cuDevicePrimaryCtxRetain(void **result, int device) {
+  *result = &context;
+  return enter("cuDevicePrimaryCtxRetain", device);
+}
+
+int cuDevicePrimaryCtxRelease_v2(int device) {
+  return enter("cuDevicePrimaryCtxRelease", device);
+}
+
+int cuCtxGetCurrent(void **result) {
+  *result = getState().current;
+  return 0;
+}
+
+int cuCtxPushCurrent_v2(void *pushed) {
+  getState().current = pushed;
+  ++getState().depth;
+  return 0;
+}
+
+int cuCtxPopCurrent_v2(void **popped) {
+  *popped = getState().current;
+  getState().current = nullptr;
+  --getState().depth;
+  return 0;
+}
+
+int cuCtxSynchronize() { return enter("cuCtxSynchronize"); }
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+  int result = enter("cuMemAlloc", bytes);
+  *address = result ? 0 : reinterpret_cast<uint64_t>(std::malloc(bytes));
+  return result;
+}
+
+int cuMemFree_v2(uint64_t address) {
+  std::free(reinterpret_cast<void *>(address));
+  return enter("cuMemFree");
+}
+
+int cuMemAllocHost_v2(void **memory, size_t bytes) {
+  *memory = std::malloc(bytes);
+  return enter("cuMemAllocHost", bytes);
+}
+
+int cuMemFreeHost(void *memory) {
+  std::free(memory);
+  return enter("cuMemFreeHost");
+}
+
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes,
+                         uintptr_t stream) {
+  std::memcpy(reinterpret_cast<void *>(to), from, bytes);
+  return enter("cuMemcpyHtoDAsync", bytes, stream);
+}
+
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes,
+                         uintptr_t stream) {
+  std::memcpy(to, reinterpret_cast<void *>(from), bytes);
+  return enter("cuMemcpyDtoHAsync", bytes, stream);
+}
+
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes,
+                         uintptr_t stream) {
+  std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from),
+               bytes);
+  return enter("cuMemcpyDtoDAsync", bytes, stream);
+}
+
+int cuMemsetD8Async(uint64_t, unsigned char value, size_t count, uintptr_t) {
+  return enter("cuMemsetD8Async", unsigned(value), count);
+}
+
+int cuMemsetD16Async(uint64_t, unsigned short value, size_t count, uintptr_t) {
+  return enter("cuMemsetD16Async", value, count);
+}
+
+int cuMemsetD32Async(uint64_t, unsigned value, size_t count, uintptr_t) {
+  return enter("cuMemsetD32Async", value, count);
+}
+
+//===----------------------------------------------------------------------===//
+// Streams and events
+//===----------------------------------------------------------------------===//
+
+int cuStreamCreate(uintptr_t *stream, unsigned flags) {
+  static uintptr_t next = 100;
+  *stream = next++;
+  return enter("cuStreamCreate", flags);
+}
+
+int cuStreamDestroy_v2(uintptr_t) { return enter("cuStreamDestroy"); }
+
+int cuStreamSynchronize(uintptr_t stream) {
+  return enter("cuStreamSynchronize", stream);
+}
+
+int cuStreamQuery(uintptr_t) { return enter("cuStreamQuery"); }
+
+int cuStreamWaitEvent(uintptr_t stream, uintptr_t event, unsigned flags) {
+  return enter("cuStreamWaitEvent", stream, event, flags);
+}
+
+int cuEventCreate(uintptr_t *event, unsigned flags) {
+  static uintptr_t next = 500;
+  *event = next++;
+  return enter("cuEventCreate", flags);
+}
+
+int cuEventDestroy_v2(uintptr_t) { return enter("cuEventDestroy"); }
+
+int cuEventRecord(uintptr_t event, uintptr_t stream) {
+  return enter("cuEventRecord", event, stream);
+}
+
+int cuEventSynchronize(uintptr_t event) {
+  return enter("cuEventSynchronize", event);
+}
+
+int cuEventQuery(uintptr_t) { return enter("cuEventQuery"); }
+
+int cuEventElapsedTime(float *milliseconds, uintptr_t, uintptr_t) {
+  *milliseconds = 1.5f;
+  return enter("cuEventElapsedTime");
+}
+
+//===----------------------------------------------------------------------===//
+// Modules
+//===----------------------------------------------------------------------===//
+
+int cuModuleLoadDataEx(uintptr_t *module, const char *image, unsigned count,
+                       int *options, void **values) {
+  *module = 900;
+  std::string text = image;
+  int result = enter("cuModuleLoadDataEx", text.substr(0, 8), count);
+  for (unsigned i = 0; result && i < count; ++i)
+    if (options[i] == 5)
+      std::strcpy(static_cast<char *>(values[i]),
+                  "ptxas application ptx input, line 3; error: no\nfatal\n");
+  return result;
+}
+
+int cuModuleUnload(uintptr_t) { return enter("cuModuleUnload"); }
+
+int cuModuleGetFunction(uintptr_t *function, uintptr_t, const char *name) {
+  *function = 700;
+  int result = enter("cuModuleGetFunction", name);
+  return result ? result : std::string(name) == "scale" ? 0 : 500;
+}
+
+int cuModuleGetGlobal_v2(uint64_t *address, size_t *bytes, uintptr_t,
+                         const char *name) {
+  *address = 4096;
+  *bytes = 16;
+  return std::string(name) == "counter" ? 0 : 500;
+}
+
+int cuFuncGetAttribute(int *value, int attribute, uintptr_t) {
+  static constexpr int kValues[] = {512, 1024, 12, 8, 40};
+  *value = attribute < 5 ? kValues[attribute] : 0;
+  return 0;
+}
+
+int cuFuncSetAttribute(uintptr_t, int attribute, int value) {
+  return enter("cuFuncSetAttribute", attribute, value);
+}
+
+/// Three parameters: a pointer and two words.
+int cuFuncGetParamInfo(uintptr_t, size_t index, size_t *offset, size_t *bytes) {
+  static constexpr size_t kOffsets[] = {0, 8, 12}, kBytes[] = {8, 4, 4};
+  if (index >= 3)
+    return 1;
+  *offset = kOffsets[index];
+  *bytes = kBytes[index];
+  return 0;
+}
+
+int cuLaunchKernel(uintptr_t, unsigned gridX, unsigned gridY, unsigned gridZ,
+                   unsigned blockX, unsigned blockY, unsigned blockZ,
+                   unsigned shared, uintptr_t stream, void **parameters,
+                   void **) {
+  unsigned second = 0;
+  std::memcpy(&second, parameters[1], sizeof(second));
+  return enter("cuLaunchKernel", gridX, gridY, gridZ, blockX, blockY, blockZ,
+               shared, stream, second);
+}
+
+int cuLaunchKernelEx(const unsigned *config, uintptr_t, void **, void **) {
+  struct Attribute {
+    int id, pad;
+    unsigned cluster[3];
+  };
+  const Attribute *attributes = nullptr;
+  std::memcpy(&attributes, config + 10, sizeof(attributes));
+  return enter("cuLaunchKernelEx", config[0], config[3], config[6],
+               attributes->id, attributes->cluster[0], attributes->cluster[1],
+               attributes->cluster[2], config[12]);
+}
+
+int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *,
+                           const uint64_t *dims, const uint64_t *strides,
+                           const uint32_t *box, const uint32_t *steps,
+                           int interleave, int swizzle, int promotion,
+                           int fill) {
+  std::memset(map, 0x5A, 128);
+  bool isAligned = reinterpret_cast<uintptr_t>(map) % 64 == 0;
+  return enter("cuTensorMapEncodeTiled", type, rank, dims[0], strides[0],
+               box[0], steps[0], interleave, swizzle, promotion, fill,
+               isAligned);
+}
+
+} // extern "C"
