@@ -297,6 +297,10 @@ public:
   /// Thread index of a linear index.
   Dim3 getThread(uint32_t linear) const;
   uint8_t *getShared() { return shared.data(); }
+  /// The shared-memory address of its first byte.
+  uint64_t getSharedStart() const {
+    return (uint64_t(rank) << kClusterRankShift) + kSharedBase;
+  }
   uint32_t getSharedSize() const { return shared.size(); }
   SharedShadow &getShadow() { return shadow; }
   std::array<Barrier, 16> &getBarriers() { return barriers; }

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Most accesses are of global memory that has been written, inside the
-// allocation of the last access, or of shared memory. What is neither goes
-// through Warp::access.
+// allocation of the last access, or of the block's own shared memory. What is
+// neither goes through Warp::access.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +27,20 @@ namespace sparsedrop::ptx {
 template <Space Where, unsigned Size>
 inline uint8_t *accessFast(Warp &warp, const Inst &inst, unsigned lane,
                            uint64_t address, Access kind) {
+  if (Where == Space::Shared) {
+    Block &block = warp.getBlock();
+    uint64_t offset = address - block.getSharedStart();
+    bool isOwn = offset < block.getSharedSize() &&
+                 Size <= block.getSharedSize() - offset;
+    if (isOwn && address % Size == 0) {
+      Violation violation = block.getShadow().access(
+          warp.getAgent(), lane, offset, Size, kind);
+      if (violation && warp.report(inst, lane, violation) == Flow::Stop)
+        return nullptr;
+      return block.getShared() + offset;
+    }
+    return warp.access(inst, lane, Where, address, Size, kind, Size);
+  }
   const Allocation *last = warp.getLastAllocation();
   bool isFast = (Where == Space::Global || Where == Space::Generic) && last &&
                 address % Size == 0 && last->contains(address, Size) &&
