@@ -21,6 +21,35 @@ static uint64_t getLocationKey(Space space, uint64_t address) {
 // Handlers
 //===----------------------------------------------------------------------===//
 
+/// Loads of whole words of the block's own shared memory that nothing is wrong
+/// with. Returns the lanes that it has not served.
+template <bool Is32, unsigned Size, unsigned Count>
+static LaneMask loadShared(Warp &warp, const Inst &inst, LaneMask mask,
+                           const Elements &data, uint8_t *const *to) {
+  constexpr unsigned kTotal = Size * Count;
+  Block &block = warp.getBlock();
+  uint64_t start = block.getSharedStart(), size = block.getSharedSize();
+  uint32_t words[kNumLanes];
+  LaneMask own = 0;
+  for (LaneMask left = mask; left; left &= left - 1) {
+    unsigned lane = __builtin_ctz(left);
+    uint64_t offset = getAddress<Is32>(warp, inst, lane) - start;
+    bool isOwn =
+        offset < size && kTotal <= size - offset && offset % kTotal == 0;
+    words[lane] = offset / 4;
+    own |= LaneMask(isOwn) << lane;
+  }
+  LaneMask served = own & ~block.getShadow().readByLanes(warp.getAgent(), own,
+                                                         words, kTotal / 4);
+  const uint8_t *shared = block.getShared();
+  for (LaneMask left = served; left; left &= left - 1) {
+    unsigned lane = __builtin_ctz(left);
+    for (unsigned i = 0; i < Count; ++i)
+      putElement<Size>(to[i], lane, shared + 4 * words[lane] + i * Size, data);
+  }
+  return mask & ~served;
+}
+
 template <Space Where, bool Is32, unsigned Size, unsigned Count>
 static Flow runLoad(Warp &warp, const Inst &inst, LaneMask mask) {
   const auto &data = inst.getData<Elements>();
@@ -30,6 +59,9 @@ static Flow runLoad(Warp &warp, const Inst &inst, LaneMask mask) {
   uint8_t *to[Count];
   for (unsigned i = 0; i < Count; ++i)
     to[i] = warp.lanes<uint8_t>(data.slots[i]);
+  if constexpr (Where == Space::Shared && kTotal % 4 == 0 && kTotal <= 16)
+    if (data.kind == Access::Read)
+      mask = loadShared<Is32, Size, Count>(warp, inst, mask, data, to);
   // A destination may be the address: lanes are apart, so that is no harm.
   for (LaneMask left = mask; left; left &= left - 1) {
     unsigned lane = __builtin_ctz(left);

@@ -291,6 +291,38 @@ Violation SharedShadow::access(const Agent &agent, unsigned lane,
                  : write<Proxy::Generic>(agent, lane, offset, size, kind);
 }
 
+LaneMask SharedShadow::readByLanes(const Agent &agent, LaneMask mask,
+                                   const uint32_t *words, unsigned count) {
+  Reader reader(*this, agent, 0);
+  if (reader.isLate || reader.sharesBit)
+    return mask;
+  uint64_t bit = uint64_t(1) << agent.id;
+  LaneMask others = 0;
+  for (; mask; mask &= mask - 1) {
+    unsigned lane = __builtin_ctz(mask);
+    Cell *cell = cells.data() + words[lane];
+    bool isWritten = true;
+    for (unsigned i = 0; i < count; ++i)
+      isWritten &= (cell[i].flags & (kAllBytes | kPoison)) == kAllBytes &&
+                   isOrdered(agent, lane, cell[i].writer, cell[i].write);
+    if (!isWritten) {
+      others |= LaneMask(1) << lane;
+      continue;
+    }
+    uint32_t *read = reader.reads + words[lane];
+    for (unsigned i = 0; i < count; ++i) {
+      uint32_t packed = pack(reader.time, lane, kAllBytes);
+      bool isAgain = (cell[i].readers & bit) && timeOf(read[i]) == reader.time;
+      // Several lanes at one time: none of them is the only reader.
+      if (isAgain && laneOf(read[i]) != lane)
+        packed |= 63u << 4;
+      read[i] = packed;
+      cell[i].readers |= bit;
+    }
+  }
+  return others;
+}
+
 Violation SharedShadow::beginAsyncWrite(const Agent &agent, unsigned lane,
                                         uint32_t offset, uint32_t size,
                                         Proxy proxy) {

@@ -59,6 +59,12 @@ public:
   Violation access(const Agent &agent, unsigned lane, uint32_t offset,
                    uint32_t size, Access kind, Proxy proxy = Proxy::Generic);
 
+  /// Reads of a warp's lanes, each of `count` words from words[lane]. Records
+  /// those with which nothing is wrong; the others are returned, and left for
+  /// `access` to look at.
+  LaneMask readByLanes(const Agent &agent, LaneMask mask, const uint32_t *words,
+                       unsigned count);
+
   /// An asynchronous write has been issued: until `endAsyncWrite`, its bytes
   /// are poison for everybody. Checks as a write does.
   Violation beginAsyncWrite(const Agent &agent, unsigned lane, uint32_t offset,
