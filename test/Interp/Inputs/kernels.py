@@ -97,6 +97,10 @@ class Runner:
     def _write(self, folder, number, arg, outputs):
         source = os.path.join(folder, f"in{number}.npy")
         target = os.path.join(folder, f"out{number}.npy")
+        if isinstance(arg, tuple):  # ("map", array, text): IN0 or OUT1 is the array
+            _, array, text = arg
+            inner = self._write(folder, number, array, outputs)
+            return text.replace("IN0", inner).replace("OUT1", inner)
         if isinstance(arg, Out):
             outputs.append(target)
             return f"out:{arg.dtype}:{','.join(map(str, arg.shape))}:{target}"
