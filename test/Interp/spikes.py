@@ -1,0 +1,144 @@
+# RUN: %python %s sparsedrop-ptx
+
+"""The kernels of the design's spikes, lowered by LLVM: ragged sizes, strided rows.
+They are not part of the project: SPARSEDROP_SPIKES names their folder, LLVM_BIN
+that of mlir-opt. Without the first nothing is tested, and this says so."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+from kernels import InOut, Runner
+
+spikes = os.environ.get("SPARSEDROP_SPIKES")
+if not spikes:
+    print("skipped: SPARSEDROP_SPIKES is not set")
+    sys.exit(0)
+os.environ.setdefault("LLVM_BIN", "/usr/lib/llvm-22/bin")
+runner = Runner(sys.argv[1])
+rng = np.random.default_rng(3)
+work = tempfile.mkdtemp()
+count = failures = 0
+
+
+def lower(mode, name, generator=None, *options):
+    """PTX of a spike, from its file or from its generator."""
+    source = os.path.join(spikes, name + ".mlir")
+    if generator:
+        source = os.path.join(work, name + ".mlir")
+        text = subprocess.run([sys.executable, os.path.join(spikes, generator), *options], capture_output=True, text=True, check=True)
+        with open(source, "w") as file:
+            file.write(text.stdout)
+    target = os.path.join(work, name + ".ptx")
+    extra = ["+ptx75", "sm_80"] if mode == "sm80" else []
+    subprocess.run(["bash", os.path.join(spikes, "lower.sh"), mode, source, target, *extra], check=True, capture_output=True)
+    with open(target) as file:
+        return file.read()
+
+
+def integers(*shape):
+    return rng.integers(-3, 4, shape).astype(np.float32)  # every sum is exact
+
+
+def encode(x, kind):
+    if kind == "bf16":
+        return (x.view(np.uint32) >> 16).astype(np.uint16)
+    return x.astype({"f16": np.float16, "tf32": np.float32}[kind])
+
+
+def decode(x, kind):
+    return (x.astype(np.uint32) << 16).view(np.float32) if kind == "bf16" else x.astype(np.float32)
+
+
+def expect(label, text, args, want, kind, **options):
+    """Runs the kernel; `want` is the whole buffer, with NaN where nothing may be
+    written."""
+    global count, failures
+    count += 1
+    for seed in (0, 3):
+        result = runner.run(text, args, name="gemm", seed=seed, **options)
+        got = result.outputs[-1]
+        good = result.code == 0 and not result.errors and np.array_equal(decode(got, kind), want, equal_nan=True)
+        if not good:
+            failures += 1
+            detail = result.errors.strip()[:500] or f"{np.argwhere(~(decode(got, kind) == want) & ~np.isnan(want))[:1]}"
+            print(f"{label} seed {seed}: exit code {result.code}: {detail}")
+            return
+
+
+def tensor_map(array, rows, columns, stride, box, kind):
+    """A map over rows that are `stride` elements apart."""
+    size = 4 if kind == "tf32" else 2
+    return ("map", array, f"tensormap@IN0:{kind}:{columns},{rows}:{stride * size}:{box[1]},{box[0]}:1,1:128:none:zero")
+
+
+def poisoned(m, ldc, kind):
+    return np.full((m, ldc), 0xFFFF, np.uint16) if kind != "f32" else np.full((m, ldc), np.nan, np.float32)
+
+
+def wgmma_gemm(label, text, kind, layout, bm, bn, threads, shared, sizes, output="bf16", tail=(), rows_b=None):
+    """The kernels of ws_gemm.py: maps of A and B, C, its stride, tiles of k, M, N."""
+    bk = 32 if kind == "tf32" else 64
+    for m, n, k, period, first in sizes:
+        a, b = integers(m, k), integers(n, k)
+        exact = a @ b.T
+        wide_a = np.zeros((m * period, k), np.float32)
+        wide_a[first::period] = a
+        if layout == "tn":
+            store, box_b = b, (bn, bk)
+        else:
+            store, box_b = b.T.copy(), (bk, 64)
+        stored = encode(wide_a, kind).ravel()[first * k :]
+        maps = [tensor_map(stored, m, k, k * period, (bm, bk), kind), tensor_map(encode(store, kind), *store.shape, store.shape[1], box_b, kind)]
+        ldc = n + 8
+        want = np.full((m, ldc), np.nan, np.float32)
+        want[:, :n] = exact
+        c = InOut(poisoned(m, ldc, output))
+        args = [*maps, c, f"i64:{ldc}", f"i32:{-(-k // bk)}", f"i32:{m}", f"i32:{n}", *tail]
+        expect(f"{label} {m}x{n}x{k} period {period}", text, args, want, output, grid=f"{-(-n // bn)},{-(-m // bm)}", block=threads, shared=shared)
+
+
+SIZES = [(1, 8, 8, 1, 0), (128, 128, 64, 1, 0), (200, 136, 72, 1, 0), (130, 264, 200, 1, 0), (70, 40, 136, 3, 1), (65, 264, 64, 2, 1)]
+
+
+def header(text):
+    """Bytes of dynamic shared memory that a spike's file names."""
+    return int(text.split(" B dynamic shared memory")[0].split()[-1])
+
+
+def shared_of(name):
+    with open(os.path.join(spikes if os.path.exists(os.path.join(spikes, name)) else work, name)) as file:
+        return header(file.read())
+
+
+for name, layout in (("ws_gemm_tn", "tn"), ("ws_gemm_nn", "nn")):
+    with open(os.path.join(spikes, name + ".mlir")) as file:
+        tile = next(line for line in file if "// tile" in line).split()[2].split("x")
+    wgmma_gemm(name, lower("nvvm", name), "bf16", layout, int(tile[0]), int(tile[1]), 384, shared_of(name + ".mlir"), SIZES)
+for kind, bn, consumers, mrep, layout in (("f16", 128, 2, 1, "tn"), ("bf16", 160, 2, 1, "tn"), ("bf16", 192, 1, 1, "tn"), ("bf16", 128, 2, 2, "tn"), ("f16", 128, 3, 1, "nn")):
+    name = f"gemm_{kind}_{bn}_{consumers}_{mrep}_{layout}"
+    options = ["--type", kind, "--bn", str(bn), "--consumers", str(consumers), "--mrep", str(mrep), "--b", layout]
+    if consumers == 3:
+        options += ["--setmaxnreg", "32,160"]
+    if consumers == 1:
+        options += ["--setmaxnreg", "40,240"]
+    text = lower("nvvm", name, "ws_gemm.py", *options)
+    wgmma_gemm(name, text, kind, layout, 64 * mrep * consumers, bn, 128 * (consumers + 1), shared_of(name + ".mlir"), SIZES)
+for kind in ("f16", "bf16"):
+    text = lower("sm80", f"sm80_cpasync_{kind}")
+    for m, n, k, period, first in [(1, 8, 8, 1, 0), (128, 128, 64, 1, 0), (200, 136, 72, 1, 0), (70, 40, 136, 3, 1), (129, 264, 32, 2, 1)]:
+        a, b = integers(m, k), integers(n, k)
+        wide = np.zeros((n * period, k), np.float32)
+        wide[first::period] = b
+        stored = encode(wide, kind).ravel()[first * k :]
+        want = np.full((m, n + 4), np.nan, np.float32)
+        want[:, :n] = a @ b.T
+        describe = lambda pointer, rows, columns, stride: ["null", pointer, "i64:0", f"i64:{rows}", f"i64:{columns}", f"i64:{stride}", "i64:1"]  # noqa: E731
+        args = [*describe(encode(a, kind), m, k, k), *describe(stored, n, k, k * period), *describe(InOut(poisoned(m, n + 4, "f32")), m, n, n + 4), f"i64:{-(-k // 32)}"]
+        expect(f"sm80 {kind} {m}x{n}x{k} period {period}", text, args, want, "f32", grid=f"{-(-n // 128)},{-(-m // 128)}", block=128)
+print(f"{count - failures} passed, {failures} failed")
+sys.exit(1 if failures else 0)
