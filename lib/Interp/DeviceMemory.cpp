@@ -46,7 +46,7 @@ Allocation *DeviceMemory::allocate(uint64_t size, std::string name) {
   owned->size = size;
   owned->name = std::move(name);
   owned->written = written;
-  std::unique_lock lock(mutex);
+  std::unique_lock<std::shared_mutex> lock(mutex);
   used += size;
   Allocation *result = owned.get();
   allocations[owned->address] = std::move(owned);
@@ -54,7 +54,7 @@ Allocation *DeviceMemory::allocate(uint64_t size, std::string name) {
 }
 
 bool DeviceMemory::free(uint64_t address) {
-  std::unique_lock lock(mutex);
+  std::unique_lock<std::shared_mutex> lock(mutex);
   auto found = allocations.find(address);
   if (found == allocations.end())
     return false;
@@ -65,7 +65,7 @@ bool DeviceMemory::free(uint64_t address) {
 }
 
 const Allocation *DeviceMemory::find(uint64_t address) const {
-  std::shared_lock lock(mutex);
+  std::shared_lock<std::shared_mutex> lock(mutex);
   auto after = allocations.upper_bound(address);
   if (after == allocations.begin())
     return nullptr;
@@ -82,7 +82,7 @@ static std::string nameOf(const Allocation &allocation) {
 }
 
 std::string DeviceMemory::describe(uint64_t address) const {
-  std::shared_lock lock(mutex);
+  std::shared_lock<std::shared_mutex> lock(mutex);
   auto after = allocations.upper_bound(address);
   const Allocation *next =
       after == allocations.end() ? nullptr : after->second.get();
@@ -109,6 +109,6 @@ bool DeviceMemory::markWritten(uint64_t address, uint64_t size) {
 }
 
 uint64_t DeviceMemory::getUsedBytes() const {
-  std::shared_lock lock(mutex);
+  std::shared_lock<std::shared_mutex> lock(mutex);
   return used;
 }

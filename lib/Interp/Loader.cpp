@@ -31,7 +31,10 @@ static bool allocateVariable(const Variable &variable, DeviceMemory &memory,
                                 "it"};
     return false;
   }
-  Allocation *allocation = memory.allocate(variable.size, variable.name);
+  constexpr uint64_t kMost = uint64_t(1) << 32;
+  Allocation *allocation =
+      variable.size > kMost ? nullptr
+                            : memory.allocate(variable.size, variable.name);
   if (!allocation) {
     error = {variable.line, "no memory for the " +
                                 std::to_string(variable.size) + " bytes of '" +

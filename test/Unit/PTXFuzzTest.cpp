@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "AST.h"
+#include "Loader.h"
 
 #include "gtest/gtest.h"
 
@@ -295,6 +296,21 @@ bool isSound(const Module &module) {
   return isSound;
 }
 
+/// What can be read is decoded, or refused with its line.
+void decodeToo(const std::string &text) {
+  DeviceMemory memory;
+  ParseError error;
+  std::unique_ptr<Program> program = load(text, memory, error);
+  if (program) {
+    EXPECT_EQ("", error.message) << text;
+    unload(*program, memory);
+  } else {
+    EXPECT_NE("", error.message) << text;
+    EXPECT_GE(error.line, 1u) << error.message << "\n" << text;
+  }
+  EXPECT_EQ(0u, memory.getUsedBytes()) << text;
+}
+
 /// Reads a text as a user's would be read; whether it was accepted.
 bool check(const std::string &text) {
   Module module;
@@ -303,6 +319,7 @@ bool check(const std::string &text) {
   if (isRead) {
     EXPECT_TRUE(isSound(module)) << text;
     EXPECT_EQ("", error.message) << text;
+    decodeToo(text);
     return true;
   }
   auto numLines = std::count(text.begin(), text.end(), '\n') + 1;
