@@ -52,7 +52,8 @@ namespace sparsedrop::ptx {
 /// blocks of other clusters, it has several under way.
 class Worker {
 public:
-  explicit Worker(Launch &launch) : launch(launch) {}
+  Worker(Launch &launch, unsigned index)
+      : launch(launch), stamp(launch.stamps[index]) {}
   void run();
 
 private:
@@ -64,13 +65,13 @@ private:
 
   bool startNext();
   void runActive();
-  void waitForOthers(uint64_t stamp);
+  void waitForOthers(uint64_t seen);
   bool areStuck() const;
 
   Launch &launch;
+  std::atomic<uint64_t> &stamp;
   std::vector<std::unique_ptr<Cluster>> active;
   uint64_t turnsWithoutEnd = 0;
-  bool isIdle = false;
 };
 
 } // namespace sparsedrop::ptx
@@ -111,13 +112,16 @@ void Worker::runActive() {
   }
 }
 
-/// All clusters of this worker wait. If those of all workers do, and nothing
-/// has changed since they looked, nobody can go on.
-void Worker::waitForOthers(uint64_t stamp) {
-  if (!isIdle)
-    launch.busyWorkers.fetch_sub(1);
-  isIdle = true;
-  if (launch.busyWorkers.load() == 0 && launch.effects.load() == stamp) {
+/// All clusters of this worker wait, after it has seen a number of effects. If
+/// those of all workers do, and all have seen the same, nobody can go on.
+void Worker::waitForOthers(uint64_t seen) {
+  stamp = seen;
+  bool areAllStuck = launch.effects.load() == seen;
+  for (const std::atomic<uint64_t> &other : launch.stamps) {
+    uint64_t value = other.load();
+    areAllStuck &= value == seen || value == Launch::kDone;
+  }
+  if (areAllStuck && launch.effects.load() == seen) {
     active.front()->reportStuck("nobody can go on: ");
     return;
   }
@@ -130,7 +134,7 @@ void Worker::run() {
   while (!reporter.hasStopped()) {
     if (active.empty() && !startNext())
       break;
-    uint64_t stamp = launch.effects.load();
+    uint64_t seen = launch.effects.load();
     runActive();
     if (most && launch.executed.load() > most && !active.empty()) {
       active.front()->reportStuck("more than " + std::to_string(most) +
@@ -140,15 +144,16 @@ void Worker::run() {
     if (active.empty())
       continue;
     bool stuck = areStuck();
-    if ((stuck || turnsWithoutEnd > kPatience) && startNext())
+    if ((stuck || turnsWithoutEnd > kPatience) && startNext()) {
+      stamp = Launch::kBusy;
       continue;
+    }
     if (stuck)
-      waitForOthers(stamp);
-    else if (isIdle)
-      launch.busyWorkers.fetch_add(1), isIdle = false;
+      waitForOthers(seen);
+    else
+      stamp = Launch::kBusy;
   }
-  if (!isIdle)
-    launch.busyWorkers.fetch_sub(1);
+  stamp = Launch::kDone;
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,11 +181,13 @@ bool Launch::run() {
     count = 1;
   count =
       std::max<uint64_t>(1, std::min<uint64_t>({count, getNumClusters(), 256}));
-  busyWorkers = count;
+  stamps = std::vector<std::atomic<uint64_t>>(count);
+  for (std::atomic<uint64_t> &stamp : stamps)
+    stamp = kBusy;
   std::vector<std::thread> threads;
   for (unsigned i = 1; i < count; ++i)
-    threads.emplace_back([this] { Worker(*this).run(); });
-  Worker(*this).run();
+    threads.emplace_back([this, i] { Worker(*this, i).run(); });
+  Worker(*this, 0).run();
   for (std::thread &thread : threads)
     thread.join();
   return reporter.isEmpty();

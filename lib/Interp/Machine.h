@@ -425,7 +425,10 @@ private:
   friend class Worker;
   std::atomic<uint64_t> executed{0};    ///< warp instructions
   std::atomic<uint64_t> nextCluster{0}; ///< not yet started
-  std::atomic<int> busyWorkers{0};      ///< that have something that can go on
+  /// For each worker, the effects that it had seen when it found all of its
+  /// clusters waiting; kBusy if they are not, kDone at its end.
+  std::vector<std::atomic<uint64_t>> stamps;
+  static constexpr uint64_t kBusy = ~0ull, kDone = ~0ull - 1;
 
 public:
   /// Grows with everything that a spinning warp may wait for.

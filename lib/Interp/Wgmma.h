@@ -92,6 +92,9 @@ struct MatrixState {
   Reads makeReads();
   /// Groups up to this one have finished: their results are in the registers.
   void complete(Warp &warp, uint64_t group);
+  /// A warpgroup's wgmma finishes as one: whoever has waited for a group knows
+  /// that the other three warps' reads for it are over, too.
+  void completeOthers(Warp &warp, uint64_t group);
   /// What a wait for a group waits for: a wgmma that not all four warps have
   /// issued; empty if there is none.
   std::string findMissing(Warp &warp, uint64_t group) const;

@@ -106,6 +106,28 @@ void MatrixState::complete(Warp &warp, uint64_t group) {
   markPending();
 }
 
+void MatrixState::completeOthers(Warp &warp, uint64_t group) {
+  std::deque<Warp> &warps = warp.getBlock().getWarps();
+  Agent &agent = warp.getAgent();
+  size_t first = warp.getIndex() / 4 * 4;
+  for (size_t i = first; i < std::min(first + 4, warps.size()); ++i) {
+    Warp &other = warps[i];
+    if (&other == &warp || !other.matrix)
+      continue;
+    uint32_t async = other.getAsyncAgent().id;
+    uint32_t time = other.getAgent().known[async];
+    for (Reads &read : other.matrix->reads) {
+      if (read.group > group)
+        continue;
+      for (const Reads::Range &range : read.ranges)
+        other.getBlock().getShadow().endAsyncRead(range.offset, range.size);
+      read.ranges.clear();
+      time = std::max(time, read.time);
+    }
+    agent.known.set(async, std::max(agent.known[async], time));
+  }
+}
+
 std::string MatrixState::describe(Warp &warp, uint32_t slot) {
   const Code &code = warp.getCode();
   std::string name = "a register";
@@ -190,6 +212,7 @@ static Flow runWait(Warp &warp, const Inst &inst, LaneMask mask) {
   if (std::string missing = state.findMissing(warp, group); !missing.empty())
     return warp.wait(std::move(missing));
   state.complete(warp, group);
+  state.completeOthers(warp, group);
   return Flow::Next;
 }
 

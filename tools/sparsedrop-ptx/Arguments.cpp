@@ -146,20 +146,18 @@ void Arguments::reset() {
 }
 
 std::string Arguments::writeOutputs() {
-  for (Buffer &buffer : buffers) {
+  std::vector<Output> outputs;
+  for (const Buffer &buffer : buffers) {
     if (buffer.output.empty())
       continue;
-    Array array;
-    array.descr = buffer.array.descr;
-    array.shape = buffer.array.shape;
-    array.data.resize(buffer.size);
-    std::memcpy(array.data.data(),
-                reinterpret_cast<const uint8_t *>(buffer.address), buffer.size);
-    std::string error = writeNpy(buffer.output, array);
-    if (!error.empty())
-      return error;
+    const auto *data = reinterpret_cast<const uint8_t *>(buffer.address);
+    Array array = {buffer.array.descr,
+                   buffer.array.elementSize,
+                   buffer.array.shape,
+                   {data, data + buffer.size}};
+    outputs.push_back({buffer.output, std::move(array)});
   }
-  return "";
+  return writeNpy(outputs);
 }
 
 //===----------------------------------------------------------------------===//

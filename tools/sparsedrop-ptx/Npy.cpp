@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <unistd.h>
 
 using namespace sparsedrop::ptxtool;
 
@@ -178,22 +179,40 @@ static std::string makeHeader(const Array &array) {
   return header + text;
 }
 
-std::string sparsedrop::ptxtool::writeNpy(const std::string &path,
-                                          const Array &array) {
-  std::string name = "'" + path + "' cannot be written: ";
-  std::string other = path + ".tmp";
+static std::string describeFailure(const std::string &path) {
+  return "'" + path + "' cannot be written: " + std::strerror(errno);
+}
+
+static std::string writeWhole(const std::string &path, const Array &array) {
   std::string header = makeHeader(array);
-  std::FILE *file = std::fopen(other.c_str(), "wb");
+  std::FILE *file = std::fopen(path.c_str(), "wb");
   if (!file)
-    return name + std::strerror(errno);
+    return describeFailure(path);
   bool isWhole =
       std::fwrite(header.data(), 1, header.size(), file) == header.size() &&
       std::fwrite(array.data.data(), 1, array.data.size(), file) ==
           array.data.size();
   isWhole &= std::fclose(file) == 0;
-  if (isWhole && std::rename(other.c_str(), path.c_str()) == 0)
-    return "";
-  std::string error = std::strerror(errno);
-  std::remove(other.c_str());
-  return name + error;
+  return isWhole ? "" : describeFailure(path);
+}
+
+std::string sparsedrop::ptxtool::writeNpy(const std::vector<Output> &outputs) {
+  std::string suffix = "." + std::to_string(getpid()) + ".tmp", error;
+  for (const Output &output : outputs) {
+    // What only renaming would notice.
+    std::error_code code;
+    errno = EISDIR;
+    if (std::filesystem::is_directory(output.path, code))
+      error = describeFailure(output.path);
+    if (error.empty())
+      error = writeWhole(output.path + suffix, output.array);
+  }
+  for (const Output &output : outputs) {
+    std::string other = output.path + suffix;
+    if (error.empty() && std::rename(other.c_str(), output.path.c_str()) != 0)
+      error = describeFailure(output.path);
+    if (!error.empty())
+      std::remove(other.c_str());
+  }
+  return error;
 }

@@ -39,9 +39,15 @@ struct Array {
 /// wrong with it, else "".
 std::string readNpy(const std::string &path, Array &array);
 
-/// Writes one, by another file that takes its name at the end, so that there is
-/// none or a whole one. Returns what went wrong, else "".
-std::string writeNpy(const std::string &path, const Array &array);
+/// An array and the file that it goes into.
+struct Output {
+  std::string path;
+  Array array;
+};
+
+/// Writes .npy files, by others that take their names at the end, so that there
+/// are all of them, whole, or none. Returns what went wrong, else "".
+std::string writeNpy(const std::vector<Output> &outputs);
 
 /// The number of elements, or false if it does not fit 64 bits.
 bool countElements(const std::vector<uint64_t> &shape, uint64_t &count);
