@@ -229,9 +229,8 @@ static bool takeShape(Decoder &decoder, size_t &rank) {
 static bool takeTensor(Decoder &decoder, size_t index, size_t rank,
                        TensorData &data) {
   const Operand &operand = decoder.get().operands[index];
-  if (operand.kind != Operand::Address || operand.elements.size() != 2)
-    return decoder.fail("expected a tensor map and coordinates in brackets");
-  if (!takeAddress(decoder, operand, Space::Generic, data.map) ||
+  if (!takeAddress(decoder, operand, Space::Generic, data.map,
+                   /*hasCoordinates=*/true) ||
       !decoder.sources(operand.elements[1], Type::S32, data.coordinates))
     return false;
   size_t count = data.coordinates.size();

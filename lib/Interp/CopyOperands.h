@@ -27,9 +27,14 @@ struct AddressSource {
   }
 };
 
-/// Reads an address operand; only shared memory has addresses of 32 bits.
+/// Reads an address operand; only shared memory has addresses of 32 bits, only
+/// tensors have coordinates.
 inline bool takeAddress(Decoder &decoder, const Operand &operand, Space space,
-                        AddressSource &source) {
+                        AddressSource &source, bool hasCoordinates = false) {
+  if (operand.kind == Operand::Address &&
+      operand.elements.size() != 1u + hasCoordinates)
+    return decoder.fail(hasCoordinates ? "expected [tensor map, {coordinates}]"
+                                       : "expected one address in brackets");
   std::optional<AddressOperand> address = decoder.address(operand);
   if (!address)
     return false;
