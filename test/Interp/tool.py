@@ -138,6 +138,11 @@ for fields, expected in (
 ):  # fmt: skip
     fails(f"tensor map {fields}", 2, [*LAUNCH, f"--arg={MAP}:{fields}"], expected)
 fails("an output that cannot be written", 1, [*LAUNCH, ARGS[0], "--arg=out:u32:64:@none/y.npy", ARGS[2]], "cannot be written")
+os.mkdir(path("folder"))
+TWO_OUTPUTS = kernel("add.u64 %rd1, %a, %rd0; add.u64 %rd2, %b, %rd0; st.global.u32 [%rd1], %r0; st.global.u32 [%rd2], %r0;", "u64 a, u64 b")
+for other in ("@folder", "@none/y.npy"):
+    fails(f"outputs of which {other} cannot be written", 1, [write("outputs.ptx", TWO_OUTPUTS), "--block=32", "--arg=out:u32:32:@first.npy",
+                                                          f"--arg=out:u32:32:{other}"], "cannot be written")  # fmt: skip
 fails("a trace that cannot be written", 1, [*LAUNCH, *ARGS, "--trace=@none/t"], "cannot be written")
 fails("outputs of a launch that a finding ended", 1, [*LAUNCH, ARGS[0], "--arg=out:u32:32:@z.npy", ARGS[2]], "error: bounds:")
 

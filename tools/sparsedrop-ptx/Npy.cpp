@@ -179,21 +179,21 @@ static std::string makeHeader(const Array &array) {
   return header + text;
 }
 
-static std::string describeFailure(const std::string &path) {
-  return "'" + path + "' cannot be written: " + std::strerror(errno);
+static std::string describeFailure(const Output &output, const char *why) {
+  return "'" + output.path + "' cannot be written: " + why;
 }
 
-static std::string writeWhole(const std::string &path, const Array &array) {
-  std::string header = makeHeader(array);
+static std::string writeWhole(const Output &output, const std::string &path) {
+  const std::vector<uint8_t> &data = output.array.data;
+  std::string header = makeHeader(output.array);
   std::FILE *file = std::fopen(path.c_str(), "wb");
   if (!file)
-    return describeFailure(path);
+    return describeFailure(output, std::strerror(errno));
   bool isWhole =
       std::fwrite(header.data(), 1, header.size(), file) == header.size() &&
-      std::fwrite(array.data.data(), 1, array.data.size(), file) ==
-          array.data.size();
+      std::fwrite(data.data(), 1, data.size(), file) == data.size();
   isWhole &= std::fclose(file) == 0;
-  return isWhole ? "" : describeFailure(path);
+  return isWhole ? "" : describeFailure(output, std::strerror(errno));
 }
 
 std::string sparsedrop::ptxtool::writeNpy(const std::vector<Output> &outputs) {
@@ -201,16 +201,15 @@ std::string sparsedrop::ptxtool::writeNpy(const std::vector<Output> &outputs) {
   for (const Output &output : outputs) {
     // What only renaming would notice.
     std::error_code code;
-    errno = EISDIR;
-    if (std::filesystem::is_directory(output.path, code))
-      error = describeFailure(output.path);
+    if (error.empty() && std::filesystem::is_directory(output.path, code))
+      error = describeFailure(output, "it is a directory");
     if (error.empty())
-      error = writeWhole(output.path + suffix, output.array);
+      error = writeWhole(output, output.path + suffix);
   }
   for (const Output &output : outputs) {
     std::string other = output.path + suffix;
     if (error.empty() && std::rename(other.c_str(), output.path.c_str()) != 0)
-      error = describeFailure(output.path);
+      error = describeFailure(output, std::strerror(errno));
     if (!error.empty())
       std::remove(other.c_str());
   }
