@@ -11,7 +11,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 from kernels import Checker, InOut, Out, module
-from tensors import Tensor, random_tensor
+from tensors import Tensor, random_tensor, swizzle_bytes
 
 check = Checker(sys.argv[1])
 BYTES = 32768
@@ -119,6 +119,53 @@ for swizzle in (0, 128):
             stores("sides", tensor)
 for step in range(1, 9):
     loads("element strides", Tensor("f32", [16, 40, 5], [64, 2560], [16, 20, 4], [1, step, 1 + step % 3], at=[0, -2, 0]))
+
+# To .shared::cta, with hints, at a shared address that is no multiple of the
+# swizzle's pattern.
+for swizzle in (32, 64, 128):
+    tensor = random_tensor(rng, "f16", 3, swizzle)
+    program = load(tensor).replace("shared::cluster.global.tile", "shared::cta.global")
+    program = program.replace("bytes [%r1]", "bytes.L2::cache_hint [%r1]").replace("[bar]; // the copy", "[bar], %rd9; // the copy")
+    program = program.replace("%r1, tile;", "%r1, tile; add.u32 %r1, %r1, 384;")
+    lines = np.concatenate([np.zeros(384, np.uint8), tensor.dense()])
+    check.clean(
+        f"shared::cta: {tensor}", program, [tensor.bytes, tensor.describe(), image(tensor)],
+        [swizzle_bytes(lines, swizzle)[384:]], block=N, shared=BYTES,
+    )  # fmt: skip
+
+# Types that are rounded on their way.
+small = Tensor("f32", [32, 4], [128], [32, 4], [1, 1], at=[0, 0])
+numbers = np.frombuffer(np.random.default_rng(5).bytes(512), np.uint32).copy()
+numbers[:4] = [1, 0x80000001, 0x007FFFFF, 0x3F801000]
+numbers[np.isnan(numbers.view(np.float32))] = 0x3F800FFF
+small.bytes = numbers.view(np.uint8)
+flushed = np.where(numbers & 0x7F800000 == 0, numbers & 0x80000000, numbers)
+for dtype, want in (
+    ("f32", numbers), ("f32.ftz", flushed), ("tf32", numbers + 0x1000 & 0xFFFFE000),
+    ("tf32.ftz", flushed + 0x1000 & 0xFFFFE000),
+):  # fmt: skip
+    check.clean(
+        dtype, load(small), [small.bytes, small.describe().replace(":f32:", f":{dtype}:"), Out("u32", (128,))],
+        [want.astype(np.uint32)], block=N, shared=BYTES,
+    )  # fmt: skip
+
+#
+# Clusters: block 1 loads for both
+#
+
+wide = Tensor("bf16", [128, 32], [256], [64, 16], [1, 1], 128, at=[72, 20])
+program = load(wide).replace("bar.sync 0;\n", """
+@%p8 fence.mbarrier_init.release.cluster;
+barrier.cluster.arrive.relaxed; barrier.cluster.wait;
+mov.u32 %r30, %cluster_ctarank; mul.wide.u32 %rd30, %r30, 2048; add.u64 %rd1, %rd1, %rd30;
+setp.eq.and.u32 %p7, %r30, 1, %p8; mov.u16 %h1, 3;
+""").replace("@%p8 cp.async", "@%p7 cp.async").replace("bytes [%r1]", "bytes.multicast::cluster [%r1]")  # fmt: skip
+program = program.replace("[bar]; // the copy", "[bar], %h1; // the copy").replace("\nret;", "\nbarrier.cluster.arrive; barrier.cluster.wait;\nret;")
+for seed in range(4):
+    check.clean(
+        "multicast", program, [wide.bytes, wide.describe(), Out("u8", (4096,))], [np.tile(wide.load(), 2)], grid=2,
+        block=N, shared=BYTES, cluster=2, seed=seed,
+    )  # fmt: skip
 
 #
 # Reductions

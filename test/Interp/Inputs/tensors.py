@@ -96,6 +96,10 @@ class Tensor:
 
     def load(self):
         """Shared memory after a load of the box."""
+        return swizzle_bytes(self.dense(), self.swizzle)
+
+    def dense(self):
+        """The same before the swizzle."""
         inside, offset = self.places()
         elements = np.zeros((len(offset), self.size), np.uint8)
         if self.fill == "nan":
@@ -103,7 +107,7 @@ class Tensor:
             elements[:, -1] = 0x7F
         for i in range(self.size):
             elements[inside, i] = self.bytes[offset[inside] + i]
-        return swizzle_bytes(elements.ravel(), self.swizzle)
+        return elements.ravel()
 
     def store(self, image, operation=None):
         """The tensor's memory after a store of the box."""
