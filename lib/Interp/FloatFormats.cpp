@@ -95,11 +95,8 @@ uint64_t sparsedrop::ptx::roundTo(double value, Rounding rounding,
   template uint64_t sparsedrop::ptx::roundTo<FORMAT>(double, Rounding, bool);
 INSTANTIATE(HalfFormat)
 INSTANTIATE(Bfloat16Format)
-INSTANTIATE(Tf32Format)
 INSTANTIATE(FloatFormat)
 INSTANTIATE(DoubleFormat)
-INSTANTIATE(E4M3Format)
-INSTANTIATE(E5M2Format)
 #undef INSTANTIATE
 
 uint16_t sparsedrop::ptx::toHalf(double value, Rounding rounding,
@@ -110,28 +107,4 @@ uint16_t sparsedrop::ptx::toHalf(double value, Rounding rounding,
 uint16_t sparsedrop::ptx::toBfloat16(double value, Rounding rounding,
                                      bool isSaturating) {
   return roundTo<Bfloat16Format>(value, rounding, isSaturating);
-}
-
-uint32_t sparsedrop::ptx::toTf32(float value, Rounding rounding,
-                                 bool isSaturating) {
-  if (value != value)
-    return FloatFormat::kNaN;
-  return roundTo<Tf32Format>(value, rounding, isSaturating) << 13;
-}
-
-float sparsedrop::ptx::fromE4M3(uint8_t bits) {
-  if ((bits & 0x7F) == 0x7F)
-    return bitCast<float>(uint32_t(FloatFormat::kNaN));
-  // The exponent of a half with the bias of e4m3, then of a float.
-  return fromHalf((bits & 0x80) << 8 | (bits & 0x7F) << 7) * 0x1p8f;
-}
-
-float sparsedrop::ptx::fromE5M2(uint8_t bits) { return fromHalf(bits << 8); }
-
-uint8_t sparsedrop::ptx::toE4M3(double value, bool isSaturating) {
-  return roundTo<E4M3Format>(value, Rounding::Even, isSaturating);
-}
-
-uint8_t sparsedrop::ptx::toE5M2(double value, bool isSaturating) {
-  return roundTo<E5M2Format>(value, Rounding::Even, isSaturating);
 }

@@ -68,6 +68,17 @@ uint64_t encode(bool isNegative, uint64_t mantissa, int exponent,
 template <typename To>
 uint64_t roundTo(double value, Rounding rounding, bool isSaturating = false);
 
+/// Rounds to odd: towards zero, with the last bit 1 if anything was cut off.
+/// Rounding the result again, to two bits fewer or less, gives what rounding
+/// the value once would.
+inline float toOddFloat(double value) {
+  float nearest = static_cast<float>(value);
+  double back = nearest;
+  bool isInexact = back < value || back > value; // NaN is neither
+  bool isFarther = value < 0 ? back < value : back > value;
+  return bitCast<float>((bitCast<uint32_t>(nearest) - isFarther) | isInexact);
+}
+
 //===----------------------------------------------------------------------===//
 // f16
 //===----------------------------------------------------------------------===//
@@ -118,20 +129,51 @@ inline uint16_t toBfloat16(float value) {
 uint16_t toBfloat16(double value, Rounding rounding = Rounding::Even,
                     bool isSaturating = false);
 
-/// The bits of a float whose low 13 bits are 0; canonical NaN 0x7fffffff.
-uint32_t toTf32(float value, Rounding rounding = Rounding::Away,
-                bool isSaturating = false);
+/// The bits of a float whose low 13 bits are 0; canonical NaN 0x7fffffff. The
+/// rounding is Even, Away or Zero.
+inline uint32_t toTf32(float value, Rounding rounding = Rounding::Away,
+                       bool isSaturating = false) {
+  uint32_t bits = bitCast<uint32_t>(value), magnitude = bits & 0x7FFFFFFF;
+  uint32_t unit = rounding == Rounding::Zero   ? 0
+                  : rounding == Rounding::Away ? 0x1000u
+                                               : 0xFFFu + (bits >> 13 & 1);
+  uint32_t rounded = (magnitude + unit) & ~0x1FFFu;
+  if (isSaturating)
+    rounded = rounded >= 0x7F800000u ? 0x7F7FE000u : rounded;
+  rounded |= bits & 0x80000000u;
+  return magnitude > 0x7F800000u ? 0x7FFFFFFFu : rounded;
+}
 
 //===----------------------------------------------------------------------===//
 // e4m3, e5m2
 //===----------------------------------------------------------------------===//
 
-float fromE4M3(uint8_t bits);
-float fromE5M2(uint8_t bits);
+inline float fromE4M3(uint8_t bits) {
+  // The exponent of a half with the bias of e4m3, then of a float.
+  float value = fromHalf((bits & 0x80) << 8 | (bits & 0x7F) << 7) * 0x1p8f;
+  return (bits & 0x7F) == 0x7F ? bitCast<float>(0x7FFFFFFFu) : value;
+}
+inline float fromE5M2(uint8_t bits) { return fromHalf(bits << 8); }
 
-/// To nearest even; .satfinite by default, as cvt has it. NaN becomes 0x7f.
-uint8_t toE4M3(double value, bool isSaturating = true);
-uint8_t toE5M2(double value, bool isSaturating = true);
+/// To nearest even, saturating; NaN becomes 0x7f (.satfinite of cvt).
+template <typename To> inline uint8_t toFp8(float value) {
+  constexpr unsigned kShift = 23 - To::kMantissaBits;
+  constexpr uint32_t kMax = To::kMax;
+  // The least normal number, and the one whose last bit is that of subnormals.
+  constexpr uint32_t kLeast = uint32_t(128 - To::kBias) << 23;
+  constexpr uint32_t kBase = kLeast + (kShift << 23);
+  uint32_t bits = bitCast<uint32_t>(value), magnitude = bits & 0x7FFFFFFF;
+  float shifted = bitCast<float>(magnitude) + bitCast<float>(kBase);
+  uint32_t subnormal = bitCast<uint32_t>(shifted) - kBase;
+  uint32_t half = (1u << (kShift - 1)) - 1 + (magnitude >> kShift & 1);
+  uint32_t normal = (magnitude - kLeast + (1u << 23) + half) >> kShift;
+  uint32_t small = magnitude < kLeast ? subnormal : normal;
+  small = magnitude >= 0x47800000u || small > kMax ? kMax : small;
+  small |= bits >> 24 & 0x80;
+  return magnitude > 0x7F800000u ? 0x7F : small;
+}
+inline uint8_t toE4M3(float value) { return toFp8<E4M3Format>(value); }
+inline uint8_t toE5M2(float value) { return toFp8<E5M2Format>(value); }
 
 /// .relu: what is negative becomes +0; NaN stays.
 template <typename T> inline T relu(T value) {
