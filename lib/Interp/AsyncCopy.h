@@ -102,6 +102,8 @@ struct ClusterCopies {
 
   /// By the mbarrier: rank of the block, and offset.
   std::map<std::pair<uint32_t, uint32_t>, Tracked> tracked;
+  /// Phase of the cluster's barrier when an mbarrier was fenced.
+  std::map<std::pair<uint32_t, uint32_t>, uint32_t> fences;
 
   static ClusterCopies &get(Cluster &cluster) {
     if (!cluster.copies)

@@ -8,6 +8,8 @@
 
 #include "Mbarrier.h"
 
+#include "AsyncCopy.h"
+
 #include <cstring>
 
 using namespace sparsedrop::ptx;
@@ -114,11 +116,17 @@ static uint64_t getMark(uint32_t offset) {
 }
 
 /// Whether the warp knows that the mbarrier was initialized: in order, or by a
-/// fence.mbarrier_init.
-static bool knowsInitialization(Warp &warp, const Mbarrier &barrier) {
+/// fence.mbarrier_init and a barrier of the cluster, which then may be relaxed.
+static bool knowsInitialization(Warp &warp, const MbarrierPlace &place) {
+  const Mbarrier &barrier = *place.barrier;
   Agent *by = barrier.initializer;
-  return barrier.isFenced || by == &warp.getAgent() ||
-         warp.getAgent().known.covers(by->id, barrier.initTime);
+  if (by == &warp.getAgent() ||
+      warp.getAgent().known.covers(by->id, barrier.initTime))
+    return true;
+  Cluster &cluster = warp.getCluster();
+  auto key = std::make_pair(place.block->getRank(), place.offset);
+  return barrier.isFenced &&
+         ClusterCopies::get(cluster).fences[key] != cluster.getBarrier().phase;
 }
 
 bool sparsedrop::ptx::findMbarrier(Warp &warp, const Inst &inst, unsigned lane,
@@ -139,7 +147,7 @@ bool sparsedrop::ptx::findMbarrier(Warp &warp, const Inst &inst, unsigned lane,
                    "was overwritten by other data, without mbarrier.inval");
     return false;
   }
-  if (knowsInitialization(warp, found->second))
+  if (knowsInitialization(warp, place))
     return true;
   return warp.report(inst, lane, Check::Race,
                      "uses the " + describeMbarrier(offset) +
@@ -168,9 +176,15 @@ bool sparsedrop::ptx::findMbarrier(Warp &warp, const Inst &inst, unsigned lane,
 }
 
 void sparsedrop::ptx::fenceMbarriers(Warp &warp) {
-  for (auto &[offset, barrier] : warp.getBlock().getMbarriers())
-    if (barrier.initializer == &warp.getAgent())
-      barrier.isFenced = true;
+  Cluster &cluster = warp.getCluster();
+  uint32_t rank = warp.getBlock().getRank();
+  for (auto &[offset, barrier] : warp.getBlock().getMbarriers()) {
+    if (barrier.initializer != &warp.getAgent() || barrier.isFenced)
+      continue;
+    barrier.isFenced = true;
+    ClusterCopies::get(cluster).fences[{rank, offset}] =
+        cluster.getBarrier().phase;
+  }
 }
 
 Flow sparsedrop::ptx::makeMbarrier(Warp &warp, const Inst &inst, unsigned lane,

@@ -198,6 +198,9 @@ bug(
 )  # fmt: skip
 bug("no barrier after init", "setp.eq.u32 %p8, %r62, 0; @%p8 mbarrier.init.shared.b64 [bar], 64;"
     "mbarrier.arrive.shared.b64 _, [bar]; // here", "race", "initialized with no barrier", block=64)  # fmt: skip
+bug("a fence but no barrier after init", "setp.eq.u32 %p8, %r62, 0; @%p8 mbarrier.init.shared.b64 [bar], 64;"
+    "@%p8 fence.mbarrier_init.release.cluster; mbarrier.arrive.shared.b64 _, [bar]; // here", "race",
+    "initialized with no barrier", block=64)  # fmt: skip
 bug("too many arrivals", init(16) + "mbarrier.arrive.shared.b64 _, [bar], 17; // here", "fault", "lacks only 16")
 bug("no arrivals", "mbarrier.init.shared.b64 [bar], 0; // here", "fault", "expected 1 to 2^20 - 1", block=1)
 bug(
