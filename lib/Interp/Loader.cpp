@@ -10,6 +10,7 @@
 
 #include "Decoder.h"
 
+#include <algorithm>
 #include <cstring>
 
 using namespace sparsedrop::ptx;
@@ -45,8 +46,8 @@ static bool allocateVariable(const Variable &variable, DeviceMemory &memory,
   address = allocation->address;
   // Without an initializer they are zero (ISA 5.4.4).
   std::memset(allocation->data(), 0, variable.size);
-  std::memcpy(allocation->data(), variable.data.data(),
-              std::min<uint64_t>(variable.data.size(), variable.size));
+  uint64_t given = std::min<uint64_t>(variable.data.size(), variable.size);
+  std::copy_n(variable.data.begin(), given, allocation->data());
   memory.markWritten(address, variable.size);
   return true;
 }

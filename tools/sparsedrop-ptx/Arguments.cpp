@@ -141,7 +141,7 @@ void Arguments::reset() {
     if (allocation)
       std::memset(allocation->written, buffer.isInput, buffer.size);
     if (buffer.isInput)
-      std::memcpy(data, buffer.array.data.data(), buffer.size);
+      std::copy(buffer.array.data.begin(), buffer.array.data.end(), data);
   }
 }
 
