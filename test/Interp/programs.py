@@ -208,6 +208,12 @@ def philox(i, seed):
 
 
 program("bits", "philox", ["u32:12345", Out("u32", (70, 4))], [np.array([philox(i, 12345) for i in range(70)])], grid=2, block=35)
+x, total = np.arange(70, dtype=np.uint32), np.arange(70, dtype=np.float32)
+for _ in range(9):
+    x = x * np.uint32(1664525) + np.uint32(1013904223)
+    x ^= x >> np.uint32(13)
+    total = total * np.float32(0.5) + (x & np.uint32(7)).astype(np.float32)  # exact
+program("bits", "mix", [Out("u32", (70,)), Out("f32", (70,)), *i32(9)], [x, total], 2 * EPS, grid=2, block=35)
 value = 1
 for _ in range(5 * 4):
     value = (value * 3 + 1) % 2**32

@@ -40,3 +40,18 @@ extern "C" __global__ void philox(unsigned seed, uint4 *out) {
   }
   out[i] = c;
 }
+
+// Plain arithmetic in a loop: what the speed of the interpreter is measured
+// with.
+extern "C" __global__ void mix(unsigned *bits, float *sums, int rounds) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  unsigned x = i;
+  float sum = i;
+  for (int round = 0; round < rounds; ++round) {
+    x = x * 1664525u + 1013904223u;
+    x ^= x >> 13;
+    sum = sum * 0.5f + (x & 7);
+  }
+  bits[i] = x;
+  sums[i] = sum;
+}
