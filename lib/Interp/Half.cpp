@@ -25,141 +25,142 @@ struct HalfKind {
   static constexpr uint16_t kExponent = 0x7C00;
   static float load(uint16_t bits) { return fromHalf(bits); }
   static uint16_t store(float value) { return toHalf(value); }
-  static uint16_t store(double value) { return toHalf(value); }
 };
 struct Bfloat16Kind {
   static constexpr uint16_t kExponent = 0x7F80;
   static float load(uint16_t bits) { return fromBfloat16(bits); }
   static uint16_t store(float value) { return toBfloat16(value); }
-  static uint16_t store(double value) { return toBfloat16(value); }
 };
 
 template <typename Kind> uint16_t flushBits(uint16_t bits) {
   return bits & Kind::kExponent ? bits : bits & 0x8000;
 }
 
-/// a * b + c so that rounding it once more, to fewer bits, gives what rounding
-/// the exact value would: its last bit is 1 if anything was cut off (rounding
-/// to odd). The product of two narrow floats is exact.
+/// a * b + c rounded to odd (see toOddFloat). The product of two narrow floats
+/// is exact.
 double fmaToOdd(double a, double b, double c) {
   double product = a * b, sum = product + c;
   double part = sum - product;
   double error = (product - (sum - part)) + (c - part);
-  if (!(error != 0) || !std::isfinite(sum))
-    return sum;
-  auto bits = bitCast<uint64_t>(sum);
-  if ((error < 0) != (sum < 0))
-    --bits; // cut off, not rounded up
-  return bitCast<double>(bits | 1);
+  bool isInexact = error < 0 || error > 0; // NaN, with infinities, is neither
+  bool isFarther = sum < 0 ? error > 0 : error < 0;
+  return bitCast<double>((bitCast<uint64_t>(sum) - isFarther) | isInexact);
 }
 
 //===----------------------------------------------------------------------===//
-// Operations: on the values of the operands, giving bits
+// Operations: floats that rounding once more makes the results
 //===----------------------------------------------------------------------===//
 
 /// A float has more than twice the bits of either format, so that rounding a
-/// sum twice does no harm; nor a product of two halves, which is exact.
+/// sum twice does no harm.
 struct Add {
-  template <typename Kind> static uint16_t apply(float a, float b, float) {
-    return Kind::store(a + b);
-  }
+  static constexpr unsigned kSources = 2;
+  static float apply(float a, float b, float) { return a + b; }
 };
 struct Sub {
-  template <typename Kind> static uint16_t apply(float a, float b, float) {
-    return Kind::store(a - b);
-  }
+  static constexpr unsigned kSources = 2;
+  static float apply(float a, float b, float) { return a - b; }
 };
 /// In double, since products of bf16 may be subnormal as a float.
 struct Mul {
-  template <typename Kind> static uint16_t apply(float a, float b, float) {
-    return Kind::store(double(a) * double(b));
+  static constexpr unsigned kSources = 2;
+  static float apply(float a, float b, float) {
+    return toOddFloat(double(a) * double(b));
   }
 };
 struct Fma {
-  template <typename Kind> static uint16_t apply(float a, float b, float c) {
-    return Kind::store(fmaToOdd(a, b, c));
+  static constexpr unsigned kSources = 3;
+  static float apply(float a, float b, float c) {
+    return toOddFloat(fmaToOdd(a, b, c));
   }
 };
 template <bool IsMax, bool KeepsNaN, bool XorSign> struct MinMax {
-  template <typename Kind> static uint16_t apply(float a, float b, float) {
-    return Kind::store(FloatMinMax<IsMax, KeepsNaN, XorSign>::apply(a, b));
+  static constexpr unsigned kSources = 2;
+  static float apply(float a, float b, float) {
+    return FloatMinMax<IsMax, KeepsNaN, XorSign>::apply(a, b);
   }
 };
 struct Ex2 {
-  template <typename Kind> static uint16_t apply(float a, float, float) {
-    return Kind::store(std::exp2(double(a)));
+  static constexpr unsigned kSources = 1;
+  static float apply(float a, float, float) {
+    return toOddFloat(std::exp2(double(a)));
   }
 };
 struct Tanh {
-  template <typename Kind> static uint16_t apply(float a, float, float) {
-    return Kind::store(std::tanh(double(a)));
+  static constexpr unsigned kSources = 1;
+  static float apply(float a, float, float) {
+    return toOddFloat(std::tanh(double(a)));
   }
 };
 
-/// What is done to the result.
+/// What is done to the result. It makes no difference that this comes before
+/// the last rounding.
 enum class After { Nothing, Saturate, Relu };
 
 } // namespace
 
-template <typename Kind, After Then> static uint16_t finish(uint16_t bits) {
-  float value = Kind::load(bits);
-  if (Then == After::Saturate)
-    return Kind::store(saturateUnit(value));
-  if (Then == After::Relu)
-    return value < 0 || bits == 0x8000 ? 0 : bits;
-  return bits;
+template <After Then> static float finish(float value) {
+  return Then == After::Saturate ? saturateUnit(value)
+         : Then == After::Relu   ? relu(value)
+                                 : value;
 }
 
 //===----------------------------------------------------------------------===//
 // Handlers
 //===----------------------------------------------------------------------===//
 
-template <typename Kind, typename Op, bool Flush, After Then>
-static uint16_t compute(uint16_t a, uint16_t b, uint16_t c) {
-  if (Flush) {
-    a = flushBits<Kind>(a);
-    b = flushBits<Kind>(b);
-    c = flushBits<Kind>(c);
+/// Copies the words of a mask's lanes; a word is one number or two.
+template <bool IsPair>
+static void storeLanes(uint16_t *to, const uint16_t *values, LaneMask mask) {
+  constexpr unsigned kWidth = IsPair ? 2 : 1;
+  if (mask == kAllLanes) {
+    std::memcpy(to, values, kNumLanes * kWidth * sizeof(uint16_t));
+    return;
   }
-  uint16_t bits =
-      Op::template apply<Kind>(Kind::load(a), Kind::load(b), Kind::load(c));
-  return finish<Kind, Then>(Flush ? flushBits<Kind>(bits) : bits);
+  forEachLane(mask, [&](unsigned lane) {
+    for (unsigned i = kWidth * lane; i < kWidth * (lane + 1); ++i)
+      to[i] = values[i];
+  });
 }
 
-/// op: result and up to three sources; slots of sources that there are not hold
-/// anything.
+/// op: result and up to three sources. The halves of all lanes lie side by
+/// side, so that pairs are only more numbers. Short loops vectorize; one loop
+/// would not.
 template <typename Kind, typename Op, bool Flush, After Then, bool IsPair>
 static Flow runHalf(Warp &warp, const Inst &inst, LaneMask mask) {
-  using Word = std::conditional_t<IsPair, uint32_t, uint16_t>;
-  auto *to = warp.lanes<Word>(inst.op[0]);
-  const auto *a = warp.lanes<Word>(inst.op[1]);
-  const auto *b = warp.lanes<Word>(inst.op[2]);
-  const auto *c = warp.lanes<Word>(inst.op[3]);
-  auto one = compute<Kind, Op, Flush, Then>;
-  forEachLane(mask, [&](unsigned lane) {
-    Word low = one(a[lane], b[lane], c[lane]);
-    if (IsPair)
-      low |= Word(uint32_t(one(uint32_t(a[lane]) >> 16, uint32_t(b[lane]) >> 16,
-                               uint32_t(c[lane]) >> 16))
-                  << 16);
-    to[lane] = low;
-  });
+  constexpr unsigned kCount = IsPair ? 2 * kNumLanes : kNumLanes;
+  float sources[3][kCount], values[kCount];
+  for (unsigned source = 0; source < Op::kSources; ++source) {
+    const auto *from = warp.lanes<uint16_t>(inst.op[source + 1]);
+    for (unsigned i = 0; i < kCount; ++i)
+      sources[source][i] =
+          Kind::load(Flush ? flushBits<Kind>(from[i]) : from[i]);
+  }
+  const float *a = sources[0];
+  const float *b = sources[Op::kSources > 1 ? 1 : 0];
+  const float *c = sources[Op::kSources > 2 ? 2 : 0];
+  for (unsigned i = 0; i < kCount; ++i)
+    values[i] = finish<Then>(Op::apply(a[i], b[i], c[i]));
+  uint16_t results[kCount];
+  for (unsigned i = 0; i < kCount; ++i) {
+    uint16_t bits = Kind::store(values[i]);
+    results[i] = Flush ? flushBits<Kind>(bits) : bits;
+  }
+  storeLanes<IsPair>(warp.lanes<uint16_t>(inst.op[0]), results, mask);
   return Flow::Next;
 }
 
 /// neg and abs: of the sign bits.
 template <typename Kind, bool Negate, bool Flush, bool IsPair>
 static Flow runSign(Warp &warp, const Inst &inst, LaneMask mask) {
-  using Word = std::conditional_t<IsPair, uint32_t, uint16_t>;
-  auto *to = warp.lanes<Word>(inst.op[0]);
-  const auto *a = warp.lanes<Word>(inst.op[1]);
-  forEachLane(mask, [&](unsigned lane) {
-    uint32_t bits = a[lane];
-    if (Flush)
-      bits = flushBits<Kind>(bits) | uint32_t(flushBits<Kind>(bits >> 16))
-                                         << 16;
-    to[lane] = Word(Negate ? bits ^ 0x80008000u : bits & 0x7FFF7FFFu);
-  });
+  constexpr unsigned kCount = IsPair ? 2 * kNumLanes : kNumLanes;
+  const auto *a = warp.lanes<uint16_t>(inst.op[1]);
+  uint16_t results[kCount];
+  for (unsigned i = 0; i < kCount; ++i) {
+    uint16_t bits = Flush ? flushBits<Kind>(a[i]) : a[i];
+    results[i] = Negate ? bits ^ 0x8000 : bits & 0x7FFF;
+  }
+  storeLanes<IsPair>(warp.lanes<uint16_t>(inst.op[0]), results, mask);
   return Flow::Next;
 }
 
