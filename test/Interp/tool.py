@@ -41,6 +41,8 @@ np.save(path("complex.npy"), np.ones(3, np.complex64))
 np.save(path("f16.npy"), np.ones((64, 64), np.float16))
 write("cut.npy", open(path("x.npy"), "rb").read()[:150])
 write("text.npy", "no array")
+write("shape.npy", open(path("x.npy"), "rb").read().replace(b"(64,)", b"(6 4)"))
+write("swapped.npy", open(path("x.npy"), "rb").read().replace(b"<u4", b">u4"))
 
 
 def run(*words):
@@ -121,6 +123,7 @@ for option, value in (("grid", "x"), ("grid", "1,2,3,4"), ("grid", ""), ("block"
     fails(f"a wrong {option}", 2, ["@good.ptx", f"--{option}={value}"], f"'{value}' is no value of --{option}")
 for arg, expected in (
     ("none.npy", "cannot be opened"), ("@cut.npy", "is cut off"), ("@text.npy", "is not a .npy file"), ("@fortran.npy", "Fortran order"),
+    ("@shape.npy", "a shape that cannot be read"), ("@swapped.npy", "'>u4', which is not supported"),
     ("@complex.npy", "'<c8', which is not supported"), ("u32:-1", "'-1' is no number of type u32"), ("u8:256", "'256' is no number of type u8"),
     ("i8:-129", "no number"), ("u32:", "no number"), ("u32:5x", "no number"), ("f32:one", "no number"), ("bytes:abc", "pairs of hexadecimal digits"),
     ("bytes:zz", "pairs of hexadecimal digits"), ("out:q8:4:@y.npy", "'q8' is no type"), ("out:u8:4x:@y.npy", "'4x' is no shape"),

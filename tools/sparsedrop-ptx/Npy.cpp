@@ -8,7 +8,9 @@
 
 #include "Npy.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -64,31 +66,27 @@ static std::string_view findValue(std::string_view header,
                                          : header.substr(start);
 }
 
-/// "(3, 4)" or "()".
+/// "(3, 4)", "(3,)" or "()".
 static bool parseShape(std::string_view text, std::vector<uint64_t> &shape) {
   if (text.empty() || text.front() != '(')
     return false;
-  size_t end = text.find(')');
-  if (end == std::string_view::npos)
-    return false;
-  uint64_t value = 0;
-  bool hasDigit = false;
-  for (char c : text.substr(1, end)) {
-    if (c >= '0' && c <= '9') {
-      hasDigit = true;
-      if (__builtin_mul_overflow(value, uint64_t(10), &value) ||
-          __builtin_add_overflow(value, uint64_t(c - '0'), &value))
-        return false;
-    } else if (c == ',' || c == ')') {
-      if (hasDigit)
-        shape.push_back(value);
-      value = 0;
-      hasDigit = false;
-    } else if (c != ' ') {
+  text.remove_prefix(1);
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    if (!text.empty() && text.front() == ')')
+      return true;
+    uint64_t value = 0;
+    auto [end, error] =
+        std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc())
       return false;
-    }
+    shape.push_back(value);
+    text.remove_prefix(end - text.data());
+    if (text.empty() || (text.front() != ',' && text.front() != ')'))
+      return false;
+    if (text.front() == ',')
+      text.remove_prefix(1);
   }
-  return true;
 }
 
 static std::string parseHeader(std::string_view header, Array &array) {
