@@ -1,0 +1,330 @@
+"""Launches of the programs, with what NumPy says of their results."""
+
+import os
+import sys
+
+import numpy as np
+from kernels import InOut, Out, Runner
+
+folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Programs")
+runner = Runner(sys.argv[1])
+rng = np.random.default_rng(7)
+jobs = []
+
+
+def program(file, name, args, want, tolerance=0.0, targets=("sm_80", "sm_90a"), label="", **options):
+    """A launch: `want` are the outputs; `tolerance` bounds the error relative to
+    the largest magnitude of the result."""
+    for target in targets:
+        jobs.append((f"{file}.{target}.ptx", name, args, want, tolerance, label, options))
+
+
+def read(file):
+    with open(os.path.join(folder, file)) as source:
+        return source.read()
+
+
+def run(job, text=None):
+    """What is wrong with a launch (of another text than the program's), or None."""
+    file, name, args, want, tolerance, label, options = job
+    result = runner.run(text or read(file), args, name=name, **options)
+    title = f"{file} {name} {label} {options}"
+    if result.code or result.errors:
+        return f"{title}: exit code {result.code}: {result.errors.strip()[:600]}"
+    for i, (got, expected) in enumerate(zip(result.outputs, want)):
+        if expected is None:
+            continue
+        expected = np.asarray(expected)
+        if got is None or got.shape != expected.shape:
+            return f"{title}: output {i} is missing or has another shape"
+        if tolerance == 0 and expected.dtype.kind in "iu":
+            good = got == expected.astype(got.dtype)
+        else:
+            scale = np.abs(expected.astype(np.float64)).max(initial=0)
+            good = np.abs(got.astype(np.float64) - expected) <= tolerance * max(scale, 1e-30)
+        if not good.all():
+            at = tuple(np.argwhere(~good)[0])
+            return f"{title}: output {i} at {at}: {got[at]}, expected {expected[at]}"
+    return None
+
+
+def i32(*values):
+    return [f"i32:{v}" for v in values]
+
+
+HOPPER = ("sm_90a",)
+EPS = 2.0**-24
+
+#
+# Reductions and scans. Sums of n floats in some order: n * 2^-24 of the sum of
+# magnitudes, which is below n times the largest; the bound here is loose in n
+#
+
+for n in (1, 31, 1000, 4097):
+    x = rng.standard_normal(n).astype(np.float32)
+    grid = 3
+    padded = np.zeros((-(-n // (grid * 256)) * grid * 256), np.float64)
+    padded[:n] = x
+    per_block = padded.reshape(-1, grid, 256).sum((0, 2))
+    program("reductions", "reduce_shared", [x, Out("f32", (grid,)), *i32(n)], [per_block], 64 * EPS * max(1, np.abs(x).sum() / max(np.abs(per_block).max(), 1e-9)), grid=grid, block=256)
+    y = rng.standard_normal(n)
+    program("reductions", "reduce_shuffle", [y, Out("f64", (1,)), *i32(n)], [[y.sum()]], 2.0**-50 * np.abs(y).sum() / abs(y.sum()) * 64, grid=1, block=192)
+    z = rng.integers(-1000, 1000, n, dtype=np.int32)
+    program("reductions", "reduce_last_block", [z, Out("i32", (5,)), InOut(np.zeros(1, np.uint32)), Out("i32", (1,)), *i32(n)], [None, [5], np.array([z.sum()])], grid=5, block=128)
+    if n <= 256:
+        program("scans", "scan_shared", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256, shared=2048)
+        program("scans", "scan_shuffle", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256)
+    blocks = -(-n // 128)
+    for threads in (1, 2):
+        program("scans", "scan_lookback", [z, Out("i32", (n,)), InOut(np.zeros(blocks, np.uint64)), InOut(np.zeros(1, np.uint32)), *i32(n)],
+                [z.cumsum(), None, [blocks]], grid=blocks, block=128, threads=threads)  # fmt: skip
+for n in (1, 777, 5000):
+    x = rng.integers(0, 256, n, dtype=np.uint8)
+    program("histogram", "histogram", [x, InOut(np.zeros(256, np.uint32)), *i32(n)], [np.bincount(x, minlength=256)], grid=3, block=96)
+    keys = rng.integers(0, 10, n, dtype=np.uint32)
+    program("histogram", "count_keys", [keys, InOut(np.zeros(10, np.uint32)), *i32(n)], [np.bincount(keys, minlength=10)], grid=-(-n // 64), block=64)
+    z = rng.integers(-100, 100, n, dtype=np.int32)
+    kept = int((z > 20).sum())
+    program("histogram", "filter", [z, Out("i32", (n,)), InOut(np.zeros(1, np.uint32)), *i32(20, n)], [None, [kept]], grid=-(-n // 64), block=64)
+
+#
+# Matrices: k products and sums, (k + 1) * 2^-24 of the sum of magnitudes
+#
+
+for rows, columns in ((1, 1), (33, 65), (100, 70)):
+    x = rng.standard_normal((rows, columns)).astype(np.float32)
+    program("matrices", "transpose", [x, Out("f32", (columns, rows)), *i32(rows, columns)], [x.T], grid=f"{-(-columns // 32)},{-(-rows // 32)}", block="32,8")
+for m, n, k in ((1, 1, 1), (17, 33, 50), (40, 48, 64), (61, 7, 129)):
+    a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    bound = (np.abs(a) @ np.abs(b)).max() / np.abs(a @ b).max()
+    grid, block = f"{-(-n // 16)},{-(-m // 16)}", "16,16"
+    a32, b32 = a.astype(np.float32), b.astype(np.float32)
+    exact = a32.astype(np.float64) @ b32.astype(np.float64)
+    program("matrices", "matmul", [a32, b32, Out("f32", (m, n)), *i32(m, n, k)], [exact], (k + 1) * EPS * bound, grid=grid, block=block)
+    program("matrices", "matmul_double", [a, b, Out("f64", (m, n)), *i32(m, n, k)], [a @ b], (k + 1) * 2.0**-52 * bound, grid=grid, block=block)
+    for period, first in ((2, 0), (2, 1), (3, 2)):
+        wide = rng.standard_normal((k * period, n)).astype(np.float32)
+        want = a32.astype(np.float64) @ wide[first::period].astype(np.float64)
+        bound = (np.abs(a) @ np.abs(wide[first::period])).max() / np.abs(want).max()
+        program("matrices", "matmul_kept_rows", [a32, wide, Out("f32", (m, n)), *i32(m, n, k, period, first)], [want], (k + 1) * EPS * bound, grid=grid, block=block)
+for m, n, stride in ((1, 4, 4), (13, 132, 140), (9, 256, 256)):
+    a, x = rng.standard_normal((m, stride)).astype(np.float32), rng.standard_normal(n).astype(np.float32)
+    want = a[:, :n].astype(np.float64) @ x
+    bound = (np.abs(a[:, :n]) @ np.abs(x)).max() / np.abs(want).max()
+    program("matrices", "matvec", [a, x, Out("f32", (m,)), *i32(m, n, stride)], [want], (n + 1) * EPS * bound, grid=-(-m // 2), block=64)
+
+#
+# Rows and signals
+#
+
+for n in (1, 45, 300):
+    x = rng.standard_normal((3, n)).astype(np.float32) * 3
+    e = np.exp(x.astype(np.float64) - x.max(1, keepdims=True))
+    # exp of the device library is within 2 ulp, the sum and the quotient add n + 2.
+    program("rows", "softmax", [x, Out("f32", (3, n)), *i32(n)], [e / e.sum(1, keepdims=True)], (n + 8) * EPS, grid=3, block=64)
+    scale = rng.standard_normal(n).astype(np.float32)
+    centred = x.astype(np.float64) - x.mean(1, keepdims=True, dtype=np.float64)
+    want = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-3) * scale
+    program("rows", "layer_norm", [x, scale, Out("f32", (3, n)), *i32(n), "f32:1e-3"], [want], 1e-5 if n > 1 else 1, grid=3, block=64)
+    w = np.array([0.25, -0.5, 1.0, 0.5, 0.125])
+    program("signals", "convolve", [x[0].copy(), Out("f32", (n,)), *i32(n)], [np.convolve(x[0].astype(np.float64), w[::-1], "same") if n >= 5 else [x[0, 0]]], 8 * EPS, grid=-(-n // 64), block=64)
+for n in (32, 256):
+    x = rng.integers(0, 2**32, n, dtype=np.uint32)
+    program("signals", "bitonic_sort", [InOut(x)], [np.sort(x)], grid=1, block=n, shared=4 * n)
+lengths = rng.integers(0, 17, 64, dtype=np.int32)
+lists = rng.integers(-99, 99, (64, 16), dtype=np.int32)
+want = lists.copy()
+for i, length in enumerate(lengths):
+    want[i, :length].sort()
+start = lists.copy()
+program("signals", "insertion_sort", [lists, lengths, InOut(start)], [want], grid=2, block=32)
+
+#
+# Calls, bits, locks
+#
+
+
+def ackermann(m, n):
+    return n + 1 if m == 0 else [None, n + 2, 2 * n + 3][m]
+
+
+m, n = np.arange(40, dtype=np.uint32) % 3, np.arange(40, dtype=np.uint32) % 7
+program("calls", "run_ackermann", [m, n, Out("u32", (40,))], [np.array([ackermann(int(a), int(b)) for a, b in zip(m, n)])], grid=1, block=40)
+which = rng.integers(0, 3, 50, dtype=np.int32)
+x = rng.standard_normal(50).astype(np.float32)
+program("calls", "call_functions", [which, InOut(x)], [np.choose(which, [x * np.float32(0.5), x * x, x + 1])], grid=1, block=50)
+code = rng.integers(0, 10, 30, dtype=np.uint8)
+
+
+def interpret(thread):
+    value = thread
+    for c in code:
+        c = int(c) ^ (thread & 1)
+        s = lambda v: (v + 2**31) % 2**32 - 2**31  # noqa: E731
+        value = s([lambda v: v + 3, lambda v: v * 5, lambda v: v ^ 0x55, lambda v: v - 7, lambda v: -v, lambda v: v << 1, lambda v: v >> 2,
+                   lambda v: v | 9, lambda v: v * v, lambda v: v ^ (v >> 5)][min(c, 9)](value))  # fmt: skip
+    return value
+
+
+program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([interpret(i) for i in range(40)])], grid=1, block=40)
+exponents = rng.integers(0, 9, 33, dtype=np.int32)
+base = 0.5 - 1.25j
+powers = base ** exponents.astype(np.float64)
+program("calls", "power", ["bytes:" + np.array([0.5, -1.25]).tobytes().hex(), exponents, Out("f64", (33, 2))],
+        [np.stack([powers.real, powers.imag], 1)], 2.0**-45, grid=1, block=33)  # fmt: skip
+u = rng.integers(0, 2**32, 100, dtype=np.uint32)
+u[:3] = 0, 1, 2**31
+
+
+def bit_tricks(x):
+    x = int(x)
+    swapped = int.from_bytes(x.to_bytes(4, "little"), "big")
+    signed = lambda v: v - 256 if v > 127 else v  # noqa: E731
+    dot = 7 + sum(signed(x >> s & 255) * signed(swapped >> s & 255) for s in (0, 8, 16, 24))
+    shifted = ((swapped << 32 | x) << (x & 31) >> 32) & 0xFFFFFFFF
+    first = (x & -x).bit_length()
+    return [int(f"{x:032b}"[::-1], 2) ^ swapped, bin(x).count("1") * 1000 + (32 - x.bit_length()) * 32 + first, dot % 2**32,
+            ((x & shifted) | (~x & 0xFFFFFFFF & swapped)) ^ (x >> 3)]  # fmt: skip
+
+
+program("bits", "bit_tricks", [u, Out("u32", (100, 4)), *i32(100)], [np.array([bit_tricks(x) for x in u])], grid=4, block=32)
+a, b = rng.integers(0, 2**64, 64, dtype=np.uint64), rng.integers(0, 2**64, 64, dtype=np.uint64) >> rng.integers(0, 60, 64).astype(np.uint64)
+pairs = [(int(x), int(y)) for x, y in zip(a, b)]
+program("bits", "multiply_wide", [a, b, *(Out("u64", (64,)) for _ in range(3))],
+        [np.array([x * y % 2**64 for x, y in pairs], np.uint64), np.array([x * y >> 64 for x, y in pairs], np.uint64),
+         np.array([(x % (y | 1) + x // (y | 1)) % 2**64 for x, y in pairs], np.uint64)], grid=2, block=32)  # fmt: skip
+
+
+def philox(i, seed):
+    c, key = [i, 0, 0, 0], [seed, ~seed & 0xFFFFFFFF]
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [q >> 32 ^ c[1] ^ key[0], q & 0xFFFFFFFF, p >> 32 ^ c[3] ^ key[1], p & 0xFFFFFFFF]
+        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
+    return c
+
+
+program("bits", "philox", ["u32:12345", Out("u32", (70, 4))], [np.array([philox(i, 12345) for i in range(70)])], grid=2, block=35)
+x, total = np.arange(70, dtype=np.uint32), np.arange(70, dtype=np.float32)
+for _ in range(9):
+    x = x * np.uint32(1664525) + np.uint32(1013904223)
+    x ^= x >> np.uint32(13)
+    total = total * np.float32(0.5) + (x & np.uint32(7)).astype(np.float32)  # exact
+program("bits", "mix", [Out("u32", (70,)), Out("f32", (70,)), *i32(9)], [x, total], 2 * EPS, grid=2, block=35)
+value = 1
+for _ in range(5 * 4):
+    value = (value * 3 + 1) % 2**32
+for threads in (1, 2):
+    program("locks", "take_lock", [InOut(np.zeros(1, np.int32)), InOut(np.ones(1, np.uint32)), *i32(4)], [[0], [value]], grid=5, block=32, threads=threads)
+    x = rng.standard_normal(90).astype(np.float32)
+    want = x.astype(np.float64)
+    for _ in range(4):
+        want = (np.concatenate([[0], want[:-1]]) + want * 2 + np.concatenate([want[1:], [0]])) * 0.25
+    program("locks", "smooth", [InOut(x), Out("f32", (90,)), InOut(np.zeros(1, np.uint32)), *i32(90, 4)], [want, None, [12]], 16 * EPS, grid=3, block=32, threads=threads)
+program("locks", "draw_tickets", [InOut(np.zeros(1, np.uint32)), Out("u32", (100,)), "u32:100"], [[100 + 96], None], grid=3, block=32)
+x = rng.standard_normal((100, 2)).astype(np.float16)
+half = lambda v: v.astype(np.float16)  # noqa: E731
+# Each fma rounds once: the product and the sum are exact in float64.
+step = half(0.25 * x.astype(np.float64) - 1.5)
+step = half(step.astype(np.float64) * x.astype(np.float64) + 0.75)
+program("narrow", "half_polynomial", [x, Out("f16", (100, 2)), *i32(100)], [np.maximum(step, 0)], grid=4, block=32)
+
+
+def bfloat(v):
+    bits = np.asarray(v, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def unbfloat(v):
+    return (v.astype(np.uint32) << 16).view(np.float32)
+
+
+a, b = bfloat(rng.standard_normal(90)), bfloat(rng.standard_normal(90))
+program("narrow", "bfloat_sums", [a, b, Out("u16", (90,)), *i32(90)], [bfloat(unbfloat(a) * 2 + unbfloat(b))], grid=3, block=32)
+x = rng.integers(-20, 100, 128, dtype=np.int32)
+tiles = x.reshape(-1, 8)
+sums = np.where((tiles < 0).any(1), -tiles.sum(1), tiles.sum(1))
+program("tiles", "sums_of_tiles", [x, Out("i32", (128,))], [(sums[:, None] + np.arange(8)).ravel()], grid=2, block=64)
+x = rng.integers(-20, 100, 128, dtype=np.int32)
+for seed in (0, 1, 2):
+    program("tiles", "exchange", [InOut(x)], [np.concatenate([x[:64], x[64:] + 10 * x[63::-1]])], grid=1, block=128, seed=seed)
+
+#
+# Tensor cores
+#
+
+
+def halves(*shape):
+    return (rng.integers(-8, 9, shape) / 4).astype(np.float16)  # sums are exact
+
+
+for m, n, k in ((16, 16, 16), (48, 64, 80)):
+    a, b = halves(m, k), halves(k, n)
+    program("wmma", "wmma_matmul", [a, b, Out("f32", (m, n)), *i32(m, n, k)], [a.astype(np.float64) @ b.astype(np.float64)], grid=-(-m * n // 1024), block=128)
+for m, n, k, pad in ((128, 128, 32, 0), (1, 8, 8, 0), (200, 136, 72, 8), (130, 264, 200, 24)):
+    a, b = halves(m, k + pad), halves(k, n + pad)
+    want = np.zeros((m, n + pad))
+    want[:, :n] = a[:, :k].astype(np.float64) @ b[:, :n].astype(np.float64)
+    sizes = np.array([m, n, k, k + pad, n + pad, n + pad], np.int32).tobytes().hex()
+    program("mma", "mma_matmul", [a, b, InOut(np.zeros((m, n + pad), np.float32)), f"bytes:{sizes}"], [want],
+            grid=f"{-(-n // 128)},{-(-m // 128)}", block=256, shared=3 * 2 * 8192)  # fmt: skip
+# Rows kept by a dropout of period 3: the stride of b is three rows.
+m, n, k = 70, 64, 40
+a, b = halves(m, k), halves(3 * k, n)
+sizes = np.array([m, n, k, k, 3 * n, n], np.int32).tobytes().hex()
+program("mma", "mma_matmul", [a, b, InOut(np.zeros((m, n), np.float32)), f"bytes:{sizes}"],
+        [a.astype(np.float64) @ b[::3].astype(np.float64)], label="strided", grid="1,1", block=256, shared=3 * 2 * 8192)  # fmt: skip
+x = rng.integers(-99, 99, (11, 128), dtype=np.int32)
+program("mma", "stream_sums", [x, Out("i32", (128,)), *i32(11)], [sum(np.roll(x[i], -i) for i in range(11))], grid=1, block=128)
+
+#
+# Hopper
+#
+
+
+x = rng.standard_normal((90, 2)).astype(np.float32) * 100
+program("fp8", "to_fp8", [x, Out("u16", (90,)), Out("u16", (90,)), *i32(90)], [None, None], targets=HOPPER, grid=3, block=32)
+codes = np.arange(256, dtype=np.uint8)
+sign, exponent, mantissa = np.where(codes & 128, -1.0, 1.0), codes >> 3 & 15, codes & 7
+e4m3 = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent.astype(int) - 7)) * sign
+exponent, mantissa = codes >> 2 & 31, codes & 3
+e5m2 = np.where(exponent == 0, mantissa / 4 * 2.0**-14, (1 + mantissa / 4) * 2.0 ** (exponent.astype(int) - 15)) * sign
+finite = [c for c in range(256) if c & 127 != 127 and c >> 2 & 31 != 31]
+program("fp8", "from_fp8", [codes[finite], Out("f32", (len(finite),)), Out("f32", (len(finite),))], [e4m3[finite], e5m2[finite]], targets=HOPPER, grid=1, block=len(finite))
+x = rng.integers(-99, 99, 512, dtype=np.int32)
+blocks = np.roll(x.reshape(2, 4, 64), -1, axis=1)[:, :, ::-1]
+program("clusters", "rotate_blocks", [x, Out("i32", (512,))], [blocks.ravel()], targets=HOPPER, grid=8, block=64)
+x = rng.integers(0, 256, 3000, dtype=np.uint8)
+program("clusters", "cluster_histogram", [x, InOut(np.zeros(256, np.uint32)), *i32(3000)], [np.bincount(x, minlength=256)], targets=HOPPER, grid=4, block=64)
+x = rng.integers(-99, 99, (8, 32), dtype=np.int32)
+for seed in (0, 4):
+    program("clusters", "send_sums", [x, InOut(np.zeros(8, np.int32))], [x.sum(1)], targets=HOPPER, grid=8, block=32, seed=seed)
+program("clusters", "misc", [Out("i32", (32,))], [np.full(32, 11)], targets=HOPPER, grid=1, block=32)
+x = rng.integers(-99, 99, 1536, dtype=np.int32)
+program("tma", "bulk_double", [x, Out("i32", (1536,))], [2 * x], targets=HOPPER, grid=3, block=64)
+for rows, columns in ((64, 32), (100, 72), (130, 40)):
+    x = rng.standard_normal((rows, columns)).astype(np.float32)
+    # The rows of the result are padded to a multiple of 16 bytes.
+    wide = -(-rows // 4) * 4
+    want = np.zeros((columns, wide), np.float32)
+    want[:, :rows] = x.T
+    source = f"tensormap@IN0:f32:{columns},{rows}:{columns * 4}:32,64:1,1:none:none:zero"
+    target = f"tensormap@OUT1:f32:{rows},{columns}:{wide * 4}:64,32:1,1:none:none:zero"
+    jobs.append(("tma.sm_90a.ptx", "tma_transpose", [("map", x, source), ("map", InOut(np.zeros((columns, wide), np.float32)), target)], [want], 0.0, f"{rows}x{columns}",
+                 {"grid": f"{-(-columns // 32)},{-(-rows // 64)}", "block": 128}))  # fmt: skip
+x = rng.standard_normal((32, 32)).astype(np.float32)
+want = np.stack([x.reshape(2, 16, 32), x.reshape(2, 16, 32) + np.float32(1)], 1)
+program("tma", "tma_multicast", [("map", x, "tensormap@IN0:f32:32,32:128:32,16:1,1:128:none:zero"), Out("f32", (2, 2, 16, 32))], [want], targets=HOPPER, grid=4, block=64)
+for tiles in (1, 2, 3, 10):
+    x = rng.standard_normal((8 * tiles, 256)).astype(np.float32)
+    for seed in (0, 1):
+        program("tma", "pipeline_sums", [("map", x, f"tensormap@IN0:f32:256,{8 * tiles}:1024:128,8:1,1:none:none:zero"), Out("f32", (256,)), *i32(tiles)],
+                [x.sum(0, dtype=np.float64)], 80 * EPS * 8, targets=HOPPER, grid=2, block=160, seed=seed)  # fmt: skip
+for m, n, k in ((128, 128, 64), (200, 136, 72), (64, 256, 520)):
+    a, b = halves(m, k), halves(n, k)
+    program("wgmma", "wgmma_matmul",
+            [("map", a, f"tensormap@IN0:f16:{k},{m}:{2 * k}:64,128:1,1:128:none:zero"), ("map", b, f"tensormap@IN0:f16:{k},{n}:{2 * k}:64,128:1,1:128:none:zero"),
+             Out("f32", (m, n)), *i32(m, n, k)],
+            [a.astype(np.float64) @ b.T.astype(np.float64)], targets=HOPPER, grid=f"{-(-n // 128)},{-(-m // 128)}", block=384, shared=3 * 2 * 16384)  # fmt: skip
+a, b = halves(64, 64), halves(32, 64)
+program("wgmma", "wgmma_registers", [a, b, Out("f32", (64, 32)), "f32:0.5"], [0.5 * a.astype(np.float64) @ b.T.astype(np.float64)], targets=HOPPER, grid=1, block=128)
