@@ -8,6 +8,8 @@
 
 #include "DeviceTest.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <thread>
 
@@ -504,4 +506,75 @@ TEST_F(InterpTest, TensorMaps) {
   expect([](Map &map) { map.box[0] = 257; }, "tensor map: ");
   expect([](Map &map) { map.box[0] = 128; }, "tensor map: ");
   expect([](Map &map) { map.elementStrides[0] = 9; }, "tensor map: ");
+}
+
+/// Each block of a cluster of two copies its box of 8 rows of 16 floats.
+static constexpr const char *kTensorPTX = R"(.version 8.0
+.target sm_90a
+.address_size 64
+.visible .entry tile(.param .align 64 .b8 map[128], .param .u64 p)
+{
+  .reg .b64 %rd<6>;
+  .reg .b32 %r<9>;
+  .reg .pred %p<3>;
+  .shared .align 128 .b8 box[512];
+  .shared .align 8 .b64 bar;
+  mov.u32 %r1, %tid.x;
+  mov.u32 %r2, %cluster_ctarank;
+  shl.b32 %r3, %r2, 3;
+  mov.u32 %r4, bar;
+  mov.u32 %r5, box;
+  setp.ne.u32 %p1, %r1, 0;
+  @%p1 bra WAIT;
+  mbarrier.init.shared::cta.b64 [%r4], 1;
+  fence.mbarrier_init.release.cluster;
+  mbarrier.arrive.expect_tx.shared::cta.b64 _, [%r4], 512;
+  mov.u64 %rd1, map;
+  cvta.param.u64 %rd2, %rd1;
+  cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes
+      [%r5], [%rd2, {0, %r3}], [%r4];
+WAIT:
+  bar.sync 0;
+AGAIN:
+  mbarrier.try_wait.parity.shared::cta.b64 %p2, [%r4], 0;
+  @!%p2 bra AGAIN;
+  shl.b32 %r6, %r1, 2;
+  add.u32 %r7, %r5, %r6;
+  ld.shared.b32 %r8, [%r7];
+  ld.param.u64 %rd3, [p];
+  mul.wide.u32 %rd4, %r2, 512;
+  add.u64 %rd3, %rd3, %rd4;
+  cvt.u64.u32 %rd5, %r6;
+  add.u64 %rd3, %rd3, %rd5;
+  st.global.b32 [%rd3], %r8;
+  ret;
+}
+)";
+
+TEST_F(InterpTest, TensorMapsReachKernels) {
+  sparsedrop_binary *binary = load(kTensorPTX);
+  ASSERT_NE(binary, nullptr) << sparsedrop_last_error();
+  sparsedrop_kernel *kernel = sparsedrop_binary_kernel(binary, "tile");
+  std::vector<float> values = makeFloats(16 * 16), result(16 * 16);
+  uint64_t from = allocate(1024), to = allocate(1024);
+  EXPECT_OK(
+      sparsedrop_device_upload(device, nullptr, from, values.data(), 1024));
+  sparsedrop_tensor_map map = makeMap(from);
+  map.type = SPARSEDROP_MAP_F32;
+  map.dims[0] = 16;
+  map.dims[1] = 15; // the last row is out of bounds
+  map.strides[0] = 64;
+  map.box[0] = 16;
+  map.box[1] = 8;
+  map.swizzle = 0;
+  std::array<uint8_t, SPARSEDROP_MAP_BYTES> bytes;
+  EXPECT_OK(sparsedrop_tensor_map_encode(device, &map, bytes.data()));
+  EXPECT_OK(
+      Launcher(2, 128).setCluster(2).add(bytes).add(to).run(kernel, nullptr));
+  EXPECT_OK(
+      sparsedrop_device_download(device, nullptr, result.data(), to, 1024));
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  std::fill(values.end() - 16, values.end(), 0.f);
+  EXPECT_EQ(result, values);
+  sparsedrop_binary_destroy(binary);
 }
