@@ -114,7 +114,8 @@ static void landCopy(Warp &warp, CopyState::Copy &copy, LaneMask lanes,
     unsigned lane = __builtin_ctz(left);
     uint8_t *to = block.getShared() + copy.offsets[lane];
     unsigned size = copy.sourceSizes[lane];
-    std::memcpy(to, copy.sources[lane], size);
+    if (size)
+      std::memcpy(to, copy.sources[lane], size);
     std::memset(to + size, 0, copy.size - size);
     block.getShadow().endAsyncWrite(
         agent, isLane ? lane : SharedShadow::kAnyLane, copy.offsets[lane],
