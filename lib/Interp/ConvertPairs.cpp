@@ -30,34 +30,32 @@ enum : uint8_t { Relu = 8, Satfinite = 16, RoundingMask = 7 };
 Rounding getRounding(const Inst &inst) {
   return static_cast<Rounding>(inst.flags & RoundingMask);
 }
-double clip(const Inst &inst, double value) {
-  return (inst.flags & Relu) && !(value > 0) && value == value ? 0 : value;
-}
 
+/// What a float becomes, in the modes of an instruction and in those that are
+/// frequent: to nearest, without .satfinite.
 struct ToHalf {
-  using Pair = uint32_t;
-  static uint32_t apply(const Inst &inst, double value) {
-    return toHalf(clip(inst, value), getRounding(inst), inst.flags & Satfinite);
+  using Part = uint16_t;
+  static Part apply(float value) { return toHalf(value); }
+  static Part apply(float value, const Inst &inst) {
+    return toHalf(double(value), getRounding(inst), inst.flags & Satfinite);
   }
 };
 struct ToBfloat16 {
-  using Pair = uint32_t;
-  static uint32_t apply(const Inst &inst, double value) {
-    return toBfloat16(clip(inst, value), getRounding(inst),
-                      inst.flags & Satfinite);
+  using Part = uint16_t;
+  static Part apply(float value) { return toBfloat16(value); }
+  static Part apply(float value, const Inst &inst) {
+    return toBfloat16(double(value), getRounding(inst), inst.flags & Satfinite);
   }
 };
 struct ToE4M3 {
-  using Pair = uint16_t;
-  static uint32_t apply(const Inst &inst, double value) {
-    return toE4M3(clip(inst, value));
-  }
+  using Part = uint8_t;
+  static Part apply(float value) { return toE4M3(value); }
+  static Part apply(float value, const Inst &) { return toE4M3(value); }
 };
 struct ToE5M2 {
-  using Pair = uint16_t;
-  static uint32_t apply(const Inst &inst, double value) {
-    return toE5M2(clip(inst, value));
-  }
+  using Part = uint8_t;
+  static Part apply(float value) { return toE5M2(value); }
+  static Part apply(float value, const Inst &) { return toE5M2(value); }
 };
 
 } // namespace
@@ -66,16 +64,27 @@ struct ToE5M2 {
 // Handlers
 //===----------------------------------------------------------------------===//
 
+template <typename To, bool IsPlain>
+static auto narrow(const Inst &inst, float value) {
+  value = (inst.flags & Relu) ? relu(value) : value;
+  return IsPlain ? To::apply(value) : To::apply(value, inst);
+}
+
 /// From two floats: the first becomes the upper part (ISA 9.7.9.21).
-template <typename To>
+template <typename To, bool IsPlain>
 static Flow runPack(Warp &warp, const Inst &inst, LaneMask mask) {
-  constexpr unsigned kBits = 4 * sizeof(typename To::Pair);
-  auto *to = warp.lanes<typename To::Pair>(inst.op[0]);
+  using Part = typename To::Part;
+  auto *to = warp.lanes<Part>(inst.op[0]);
   const auto *high = warp.lanes<float>(inst.op[1]);
   const auto *low = warp.lanes<float>(inst.op[2]);
+  Part highs[kNumLanes], lows[kNumLanes];
+  for (unsigned lane = 0; lane < kNumLanes; ++lane)
+    highs[lane] = narrow<To, IsPlain>(inst, high[lane]);
+  for (unsigned lane = 0; lane < kNumLanes; ++lane)
+    lows[lane] = narrow<To, IsPlain>(inst, low[lane]);
   forEachLane(mask, [&](unsigned lane) {
-    to[lane] = To::apply(inst, low[lane]) | To::apply(inst, high[lane])
-                                                << kBits;
+    to[2 * lane] = lows[lane];
+    to[2 * lane + 1] = highs[lane];
   });
   return Flow::Next;
 }
@@ -83,11 +92,17 @@ static Flow runPack(Warp &warp, const Inst &inst, LaneMask mask) {
 /// From two halves to two fp8.
 template <typename To>
 static Flow runNarrow(Warp &warp, const Inst &inst, LaneMask mask) {
-  auto *to = warp.lanes<uint16_t>(inst.op[0]);
-  const auto *from = warp.lanes<uint32_t>(inst.op[1]);
+  auto *to = warp.lanes<uint8_t>(inst.op[0]);
+  const auto *from = warp.lanes<uint16_t>(inst.op[1]);
+  float values[2 * kNumLanes];
+  for (unsigned i = 0; i < 2 * kNumLanes; ++i)
+    values[i] = fromHalf(from[i]);
+  uint8_t parts[2 * kNumLanes];
+  for (unsigned i = 0; i < 2 * kNumLanes; ++i)
+    parts[i] = narrow<To, true>(inst, values[i]);
   forEachLane(mask, [&](unsigned lane) {
-    uint32_t low = To::apply(inst, fromHalf(from[lane]));
-    to[lane] = low | To::apply(inst, fromHalf(from[lane] >> 16)) << 8;
+    to[2 * lane] = parts[2 * lane];
+    to[2 * lane + 1] = parts[2 * lane + 1];
   });
   return Flow::Next;
 }
@@ -95,23 +110,29 @@ static Flow runNarrow(Warp &warp, const Inst &inst, LaneMask mask) {
 /// From two fp8 to two halves, which hold them exactly.
 template <float (*From)(uint8_t)>
 static Flow runWiden(Warp &warp, const Inst &inst, LaneMask mask) {
-  auto *to = warp.lanes<uint32_t>(inst.op[0]);
-  const auto *from = warp.lanes<uint16_t>(inst.op[1]);
-  auto half = [&](uint8_t bits) -> uint32_t {
-    return toHalf(clip(inst, From(bits)));
-  };
+  auto *to = warp.lanes<uint16_t>(inst.op[0]);
+  const auto *from = warp.lanes<uint8_t>(inst.op[1]);
+  float values[2 * kNumLanes];
+  for (unsigned i = 0; i < 2 * kNumLanes; ++i)
+    values[i] = From(from[i]);
+  uint16_t halves[2 * kNumLanes];
+  for (unsigned i = 0; i < 2 * kNumLanes; ++i)
+    halves[i] = narrow<ToHalf, true>(inst, values[i]);
   forEachLane(mask, [&](unsigned lane) {
-    to[lane] = half(from[lane]) | half(from[lane] >> 8) << 16;
+    to[2 * lane] = halves[2 * lane];
+    to[2 * lane + 1] = halves[2 * lane + 1];
   });
   return Flow::Next;
 }
 
+template <Rounding Mode>
 static Flow runToTf32(Warp &warp, const Inst &inst, LaneMask mask) {
   auto *to = warp.lanes<uint32_t>(inst.op[0]);
   const auto *from = warp.lanes<float>(inst.op[1]);
+  bool isRelu = inst.flags & Relu, isSaturating = inst.flags & Satfinite;
   forEachLane(mask, [&](unsigned lane) {
-    to[lane] = toTf32(float(clip(inst, from[lane])), getRounding(inst),
-                      inst.flags & Satfinite);
+    float value = isRelu ? relu(from[lane]) : from[lane];
+    to[lane] = toTf32(value, Mode, isSaturating);
   });
   return Flow::Next;
 }
@@ -121,42 +142,68 @@ static Flow runToTf32(Warp &warp, const Inst &inst, LaneMask mask) {
 //===----------------------------------------------------------------------===//
 
 namespace {
+/// What a form may say; what it may not stays, and is refused.
+enum : unsigned { Rz = 1, Rna = 2, Satfin = 4 };
+
 struct Form {
   Type to, from;
-  Handler run;
+  Handler run, runPlain; ///< in all modes; to nearest without .satfinite
   unsigned sources;
   unsigned arch;
+  unsigned allowed;
 };
 } // namespace
 
 static constexpr Form kForms[] = {
-    {Type::F16x2, Type::F32, runPack<ToHalf>, 2, 80},
-    {Type::BF16x2, Type::F32, runPack<ToBfloat16>, 2, 80},
-    {Type::E4M3x2, Type::F32, runPack<ToE4M3>, 2, 89},
-    {Type::E5M2x2, Type::F32, runPack<ToE5M2>, 2, 89},
-    {Type::E4M3x2, Type::F16x2, runNarrow<ToE4M3>, 1, 89},
-    {Type::E5M2x2, Type::F16x2, runNarrow<ToE5M2>, 1, 89},
-    {Type::F16x2, Type::E4M3x2, runWiden<fromE4M3>, 1, 89},
-    {Type::F16x2, Type::E5M2x2, runWiden<fromE5M2>, 1, 89},
-    {Type::TF32, Type::F32, runToTf32, 1, 80},
+    {Type::F16x2, Type::F32, runPack<ToHalf, false>, runPack<ToHalf, true>, 2,
+     80, Rz | Satfin},
+    {Type::BF16x2, Type::F32, runPack<ToBfloat16, false>,
+     runPack<ToBfloat16, true>, 2, 80, Rz | Satfin},
+    {Type::E4M3x2, Type::F32, runPack<ToE4M3, true>, nullptr, 2, 89, Satfin},
+    {Type::E5M2x2, Type::F32, runPack<ToE5M2, true>, nullptr, 2, 89, Satfin},
+    {Type::E4M3x2, Type::F16x2, runNarrow<ToE4M3>, nullptr, 1, 89, Satfin},
+    {Type::E5M2x2, Type::F16x2, runNarrow<ToE5M2>, nullptr, 1, 89, Satfin},
+    {Type::F16x2, Type::E4M3x2, runWiden<fromE4M3>, runWiden<fromE4M3>, 1, 89,
+     0},
+    {Type::F16x2, Type::E5M2x2, runWiden<fromE5M2>, runWiden<fromE5M2>, 1, 89,
+     0},
+    {Type::TF32, Type::F32, runToTf32<Rounding::Even>, nullptr, 1, 80,
+     Rz | Rna | Satfin},
 };
 
-static bool takeRounding(Decoder &decoder) {
+/// The modes, in Inst::flags; false if there is no rounding.
+static bool takeModes(Decoder &decoder, unsigned allowed) {
   uint8_t &flags = decoder.inst().flags;
-  const std::pair<std::string_view, Rounding> kWords[] = {
-      {"rn", Rounding::Even}, {"rna", Rounding::Away}, {"rz", Rounding::Zero}};
-  bool found = false;
-  for (auto [word, rounding] : kWords) {
-    if (!decoder.take(word))
-      continue;
-    flags = static_cast<uint8_t>(rounding);
-    found = true;
-  }
+  bool found = decoder.take("rn");
+  flags = static_cast<uint8_t>(Rounding::Even);
+  if (!found && (allowed & Rz) && (found = decoder.take("rz")))
+    flags = static_cast<uint8_t>(Rounding::Zero);
+  if (!found && (allowed & Rna) && (found = decoder.take("rna")))
+    flags = static_cast<uint8_t>(Rounding::Away);
   if (decoder.take("relu"))
     flags |= Relu;
-  if (decoder.take("satfinite"))
+  if ((allowed & Satfin) && decoder.take("satfinite"))
     flags |= Satfinite;
   return found || decoder.fail("expected a rounding modifier");
+}
+
+/// The handler for the modes in Inst::flags.
+static bool pickHandler(Decoder &decoder, const Form &form) {
+  Inst &inst = decoder.inst();
+  bool isPlain = (inst.flags & ~Relu) == uint8_t(Rounding::Even);
+  inst.run = isPlain && form.runPlain ? form.runPlain : form.run;
+  if (form.to != Type::TF32)
+    // Without .satfinite there is no conversion to fp8 (ISA 9.7.9.21).
+    return !isPlain || form.runPlain || decoder.fail("expected .satfinite");
+  Rounding rounding = getRounding(inst);
+  if (rounding == Rounding::Away) {
+    inst.run = runToTf32<Rounding::Away>;
+    return !(inst.flags & Relu) ||
+           decoder.fail("has .relu, which .rna does not have");
+  }
+  if (rounding == Rounding::Zero)
+    inst.run = runToTf32<Rounding::Zero>;
+  return decoder.requireArch(90);
 }
 
 /// The type of a register of two values, or of one.
@@ -167,16 +214,14 @@ static Type getStorage(Type type) {
 bool sparsedrop::ptx::decodePairConversion(Decoder &decoder) {
   Inst &inst = decoder.inst();
   inst.kind = Class::Convert;
-  if (!takeRounding(decoder))
-    return false;
   Type to = decoder.takeType(), from = decoder.takeType();
   for (const Form &form : kForms) {
     if (form.to != to || form.from != from)
       continue;
-    if (!decoder.requireArch(form.arch) ||
+    if (!decoder.requireArch(form.arch) || !takeModes(decoder, form.allowed) ||
+        !pickHandler(decoder, form) ||
         !decoder.expectOperands(form.sources + 1))
       return false;
-    inst.run = form.run;
     Type source = from == Type::F32 ? Type::F32 : getStorage(from);
     return decoder.readDestination(0, getStorage(to)) &&
            decoder.readSource(1, source) &&

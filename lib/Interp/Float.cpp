@@ -157,6 +157,10 @@ static Flow runTestp(Warp &warp, const Inst &inst, LaneMask mask) {
 //===----------------------------------------------------------------------===//
 
 namespace {
+/// What an opcode may say beside its type (ISA 9.7.3); what it may not stays,
+/// and is refused.
+enum : unsigned { Rounds = 1, Ftz = 2, Sat = 4, Approx = 8, Full = 16 };
+
 /// The modifiers of a float instruction.
 struct Modifiers {
   Rounding rounding = Rounding::Even;
@@ -165,7 +169,7 @@ struct Modifiers {
 };
 } // namespace
 
-static Modifiers takeModifiers(Decoder &decoder) {
+static Modifiers takeModifiers(Decoder &decoder, unsigned allowed) {
   Modifiers result;
   const std::pair<std::string_view, Rounding> kModes[] = {
       {"rn", Rounding::Even},
@@ -173,15 +177,15 @@ static Modifiers takeModifiers(Decoder &decoder) {
       {"rm", Rounding::Down},
       {"rp", Rounding::Up}};
   for (auto [word, mode] : kModes) {
-    if (!decoder.take(word))
+    if (!(allowed & Rounds) || !decoder.take(word))
       continue;
     result.rounding = mode;
     result.hasRounding = true;
   }
-  result.approx = decoder.take("approx");
-  result.full = decoder.take("full");
-  result.flush = decoder.take("ftz");
-  result.saturate = decoder.take("sat");
+  result.approx = (allowed & Approx) && decoder.take("approx");
+  result.full = (allowed & Full) && decoder.take("full");
+  result.flush = (allowed & Ftz) && decoder.take("ftz");
+  result.saturate = (allowed & Sat) && decoder.take("sat");
   return result;
 }
 
@@ -260,7 +264,7 @@ static bool takeFloatType(Decoder &decoder, Type &type) {
 template <typename Op> static bool decodeBinary(Decoder &decoder) {
   if (isNarrow(decoder.get()))
     return decodeHalf(decoder);
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Rounds | Ftz | Sat);
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;
@@ -272,7 +276,7 @@ template <typename Op> static bool decodeBinary(Decoder &decoder) {
 static bool decodeFma(Decoder &decoder) {
   if (isNarrow(decoder.get()))
     return decodeHalf(decoder);
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Rounds | Ftz | Sat);
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;
@@ -287,29 +291,33 @@ template <typename Op, bool HasExact, bool HasDouble>
 static bool decodeUnary(Decoder &decoder) {
   if (isNarrow(decoder.get()))
     return decodeHalf(decoder);
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Rounds | Ftz | Approx);
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;
-  if (m.hasRounding == m.approx || (m.hasRounding && !HasExact) || m.saturate)
+  if (m.hasRounding == m.approx || (m.hasRounding && !HasExact))
     return decoder.fail(HasExact ? "expected a rounding mode or .approx"
                                  : "expected .approx");
   if (type == Type::F64 && !HasDouble)
     return decoder.fail("has no form of this type");
-  decoder.inst().run =
-      type == Type::F32 ? pickUnary<float, Op>(m) : pickUnary<double, Op>(m);
+  decoder.inst().run = type == Type::F32 ? pickUnary<float, Op>(m)
+                       : m.flush ? pickUnary<double, FloatUpperHalf<Op>>(m)
+                                 : pickUnary<double, Op>(m);
   return readOperands(decoder, type, 1);
 }
 
 static bool decodeDiv(Decoder &decoder) {
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Rounds | Ftz | Approx | Full);
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;
   if (m.hasRounding + m.approx + m.full != 1)
     return decoder.fail("expected a rounding mode, .approx or .full");
-  decoder.inst().run = type == Type::F32 ? pickBinary<float, FloatDiv>(m)
-                                         : pickBinary<double, FloatDiv>(m);
+  if (type == Type::F64 && !m.hasRounding)
+    return decoder.fail("has no form of this type");
+  decoder.inst().run = type == Type::F64 ? pickBinary<double, FloatDiv>(m)
+                       : m.approx        ? pickBinary<float, FloatDivApprox>(m)
+                                         : pickBinary<float, FloatDiv>(m);
   return readOperands(decoder, type, 2);
 }
 
@@ -325,7 +333,7 @@ static Handler pickMinMax(const Modifiers &m, bool nan, bool xorSign) {
 template <bool IsMax> static bool decodeMinMax(Decoder &decoder) {
   if (isNarrow(decoder.get()))
     return decodeHalf(decoder);
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Ftz);
   bool nan = decoder.take("NaN"), xorSign = decoder.take("xorsign");
   if (xorSign && !decoder.take("abs"))
     return decoder.fail("expected .xorsign.abs");
@@ -334,6 +342,9 @@ template <bool IsMax> static bool decodeMinMax(Decoder &decoder) {
     return false;
   if (type == Type::F64 && (nan || xorSign))
     return decoder.fail("has modifiers that .f64 does not have");
+  if ((nan && !decoder.requireArch(80)) ||
+      (xorSign && !decoder.requireArch(86)))
+    return false;
   decoder.inst().run = type == Type::F32
                            ? pickMinMax<float, IsMax>(m, nan, xorSign)
                            : pickMinMax<double, IsMax>(m, nan, xorSign);
@@ -343,7 +354,7 @@ template <bool IsMax> static bool decodeMinMax(Decoder &decoder) {
 template <bool Negate> static bool decodeSign(Decoder &decoder) {
   if (isNarrow(decoder.get()))
     return decodeHalf(decoder);
-  Modifiers m = takeModifiers(decoder);
+  Modifiers m = takeModifiers(decoder, Ftz);
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;

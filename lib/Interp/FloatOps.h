@@ -70,6 +70,15 @@ struct FloatMul {
 struct FloatDiv {
   template <typename T> static T apply(T a, T b) { return a / b; }
 };
+/// div.approx, which multiplies by the reciprocal (ISA 9.7.3.8): where that is
+/// subnormal, with a divisor above 2^126, the result is 0, or NaN of infinity.
+struct FloatDivApprox {
+  template <typename T> static T apply(T a, T b) {
+    T magnitude = std::fabs(b);
+    bool isTooLarge = magnitude > T(0x1p126) && magnitude <= T(0x1.fffffep127);
+    return isTooLarge ? a * std::copysign(T(0), b) : a / b;
+  }
+};
 struct FloatRcp {
   template <typename T> static T apply(T a) { return T(1) / a; }
 };
@@ -80,6 +89,19 @@ struct FloatSqrt {
 struct FloatRsqrt {
   template <typename T> static T apply(T a) {
     return T(1.0 / std::sqrt(double(a)));
+  }
+};
+/// rcp and rsqrt with .approx.ftz.f64, which give the upper 32 bits; the others
+/// are 0 (ISA 9.7.3.14, 9.7.3.17).
+template <typename Op> struct FloatUpperHalf {
+  template <typename T> static T apply(T a) {
+    T value = makeCanonical(Op::apply(a));
+    if constexpr (sizeof(T) == 8) {
+      // The lower bits of infinity and NaN are 0.
+      uint64_t bits = bitCast<uint64_t>(value) + 0x80000000u;
+      value = bitCast<T>(bits & 0xFFFFFFFF00000000u);
+    }
+    return value;
   }
 };
 struct FloatSin {

@@ -218,50 +218,63 @@ template <bool Negate> static Handler pickSign(const Modifiers &m) {
                     : runSign<HalfKind, Negate, false, false>;
 }
 
-static bool takeModifiers(Decoder &decoder, Modifiers &m) {
-  m.type = decoder.takeType();
-  decoder.take("rn");
-  decoder.take("approx");
-  m.flush = decoder.take("ftz");
-  m.nan = decoder.take("NaN");
-  m.xorSign = decoder.take("xorsign");
+namespace {
+/// What an opcode may say beside its type (ISA 9.7.4); what it may not stays,
+/// and is refused.
+enum : unsigned { Rn = 1, Ftz = 2, Sat = 4, Relu = 8, NaN = 16, Approx = 32 };
+
+struct Choice {
+  std::string_view opcode;
+  Handler (*pick)(const Modifiers &);
+  unsigned sources;
+  unsigned arch, bfloatArch;
+  unsigned allowed, bfloatAllowed;
+};
+} // namespace
+
+static constexpr Choice kChoices[] = {
+    {"add", pick<Add>, 2, 53, 90, Rn | Ftz | Sat, Rn},
+    {"sub", pick<Sub>, 2, 53, 90, Rn | Ftz | Sat, Rn},
+    {"mul", pick<Mul>, 2, 53, 90, Rn | Ftz | Sat, Rn},
+    {"fma", pick<Fma>, 3, 53, 80, Rn | Ftz | Sat | Relu, Rn | Relu},
+    {"min", pickMinMax<false>, 2, 80, 80, Ftz | NaN, NaN},
+    {"max", pickMinMax<true>, 2, 80, 80, Ftz | NaN, NaN},
+    {"neg", pickSign<true>, 1, 53, 80, Ftz, 0},
+    {"abs", pickSign<false>, 1, 53, 80, Ftz, 0},
+    {"ex2", pick<Ex2>, 1, 75, 90, Approx, Approx | Ftz},
+    {"tanh", pick<Tanh>, 1, 75, 90, Approx, Approx},
+};
+
+static bool takeModifiers(Decoder &decoder, unsigned allowed, Modifiers &m) {
+  auto take = [&](unsigned modifier, std::string_view word) {
+    return (allowed & modifier) && decoder.take(word);
+  };
+  take(Rn, "rn");
+  if ((allowed & Approx) && !decoder.take("approx"))
+    return decoder.fail("expected .approx");
+  m.flush = take(Ftz, "ftz");
+  m.nan = take(NaN, "NaN");
+  m.xorSign = take(NaN, "xorsign");
   if (m.xorSign && !decoder.take("abs"))
     return decoder.fail("expected .xorsign.abs");
-  if (decoder.take("sat"))
+  if (take(Sat, "sat"))
     m.after = After::Saturate;
-  if (decoder.take("relu"))
+  else if (take(Relu, "relu"))
     m.after = After::Relu;
-  return true;
+  return !m.xorSign || decoder.requireArch(86);
 }
 
 bool sparsedrop::ptx::decodeHalf(Decoder &decoder) {
-  struct Choice {
-    std::string_view opcode;
-    Handler (*pick)(const Modifiers &);
-    unsigned sources;
-    unsigned arch, bfloatArch;
-  };
-  static constexpr Choice kChoices[] = {
-      {"add", pick<Add>, 2, 53, 90},
-      {"sub", pick<Sub>, 2, 53, 90},
-      {"mul", pick<Mul>, 2, 53, 90},
-      {"fma", pick<Fma>, 3, 53, 80},
-      {"min", pickMinMax<false>, 2, 80, 80},
-      {"max", pickMinMax<true>, 2, 80, 80},
-      {"neg", pickSign<true>, 1, 53, 80},
-      {"abs", pickSign<false>, 1, 53, 80},
-      {"ex2", pick<Ex2>, 1, 75, 90},
-      {"tanh", pick<Tanh>, 1, 75, 90},
-  };
   Inst &inst = decoder.inst();
   inst.kind = Class::Half;
   Modifiers m;
-  if (!takeModifiers(decoder, m))
-    return false;
+  m.type = decoder.takeType();
   for (const Choice &choice : kChoices) {
     if (choice.opcode != decoder.get().opcode)
       continue;
-    if (!decoder.requireArch(m.isBfloat() ? choice.bfloatArch : choice.arch))
+    unsigned allowed = m.isBfloat() ? choice.bfloatAllowed : choice.allowed;
+    if (!decoder.requireArch(m.isBfloat() ? choice.bfloatArch : choice.arch) ||
+        !takeModifiers(decoder, allowed, m))
       return false;
     inst.run = choice.pick(m);
     if (!decoder.expectOperands(choice.sources + 1) ||
