@@ -192,20 +192,43 @@ static Flow runCast(Warp &warp, const Inst &inst, LaneMask mask) {
   return Flow::Next;
 }
 
-static Flow runToHalf(Warp &warp, const Inst &inst, LaneMask mask) {
-  auto *to = warp.lanes<uint16_t>(inst.op[0]);
-  const auto *from = warp.lanes<float>(inst.op[1]);
-  forEachLane(mask, [&](unsigned lane) { to[lane] = toHalf(from[lane]); });
+/// The same for results that may be NaN.
+template <typename To, typename From, To (*Convert)(From)>
+static Flow runEach(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<To>(inst.op[0]);
+  const auto *from = warp.lanes<From>(inst.op[1]);
+  To results[kNumLanes];
+  for (unsigned lane = 0; lane < kNumLanes; ++lane)
+    results[lane] = Convert(from[lane]);
+  forEachLane(mask, [&](unsigned lane) { to[lane] = results[lane]; });
   return Flow::Next;
 }
 
-static Flow runFromHalf(Warp &warp, const Inst &inst, LaneMask mask) {
-  auto *to = warp.lanes<float>(inst.op[0]);
-  const auto *from = warp.lanes<uint16_t>(inst.op[1]);
-  forEachLane(mask, [&](unsigned lane) {
-    to[lane] = makeCanonical(fromHalf(from[lane]));
-  });
-  return Flow::Next;
+static float widenHalf(uint16_t bits) { return makeCanonical(fromHalf(bits)); }
+static float widenBfloat16(uint16_t bits) {
+  return makeCanonical(fromBfloat16(bits));
+}
+static double widen(float value) { return makeCanonical(double(value)); }
+static float narrow(double value) { return makeCanonical(float(value)); }
+
+/// To an integer of 32 bits: what is out of range is brought to its end first,
+/// so that a double holds everything exactly.
+template <typename To, Rounding Mode> static To toInteger(float value) {
+  constexpr double kLow = std::numeric_limits<To>::min();
+  constexpr double kHigh = std::numeric_limits<To>::max();
+  // The sum has no place for bits below 1.
+  constexpr double kOnes = 0x1.8p52;
+  double wide = value > kLow ? double(value) : kLow;
+  wide = wide < kHigh ? wide : kHigh;
+  double nearest = (wide + kOnes) - kOnes, result = nearest;
+  if (Mode == Rounding::Down || (Mode == Rounding::Zero && kLow == 0))
+    result = nearest > wide ? nearest - 1 : nearest;
+  if (Mode == Rounding::Up)
+    result = nearest < wide ? nearest + 1 : nearest;
+  if (Mode == Rounding::Zero && kLow != 0)
+    result = wide;
+  To integer = static_cast<To>(result); // cuts off what is left
+  return value == value ? integer : To(0);
 }
 
 //===----------------------------------------------------------------------===//
@@ -274,34 +297,57 @@ static Handler pickTo(Type to, Type from) {
   }
 }
 
+namespace {
+struct FastForm {
+  Type to, from;
+  Handler run;
+  Rounding rounding = Rounding::Even;
+  bool toInteger = false;
+};
+} // namespace
+
+#define TO_INTEGER(TYPE, T, MODE)                                              \
+  {Type::TYPE, Type::F32, runEach<T, float, toInteger<T, Rounding::MODE>>,     \
+   Rounding::MODE, true}
+
+static constexpr FastForm kFastForms[] = {
+    {Type::F16, Type::F32, runEach<uint16_t, float, toHalf>},
+    {Type::BF16, Type::F32, runEach<uint16_t, float, toBfloat16>},
+    {Type::F32, Type::F16, runEach<float, uint16_t, widenHalf>},
+    {Type::F32, Type::BF16, runEach<float, uint16_t, widenBfloat16>},
+    {Type::F64, Type::F32, runEach<double, float, widen>},
+    {Type::F32, Type::F64, runEach<float, double, narrow>},
+    TO_INTEGER(S32, int32_t, Zero),
+    TO_INTEGER(S32, int32_t, Even),
+    TO_INTEGER(S32, int32_t, Down),
+    TO_INTEGER(S32, int32_t, Up),
+    TO_INTEGER(U32, uint32_t, Zero),
+    TO_INTEGER(U32, uint32_t, Even),
+    {Type::F32, Type::S32, runCast<float, int32_t>},
+    {Type::F32, Type::U32, runCast<float, uint32_t>},
+    {Type::F32, Type::S64, runCast<float, int64_t>},
+    {Type::F32, Type::U64, runCast<float, uint64_t>},
+    {Type::F64, Type::S32, runCast<double, int32_t>},
+    {Type::F64, Type::U32, runCast<double, uint32_t>},
+    {Type::S64, Type::S32, runCast<int64_t, int32_t>},
+    {Type::U64, Type::U32, runCast<uint64_t, uint32_t>},
+    {Type::U32, Type::U64, runCast<uint32_t, uint64_t>},
+    {Type::S32, Type::S64, runCast<int32_t, int64_t>},
+    {Type::U32, Type::U16, runCast<uint32_t, uint16_t>},
+    {Type::U16, Type::U32, runCast<uint16_t, uint32_t>},
+    {Type::S32, Type::S16, runCast<int32_t, int16_t>},
+};
+#undef TO_INTEGER
+
 /// A handler that does the same as the general one, and faster.
 static Handler pickFast(Type to, Type from, const Modes &modes) {
   bool isPlain = !modes.flush && !modes.saturate && !modes.relu &&
-                 !modes.satfinite && !modes.toInteger &&
-                 modes.rounding == Rounding::Even &&
-                 modes.toSize == getSize(to) && modes.fromSize == getSize(from);
-  if (!isPlain)
-    return nullptr;
-  struct Entry {
-    Type to, from;
-    Handler run;
-  };
-  static constexpr Entry kEntries[] = {
-      {Type::F16, Type::F32, runToHalf},
-      {Type::F32, Type::F16, runFromHalf},
-      {Type::F32, Type::S32, runCast<float, int32_t>},
-      {Type::F32, Type::U32, runCast<float, uint32_t>},
-      {Type::S64, Type::S32, runCast<int64_t, int32_t>},
-      {Type::U64, Type::U32, runCast<uint64_t, uint32_t>},
-      {Type::U32, Type::U64, runCast<uint32_t, uint64_t>},
-      {Type::S32, Type::S64, runCast<int32_t, int64_t>},
-      {Type::U32, Type::U16, runCast<uint32_t, uint16_t>},
-      {Type::U16, Type::U32, runCast<uint16_t, uint32_t>},
-      {Type::S32, Type::S16, runCast<int32_t, int16_t>},
-  };
-  for (const Entry &entry : kEntries)
-    if (entry.to == to && entry.from == from)
-      return entry.run;
+                 !modes.satfinite && modes.toSize == getSize(to) &&
+                 modes.fromSize == getSize(from);
+  for (const FastForm &form : kFastForms)
+    if (isPlain && form.to == to && form.from == from &&
+        form.rounding == modes.rounding && form.toInteger == modes.toInteger)
+      return form.run;
   return nullptr;
 }
 
@@ -335,12 +381,38 @@ static void takeModes(Decoder &decoder, Modes &modes) {
   modes.satfinite = decoder.take("satfinite");
 }
 
-/// Whether a conversion has to say how it rounds (ISA: a rounding modifier is
-/// mandatory there).
-static bool needsRounding(Type to, Type from) {
-  if (isFloat(to) != isFloat(from))
-    return true;
-  return isFloat(to) && getSize(to) < getSize(from);
+static bool isNarrow(Type type) {
+  return type == Type::F16 || type == Type::BF16;
+}
+
+/// Whether the modes are those that the types must and may have (ISA 9.7.9.21).
+static bool checkModes(Decoder &decoder, Type to, Type from,
+                       const Modes &modes) {
+  bool areFloats = isFloat(to) && isFloat(from);
+  bool losesBits = (isFloat(to) && !isFloat(from)) ||
+                   (areFloats && to != from && getSize(to) <= getSize(from));
+  bool canBeWhole = isFloat(from) && (!isFloat(to) || to == from);
+  bool isRounding = modes.hasRounding && !modes.toInteger;
+  if ((losesBits && !modes.hasRounding) || (isRounding && !losesBits))
+    return decoder.fail(losesBits   ? "expected a rounding modifier"
+                        : areFloats ? "rounds, though nothing is lost"
+                                    : "expected .rni, .rzi, .rmi or .rpi");
+  if (!isFloat(to) && isFloat(from) && !modes.toInteger)
+    return decoder.fail("expected a rounding modifier: .rni, .rzi, .rmi or "
+                        ".rpi");
+  if (modes.toInteger && !canBeWhole)
+    return decoder.fail("rounds to an integer, which is for floats that become "
+                        "integers or stay of their type");
+  if ((modes.relu || modes.satfinite) && !(isNarrow(to) && from == Type::F32))
+    return decoder.fail("has .relu or .satfinite, which is for .f16 and .bf16 "
+                        "from .f32");
+  if (modes.flush && to != Type::F32 && from != Type::F32)
+    return decoder.fail("has .ftz, which is for .f32");
+  bool isNewer = (to == Type::BF16 && from != Type::F32) ||
+                 (from == Type::BF16 && to != Type::F32);
+  return decoder.requireArch(isNewer                                  ? 90
+                             : to == Type::BF16 || from == Type::BF16 ? 80
+                                                                      : 0);
 }
 
 static bool decodeCvt(Decoder &decoder) {
@@ -356,10 +428,8 @@ static bool decodeCvt(Decoder &decoder) {
   inst.run = pickTo(to, from);
   if (!inst.run)
     return decoder.fail("has no form of these types that is supported");
-  if (needsRounding(to, from) && !modes.hasRounding)
-    return decoder.fail("expected a rounding modifier");
-  if (!isFloat(to) && isFloat(from) && !modes.toInteger)
-    return decoder.fail("expected .rni, .rzi, .rmi or .rpi");
+  if (!checkModes(decoder, to, from, modes))
+    return false;
   const std::vector<Operand> &operands = decoder.get().operands;
   auto slot = [&](const Operand &operand, Type type, unsigned &size,
                   bool isResult) {

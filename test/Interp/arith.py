@@ -487,6 +487,11 @@ def near(kind, function, relative=0.0, absolute=0.0, flush=False, ranges=None):
     return of_bits
 
 
+def divide_approx(a, b):
+    """ISA 9.7.3.8: 0, or NaN of infinity, where the divisor is above 2^126."""
+    return a * np.copysign(0, b) if 2.0**126 < abs(b) < np.inf else np.divide(a, b)
+
+
 for ftz in ("", ".ftz"):
     flush = bool(ftz)
     form(f"rcp.approx{ftz}.f32 %D, %A;", "f32 f32", near("f32", lambda a: np.divide(1, a), 2**-23, flush=flush))
@@ -496,14 +501,19 @@ for ftz in ("", ".ftz"):
     form(f"lg2.approx{ftz}.f32 %D, %A;", "f32 f32", near("f32", np.log2, 2**-22, 2**-22, flush=flush))
     form(f"sin.approx{ftz}.f32 %D, %A;", "f32 f32", near("f32", np.sin, 0, 2**-20.5, flush=flush, ranges=np.pi))
     form(f"cos.approx{ftz}.f32 %D, %A;", "f32 f32", near("f32", np.cos, 0, 2**-20.5, flush=flush, ranges=np.pi))
-    form(f"div.approx{ftz}.f32 %D, %A, %B;", "f32 f32 f32", near("f32", np.divide, 2**-22, flush=flush))
+    form(f"div.approx{ftz}.f32 %D, %A, %B;", "f32 f32 f32", near("f32", divide_approx, 2**-22, flush=flush))
     form(f"div.full{ftz}.f32 %D, %A, %B;", "f32 f32 f32", near("f32", np.divide, 2**-22, flush=flush))
 form("tanh.approx.f32 %D, %A;", "f32 f32", near("f32", np.tanh, 2**-11))
 form("rsqrt.approx.f64 %D, %A;", "f64 f64", near("f64", lambda a: np.divide(1, np.sqrt(a)), 2**-50))
+for op, f in (("rcp", lambda a: np.divide(1, a)), ("rsqrt", lambda a: np.divide(1, np.sqrt(a)))):
+    form(f"{op}.approx.ftz.f64 %D, %A;", "f64 f64", near("f64", f, 2**-20, flush=True))
+    form(f"{op}.approx.ftz.f64 %D, %A;", "f64 f64", lambda a: lambda got: got % 2**32 == 0)
 for k, error in (("f16", 2**-9.9), ("bf16", 2**-7)):
     ftz = ".ftz" if k == "bf16" else ""
     form(f"ex2.approx{ftz}.{k} %D, %A;", f"{k} {k}", near(k, np.exp2, error, flush=bool(ftz)))
     form(f"tanh.approx.{k} %D, %A;", f"{k} {k}", near(k, np.tanh, 2**-8 if k == "bf16" else 2**-10.987))
+    for op, f in ((f"ex2.approx{ftz}", near(k, np.exp2, error, flush=bool(ftz))), ("tanh.approx", near(k, np.tanh, 2**-8 if k == "bf16" else 2**-10.987))):
+        form(f"{op}.{k}x2 %D, %A;", f"{k}x2 {k}x2", lambda a, f=f: lambda got: f(a & 0xFFFF)(got & 0xFFFF) and f(a >> 16)(got >> 16))
 
 #
 # Conversions (ISA 9.7.9.21)
@@ -622,8 +632,38 @@ for mode in ("rna", "rn", "rz"):
 
     form(f"cvt.{mode}.tf32.f32 %D, %A;", "b32 f32", to_tf32)
 
+#
+# Forms that there are not: each is refused, with a reason
+#
+
+REFUSED = (
+    ("add.rz.f16 %D, %A, %B;", "b16 b16 b16", ".rz"), ("add.relu.f16 %D, %A, %B;", "b16 b16 b16", ".relu"),
+    ("add.sat.bf16 %D, %A, %B;", "b16 b16 b16", ".sat"), ("fma.rn.ftz.bf16x2 %D, %A, %B, %C;", "b32 b32 b32 b32", ".ftz"),
+    ("fma.rn.oob.f16 %D, %A, %B, %C;", "b16 b16 b16 b16", ".oob"), ("neg.sat.f16 %D, %A;", "b16 b16", ".sat"),
+    ("tanh.f16 %D, %A;", "b16 b16", "expected .approx"), ("min.rn.f32 %D, %A, %B;", "f32 f32 f32", ".rn"),
+    ("add.approx.f32 %D, %A, %B;", "f32 f32 f32", ".approx"), ("add.sat.f64 %D, %A, %B;", "f64 f64 f64", ".sat"),
+    ("div.full.f64 %D, %A, %B;", "f64 f64 f64", "no form of this type"), ("div.f32 %D, %A, %B;", "f32 f32 f32", "rounding mode"),
+    ("sqrt.f32 %D, %A;", "f32 f32", "rounding mode"), ("sin.f32 %D, %A;", "f32 f32", "expected .approx"),
+    ("add.sat.u32 %D, %A, %B;", "u32 u32 u32", ".sat"), ("add.relu.s16x2 %D, %A, %B;", "b32 b32 b32", ".relu"),
+    ("setp.ltu.s32 %D, %A, %B;", "pred s32 s32", ".ltu"), ("setp.lo.s32 %D, %A, %B;", "pred s32 s32", ".lo"),
+    ("setp.lt.b32 %D, %A, %B;", "pred b32 b32", "only .eq and .ne"), ("cvt.s32.f32 %D, %A;", "s32 f32", "rounding modifier"),
+    ("cvt.rn.s32.f32 %D, %A;", "s32 f32", ".rni"), ("cvt.f16.f32 %D, %A;", "f16 f32", "rounding modifier"),
+    ("cvt.rni.f32.s32 %D, %A;", "f32 s32", ".rni"), ("cvt.rn.f64.f32 %D, %A;", "f64 f32", ".rn"),
+    ("cvt.rn.e4m3x2.f32 %D, %A, %B;", "b16 f32 f32", ".satfinite"), ("cvt.rm.bf16x2.f32 %D, %A, %B;", "b32 f32 f32", "rounding modifier"),
+    ("cvt.rna.relu.tf32.f32 %D, %A;", "b32 f32", ".relu"), ("cvt.rn.relu.f64.f32 %D, %A;", "f64 f32", ".r"),
+    ("vadd.u32.u32.u32 %D, %A, %B;", "u32 u32 u32", "not an instruction"), ("add.s32 %D, %A;", "s32 s32", "expected 3 operands"),
+    ("add.s64 %D, %A, %B;", "s64 s64 s32", "expected a register of type"),
+)  # fmt: skip
+
+
+def refuse(entry):
+    text, kinds, reason = entry
+    done = runner.run(build(text, kinds.split(), "sm_90a"), [np.zeros(1, np.uint8)] * kinds.count(" ") + [Out("u8", (1,))], block=1)
+    return None if done.code and reason in done.errors else f"{text}: expected '{reason}', but got {done.code}: {done.errors.strip()}"
+
+
 with ThreadPoolExecutor(os.cpu_count()) as pool:
-    failures = [line for line in pool.map(run, forms) if line]
+    failures = [line for work, entries in ((run, forms), (refuse, REFUSED)) for line in pool.map(work, entries) if line]
 print("\n".join(failures))
-print(f"{len(forms) - len(failures)} passed, {len(failures)} failed")
+print(f"{len(forms) + len(REFUSED) - len(failures)} passed, {len(failures)} failed")
 sys.exit(1 if failures else 0)
