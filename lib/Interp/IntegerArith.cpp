@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Carry.h"
-#include "Decoder.h"
+#include "Forms.h"
 #include "Lanes.h"
 #include "Machine.h"
 
@@ -226,48 +226,59 @@ static Flow runWide(Warp &warp, const Inst &inst, LaneMask mask) {
 // Forms
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct Form {
-  std::string_view opcode;
-  std::string_view mode; ///< a modifier that it has beside the type, or empty
-  Type type;
-  Handler run;
-  unsigned sources;
-};
-} // namespace
+/// A form whose operands all have its type.
+static constexpr Form makeForm(std::string_view opcode, std::string_view mode,
+                               Type type, Handler run, unsigned sources) {
+  return {opcode,
+          mode,
+          type,
+          run,
+          type,
+          type,
+          sources > 1 ? type : Type::None,
+          sources > 2 ? type : Type::None};
+}
 
 #define UNSIGNED(OPCODE, MODE, RUN, OP, COUNT)                                 \
-  {OPCODE, MODE, Type::U16, RUN<uint16_t, OP>, COUNT},                         \
-      {OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT}, {                   \
-    OPCODE, MODE, Type::U64, RUN<uint64_t, OP>, COUNT                          \
-  }
+  makeForm(OPCODE, MODE, Type::U16, RUN<uint16_t, OP>, COUNT),                 \
+      makeForm(OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT),             \
+      makeForm(OPCODE, MODE, Type::U64, RUN<uint64_t, OP>, COUNT)
 #define SIGNED(OPCODE, MODE, RUN, OP, COUNT)                                   \
-  {OPCODE, MODE, Type::S16, RUN<int16_t, OP>, COUNT},                          \
-      {OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT}, {                    \
-    OPCODE, MODE, Type::S64, RUN<int64_t, OP>, COUNT                           \
-  }
+  makeForm(OPCODE, MODE, Type::S16, RUN<int16_t, OP>, COUNT),                  \
+      makeForm(OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT),              \
+      makeForm(OPCODE, MODE, Type::S64, RUN<int64_t, OP>, COUNT)
 #define INTEGERS(OPCODE, MODE, RUN, OP, COUNT)                                 \
   UNSIGNED(OPCODE, MODE, RUN, OP, COUNT), SIGNED(OPCODE, MODE, RUN, OP, COUNT)
 #define WORDS(OPCODE, MODE, RUN, OP, COUNT)                                    \
-  {OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT}, {                       \
-    OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT                           \
-  }
+  makeForm(OPCODE, MODE, Type::U32, RUN<uint32_t, OP>, COUNT),                 \
+      makeForm(OPCODE, MODE, Type::S32, RUN<int32_t, OP>, COUNT)
 #define BITS(OPCODE, RUN, OP, COUNT)                                           \
-  {OPCODE, "", Type::B16, RUN<uint16_t, OP>, COUNT},                           \
-      {OPCODE, "", Type::B32, RUN<uint32_t, OP>, COUNT}, {                     \
-    OPCODE, "", Type::B64, RUN<uint64_t, OP>, COUNT                            \
+  makeForm(OPCODE, "", Type::B16, RUN<uint16_t, OP>, COUNT),                   \
+      makeForm(OPCODE, "", Type::B32, RUN<uint32_t, OP>, COUNT),               \
+      makeForm(OPCODE, "", Type::B64, RUN<uint64_t, OP>, COUNT)
+/// mul.wide and mad.wide, whose results and addends are twice as wide.
+#define WIDE(TYPE, RESULT, T)                                                  \
+  {"mul",        "wide",     Type::TYPE, runWide<T, false>,                    \
+   Type::RESULT, Type::TYPE, Type::TYPE, Type::None},                          \
+  {                                                                            \
+    "mad", "wide", Type::TYPE, runWide<T, true>, Type::RESULT, Type::TYPE,     \
+        Type::TYPE, Type::RESULT                                               \
   }
 
 static constexpr Form kForms[] = {
     INTEGERS("add", "", runBinary, Add, 2),
-    {"add", "sat", Type::S32, runBinary<int32_t, AddSat>, 2},
+    makeForm("add", "sat", Type::S32, runBinary<int32_t, AddSat>, 2),
     INTEGERS("sub", "", runBinary, Sub, 2),
-    {"sub", "sat", Type::S32, runBinary<int32_t, SubSat>, 2},
+    makeForm("sub", "sat", Type::S32, runBinary<int32_t, SubSat>, 2),
     INTEGERS("mul", "lo", runBinary, MulLo, 2),
     INTEGERS("mul", "hi", runBinary, MulHi, 2),
     INTEGERS("mad", "lo", runTernary, MadLo, 3),
     INTEGERS("mad", "hi", runTernary, MadHi, 3),
-    {"mad", "hi.sat", Type::S32, runTernary<int32_t, MadHiSat>, 3},
+    makeForm("mad", "hi.sat", Type::S32, runTernary<int32_t, MadHiSat>, 3),
+    WIDE(U16, U32, uint16_t),
+    WIDE(S16, S32, int16_t),
+    WIDE(U32, U64, uint32_t),
+    WIDE(S32, S64, int32_t),
     WORDS("mul24", "lo", runBinary, Mul24Lo, 2),
     WORDS("mul24", "hi", runBinary, Mul24Hi, 2),
     WORDS("mad24", "lo", runTernary, Mad24Lo, 3),
@@ -286,89 +297,9 @@ static constexpr Form kForms[] = {
     BITS("cnot", runUnary, Cnot, 1),
 };
 
-/// Whether an instruction has all words of a mode, "hi.sat".
-static bool hasMode(const Instruction &instruction, std::string_view mode) {
-  while (!mode.empty()) {
-    size_t dot = std::min(mode.find('.'), mode.size());
-    if (!instruction.has(mode.substr(0, dot)))
-      return false;
-    mode.remove_prefix(std::min(dot + 1, mode.size()));
-  }
-  return true;
-}
-
-static void takeMode(Decoder &decoder, std::string_view mode) {
-  while (!mode.empty()) {
-    size_t dot = std::min(mode.find('.'), mode.size());
-    decoder.take(mode.substr(0, dot));
-    mode.remove_prefix(std::min(dot + 1, mode.size()));
-  }
-}
-
-/// The form with the longest mode that fits.
-static const Form *findForm(const Instruction &instruction) {
-  const Form *best = nullptr;
-  for (const Form &form : kForms)
-    if (form.opcode == instruction.opcode &&
-        instruction.has(getName(form.type)) &&
-        hasMode(instruction, form.mode) &&
-        (!best || best->mode.size() < form.mode.size()))
-      best = &form;
-  return best;
-}
-
-static bool decodeForm(Decoder &decoder) {
-  const Form *form = findForm(decoder.get());
-  Inst &inst = decoder.inst();
-  inst.kind = Class::Integer;
-  if (!form)
-    return decoder.fail("has no form of this type that is supported");
-  decoder.take(getName(form->type));
-  takeMode(decoder, form->mode);
-  inst.run = form->run;
-  if (!decoder.expectOperands(form->sources + 1) ||
-      !decoder.readDestination(0, form->type))
-    return false;
-  for (unsigned i = 1; i <= form->sources; ++i)
-    if (!decoder.readSource(i, form->type))
-      return false;
-  return true;
-}
-
-/// mul.wide and mad.wide, whose results are twice as wide.
-template <bool Adds> static bool decodeWide(Decoder &decoder) {
-  struct Kind {
-    Type type, result;
-    Handler run;
-  };
-  static constexpr Kind kKinds[] = {
-      {Type::U16, Type::U32, runWide<uint16_t, Adds>},
-      {Type::S16, Type::S32, runWide<int16_t, Adds>},
-      {Type::U32, Type::U64, runWide<uint32_t, Adds>},
-      {Type::S32, Type::S64, runWide<int32_t, Adds>},
-  };
-  decoder.take("wide");
-  Type type = decoder.takeType();
+static bool decodeInteger(Decoder &decoder) {
   decoder.inst().kind = Class::Integer;
-  for (const Kind &kind : kKinds) {
-    if (kind.type != type)
-      continue;
-    decoder.inst().run = kind.run;
-    return decoder.expectOperands(Adds ? 4 : 3) &&
-           decoder.readDestination(0, kind.result) &&
-           decoder.readSource(1, type) && decoder.readSource(2, type) &&
-           (!Adds || decoder.readSource(3, kind.result));
-  }
-  return decoder.fail("has no form of this type that is supported");
-}
-
-static bool decodeMul(Decoder &decoder) {
-  return decoder.get().has("wide") ? decodeWide<false>(decoder)
-                                   : decodeForm(decoder);
-}
-static bool decodeMad(Decoder &decoder) {
-  return decoder.get().has("wide") ? decodeWide<true>(decoder)
-                                   : decodeForm(decoder);
+  return decodeForm(decoder, std::begin(kForms), std::end(kForms));
 }
 
 //===----------------------------------------------------------------------===//
@@ -399,7 +330,7 @@ static Flow runNotPredicate(Warp &warp, const Inst &inst, LaneMask mask) {
 /// and, or, xor, not: of bits or of predicates.
 template <typename Op> static bool decodeLogic(Decoder &decoder) {
   if (!decoder.take("pred"))
-    return decodeForm(decoder);
+    return decodeInteger(decoder);
   Inst &inst = decoder.inst();
   inst.kind = Class::Compare;
   constexpr bool kIsNot = std::is_same_v<Op, Not>;
@@ -453,7 +384,7 @@ template <typename Op> static bool decodePair(Decoder &decoder) {
   bool isUnsigned = decoder.get().has("u16x2");
   bool isPair = isUnsigned || decoder.get().has("s16x2");
   if (!isPair && !decoder.get().has("relu"))
-    return decodeForm(decoder);
+    return decodeInteger(decoder);
   inst.kind = Class::Integer;
   Type type = decoder.takeType();
   bool isRelu = decoder.take("relu");
@@ -484,24 +415,24 @@ static bool decodeCarrying(Decoder &decoder) {
 const OpcodeEntry sparsedrop::ptx::kIntegerOpcodes[] = {
     {"add", decodeCarrying<decodePair<Add>>},
     {"addc", decodeCarry},
-    {"sub", decodeCarrying<decodeForm>},
+    {"sub", decodeCarrying<decodeInteger>},
     {"subc", decodeCarry},
-    {"mul", decodeMul},
-    {"mad", decodeCarrying<decodeMad>},
+    {"mul", decodeInteger},
+    {"mad", decodeCarrying<decodeInteger>},
     {"madc", decodeCarry},
-    {"mul24", decodeForm},
-    {"mad24", decodeForm},
-    {"sad", decodeForm},
-    {"div", decodeForm},
-    {"rem", decodeForm},
+    {"mul24", decodeInteger},
+    {"mad24", decodeInteger},
+    {"sad", decodeInteger},
+    {"div", decodeInteger},
+    {"rem", decodeInteger},
     {"min", decodePair<Min>},
     {"max", decodePair<Max>},
-    {"abs", decodeForm},
-    {"neg", decodeForm},
+    {"abs", decodeInteger},
+    {"neg", decodeInteger},
     {"and", decodeLogic<And>},
     {"or", decodeLogic<Or>},
     {"xor", decodeLogic<Xor>},
     {"not", decodeLogic<Not>},
-    {"cnot", decodeForm},
+    {"cnot", decodeInteger},
     {"", nullptr},
 };

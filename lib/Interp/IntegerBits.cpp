@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Decoder.h"
+#include "Forms.h"
 #include "Lanes.h"
 #include "Machine.h"
 
@@ -207,16 +207,6 @@ static Flow runDot(Warp &warp, const Inst &inst, LaneMask mask) {
 // Decoders
 //===----------------------------------------------------------------------===//
 
-namespace {
-struct Form {
-  std::string_view opcode;
-  std::string_view mode;
-  Type type;
-  Handler run;
-  Type to, a, b, c; ///< None: there is no such operand
-};
-} // namespace
-
 #define SHIFT(OPCODE, TYPE, T, OP)                                             \
   {OPCODE,     "",         Type::TYPE, runMixed<T, T, uint32_t, uint8_t, OP>,  \
    Type::TYPE, Type::TYPE, Type::U32,  Type::None}
@@ -293,43 +283,9 @@ static constexpr Form kForms[] = {
     WORD("bmsk", "clamp", B32, uint32_t, MakeMask<false>),
 };
 
-/// Whether an instruction has all words of a mode, "r.wrap".
-static bool hasMode(const Instruction &instruction, std::string_view mode,
-                    Decoder *taker) {
-  while (!mode.empty()) {
-    size_t dot = std::min(mode.find('.'), mode.size());
-    std::string_view word = mode.substr(0, dot);
-    if (taker)
-      taker->take(word);
-    else if (!instruction.has(word))
-      return false;
-    mode.remove_prefix(std::min(dot + 1, mode.size()));
-  }
-  return true;
-}
-
-static bool decodeForm(Decoder &decoder) {
-  const Instruction &instruction = decoder.get();
-  const Form *best = nullptr;
-  for (const Form &form : kForms)
-    if (form.opcode == instruction.opcode &&
-        instruction.has(getName(form.type)) &&
-        hasMode(instruction, form.mode, nullptr) &&
-        (!best || best->mode.size() < form.mode.size()))
-      best = &form;
-  Inst &inst = decoder.inst();
-  inst.kind = Class::Integer;
-  if (!best)
-    return decoder.fail("has no form of this type that is supported");
-  hasMode(instruction, best->mode, &decoder);
-  decoder.take(getName(best->type));
-  inst.run = best->run;
-  unsigned count = 2 + (best->b != Type::None) + (best->c != Type::None);
-  return decoder.expectOperands(count) &&
-         decoder.readDestination(0, best->to) &&
-         decoder.readSource(1, best->a) &&
-         (count < 3 || decoder.readSource(2, best->b)) &&
-         (count < 4 || decoder.readSource(3, best->c));
+static bool decodeBits(Decoder &decoder) {
+  decoder.inst().kind = Class::Integer;
+  return decodeForm(decoder, std::begin(kForms), std::end(kForms));
 }
 
 static bool decodeInsert(Decoder &decoder) {
@@ -419,10 +375,10 @@ static bool decodeDot(Decoder &decoder) {
 }
 
 const OpcodeEntry sparsedrop::ptx::kBitOpcodes[] = {
-    {"shl", decodeForm},  {"shr", decodeForm},   {"shf", decodeForm},
-    {"bfe", decodeForm},  {"bfi", decodeInsert}, {"bfind", decodeForm},
-    {"brev", decodeForm}, {"clz", decodeForm},   {"popc", decodeForm},
-    {"fns", decodeForm},  {"szext", decodeForm}, {"bmsk", decodeForm},
+    {"shl", decodeBits},  {"shr", decodeBits},   {"shf", decodeBits},
+    {"bfe", decodeBits},  {"bfi", decodeInsert}, {"bfind", decodeBits},
+    {"brev", decodeBits}, {"clz", decodeBits},   {"popc", decodeBits},
+    {"fns", decodeBits},  {"szext", decodeBits}, {"bmsk", decodeBits},
     {"lop3", decodeLop3}, {"dp4a", decodeDot},   {"dp2a", decodeDot},
     {"", nullptr},
 };
