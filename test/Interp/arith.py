@@ -577,6 +577,9 @@ for to in INTEGERS:
                  lambda a, f=f, t=to, m=mode: f.encode(number(t, a) < 0, abs(Fraction(number(t, a))), m))  # fmt: skip
 form("cvt.rzi.ftz.s32.f32 %D, %A;", "s32 f32", to_integer("s32", "f32", "rzi", True))
 form("cvt.rpi.ftz.u32.f32 %D, %A;", "u32 f32", to_integer("u32", "f32", "rpi", True))
+for text in ("cvt.rn.sat.f32.s32", "cvt.rn.sat.f16.u16", "cvt.rz.sat.f64.s64"):
+    to, source = text.split(".")[-2:]
+    form(f"{text} %D, %A;", f"{to} {source}", lambda a, t=to, s=source: FORMATS[t].encode(False, Fraction(int(number(s, a) > 0))))
 
 
 def convert(to, kind, mode="rn", sat=False, relu=False, satfinite=False, flush=False, to_int=None):
@@ -608,6 +611,28 @@ for to in ("f16", "bf16"):
         for relu in ("", ".relu"):
             one = convert(to, "f32", mode, relu=bool(relu))
             form(f"cvt.{mode}{relu}.{to}x2.f32 %D, %A, %B;", f"{to}x2 f32 f32", lambda a, b, f=one: f(a) << 16 | f(b))
+    for mode, relu in (("rn", ""), ("rn", ".relu"), ("rz", "")):
+        one = convert(to, "f32", mode, relu=bool(relu), satfinite=True)
+        form(f"cvt.{mode}{relu}.satfinite.{to}.f32 %D, %A;", f"{to} f32", one)
+        form(f"cvt.{mode}{relu}.satfinite.{to}x2.f32 %D, %A, %B;", f"{to}x2 f32 f32", lambda a, b, f=one: f(a) << 16 | f(b))
+for mode in MODES:
+    form(f"cvt.{mode}.f16.bf16 %D, %A;", "f16 bf16", convert("f16", "bf16", mode))
+    form(f"cvt.{mode}.bf16.f16 %D, %A;", "bf16 f16", convert("bf16", "f16", mode))
+form("cvt.f64.bf16 %D, %A;", "f64 bf16", exact_or_nan("f64", convert("f64", "bf16")))
+form("cvt.rni.bf16.bf16 %D, %A;", "bf16 bf16", convert("bf16", "bf16", to_int="rni"))
+form("cvt.ftz.f32.bf16 %D, %A;", "f32 bf16", convert("f32", "bf16", flush=True))
+form("cvt.ftz.sat.f32.f16 %D, %A;", "f32 f16", convert("f32", "f16", sat=True))
+form("cvt.rn.ftz.bf16.f32 %D, %A;", "bf16 f32", convert("bf16", "f32", flush=True))
+form("cvt.rpi.ftz.sat.f32.f32 %D, %A;", "f32 f32", convert("f32", "f32", sat=True, flush=True, to_int="rpi"))
+form("cvt.sat.f64.f64 %D, %A;", "f64 f64", convert("f64", "f64", sat=True))
+# Registers wider than the types (ISA 9.4.1): the result is extended by its type.
+form("cvt.u8.u32 %D, %A;", "u32 u32", lambda a: a & 0xFF)
+form("cvt.s8.u32 %D, %A;", "u32 u32", lambda a: to_signed(a & 0xFF, 8) % 2**32)
+form("cvt.s64.s16 %D, %A;", "u64 u32", lambda a: to_signed(a & 0xFFFF, 16) % 2**64)
+form("cvt.s16.s64 %D, %A;", "u64 u64", lambda a: to_signed(a & 0xFFFF, 16) % 2**64)
+form("cvt.rn.f32.u8 %D, %A;", "f32 u32", lambda a: formats.F32.encode(False, Fraction(a & 0xFF)))
+form("cvt.rzi.s16.f32 %D, %A;", "u32 f32", lambda a: number("s16", to_integer("s16", "f32", "rzi", False)(a)) % 2**32)
+form("cvt.f32.f16 %D, %A;", "f32 u32", lambda a: convert("f32", "f16")(a & 0xFFFF))
 form("cvt.rn.sat.f16.f32 %D, %A;", "f16 f32", convert("f16", "f32", sat=True))
 form("cvt.sat.f32.f32 %D, %A;", "f32 f32", convert("f32", "f32", sat=True))
 form("cvt.ftz.f32.f32 %D, %A;", "f32 f32", convert("f32", "f32", flush=True))
