@@ -267,6 +267,41 @@ for op, f in (("add", lambda a, b: a + b), ("min", min), ("max", max)):
         one = integer("s16", lambda a, b, f=f: max(f(a, b), 0))
         form(f"{op}.relu.s16x2 %D, %A, %B;", "b32 b32 b32", lambda a, b, f=one: f(a & 0xFFFF, b & 0xFFFF) | f(a >> 16, b >> 16) << 16)
         form(f"{op}.relu.s32 %D, %A, %B;", "s32 s32 s32", integer("s32", lambda a, b, f=f: max(f(a, b), 0)))
+for mode in ("wrap", "clamp"):
+    length = lambda n, m=mode: n & 31 if m == "wrap" else min(n, 32)  # noqa: E731
+    for k in ("u32", "s32"):
+
+        def extend(a, n, k=k, length=length):
+            n = length(n)
+            low = a & (1 << n) - 1
+            return to_signed(low, n) % 2**32 if k == "s32" and n else low
+
+        form(f"szext.{mode}.{k} %D, %A, %B;", f"{k} {k} u32", extend)
+    form(f"bmsk.{mode}.b32 %D, %A, %B;", "b32 b32 b32", lambda a, b, l=length: ((1 << l(b)) - 1 << l(a)) % 2**32)
+
+#
+# Predicates (ISA 9.7.8)
+#
+
+LOGIC = {"and": lambda x, y: x and y, "or": lambda x, y: x or y, "xor": lambda x, y: x != y}
+TESTS = "setp.gt.s32 %p1, %A, 0; setp.gt.s32 %p2, %B, 0;"
+for op, f in LOGIC.items():
+    for x, y in (("", ""), ("!", ""), ("", "!"), ("!", "!")):
+        form(f"{TESTS} {op}.pred %D, {x}%p1, {y}%p2;", "pred s32 s32",
+             lambda a, b, f=f, x=x, y=y: int(f((0 < a < 2**31) != bool(x), (0 < b < 2**31) != bool(y))))  # fmt: skip
+form("setp.gt.s32 %p1, %A, 0; not.pred %D, %p1;", "pred s32", lambda a: int(not 0 < a < 2**31))
+for op in ("or", "and"):
+    for bang in ("", "!"):
+        form(f"setp.gt.s32 %p1, %C, 0; lop3.{op}.b32 %r10|%D, %A, %B, %C, 0x80, {bang}%p1;", "pred s32 s32 s32",
+             lambda a, b, c, f=LOGIC[op], n=bang: int(f(a & b & c != 0, (0 < c < 2**31) != bool(n))))  # fmt: skip
+        form(f"setp.gt.s32 %p1, %C, 0; lop3.{op}.b32 _|%D, %A, %B, %C, 0x96, {bang}%p1;", "pred s32 s32 s32",
+             lambda a, b, c, f=LOGIC[op], n=bang: int(f(a ^ b ^ c != 0, (0 < c < 2**31) != bool(n))))  # fmt: skip
+
+# A guard: the lanes that it leaves out keep what they have.
+for text, kinds in (("add.s32", "b32 s32 s32"), ("mul.rn.f32", "b32 f32 f32"), ("fma.rn.f32", "b32 f32 f32"), ("add.rn.f16x2", "b32 f16x2 f16x2"), ("cvt.rn.bf16x2.f32", "b32 f32 f32")):
+    operands = "%A, %B, %B" if text.startswith("fma") else "%A, %B"
+    guarded = f"{text} %r10, {operands}; setp.lt.u32 %p1, %A, %B; mov.b32 %D, %B; @%p1 {text} %D, {operands}; setp.eq.b32 %p2, %D, %r10; @!%p1 setp.eq.b32 %p2, %D, %B; selp.b32 %D, 1, 0, %p2;"
+    form(guarded, kinds, lambda a, b: 1)
 
 #
 # Comparisons (ISA 9.3.1, 9.7.6, 9.7.7)
@@ -305,7 +340,7 @@ for k in ("f16", "bf16", "f32", "f64"):
         form(f"setp.{op}.{k} %D, %A, %B;", f"pred {k} {k}", lambda a, b, o=op, f=FORMATS[k]: int(compare_floats(o, f, a, b)))
 form("setp.lt.ftz.f32 %D, %A, %B;", "pred f32 f32", lambda a, b: int(compare_floats("lt", formats.F32, a, b, True)))
 form("setp.eq.ftz.f16 %D, %A, %B;", "pred f16 f16", lambda a, b: int(compare_floats("eq", formats.F16, a, b, True)))
-for combine, g in (("and", lambda x, y: x and y), ("or", lambda x, y: x or y), ("xor", lambda x, y: x != y)):
+for combine, g in LOGIC.items():
     for bang in ("", "!"):
         form(f"setp.gt.s32 %p1, %C, 0; setp.lt.{combine}.s32 %D|%p2, %A, %B, {bang}%p1;", "pred s32 s32 s32",
              lambda a, b, c, g=g, n=bang: int(g(to_signed(a, 32) < to_signed(b, 32), (0 < c < 2**31) != bool(n))))  # fmt: skip
@@ -319,6 +354,17 @@ form("set.ne.f16x2.f16x2 %D, %A, %B;", "f16x2 f16x2 f16x2",
      lambda a, b: sum((0x3C00 if compare_floats("ne", formats.F16, a >> s & 0xFFFF, b >> s & 0xFFFF) else 0) << s for s in (0, 16)))  # fmt: skip
 form("set.gtu.u32.bf16x2 %D, %A, %B;", "u32 bf16x2 bf16x2",
      lambda a, b: sum((0xFFFF if compare_floats("gtu", formats.BF16, a >> s & 0xFFFF, b >> s & 0xFFFF) else 0) << s for s in (0, 16)))  # fmt: skip
+for to, one in (("u32", 2**32 - 1), ("s32", 2**32 - 1), ("f32", 0x3F800000), ("f16", 0x3C00), ("bf16", 0x3F80), ("u16", 0xFFFF), ("s16", 0xFFFF)):
+    for k, op in (("f16", "ltu"), ("bf16", "ne"), ("f32", "geu"), ("f64", "nan"), ("s64", "lt"), ("u16", "hi")):
+        if size_of(to) == 2 and to not in ("f16", "bf16") and k not in ("f16", "bf16"):
+            continue
+        test = (lambda a, b, k=k, o=op: compare_floats(o, FORMATS[k], a, b)) if k in FORMATS else (
+            (lambda a, b: to_signed(a, 64) < to_signed(b, 64)) if k == "s64" else (lambda a, b: a > b))  # fmt: skip
+        form(f"set.{op}.{to}.{k} %D, %A, %B;", f"{to} {k} {k}", lambda a, b, t=test, one=one: one if t(a, b) else 0)
+form("setp.lt.u32 %p1, %C, 9; set.lt.and.u32.f32 %D, %A, %B, !%p1;", "u32 f32 f32 u32",
+     lambda a, b, c: 2**32 - 1 if compare_floats("lt", formats.F32, a, b) and c >= 9 else 0)  # fmt: skip
+form("set.eq.ftz.f32.f32 %D, %A, %B;", "f32 f32 f32", lambda a, b: 0x3F800000 if compare_floats("eq", formats.F32, a, b, True) else 0)
+form("setp.lt.s32 _|%D, %A, %B;", "pred s32 s32", lambda a, b: int(to_signed(a, 32) >= to_signed(b, 32)))
 form("slct.b32.s32 %D, %A, %B, %C;", "b32 b32 b32 s32", lambda a, b, c: a if c < 2**31 else b)
 form("slct.u64.f32 %D, %A, %B, %C;", "u64 u64 u64 f32", lambda a, b, c: a if compare_floats("ge", formats.F32, c, 0) else b)
 
