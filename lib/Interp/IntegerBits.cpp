@@ -11,6 +11,7 @@
 #include "Machine.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 using namespace sparsedrop::ptx;
 
@@ -56,17 +57,15 @@ template <typename T> struct ExtractField {
   static T apply(T a, uint32_t b, uint32_t c) {
     constexpr unsigned kBits = 8 * sizeof(T);
     unsigned position = b & 0xFF, length = c & 0xFF;
-    bool isSigned = std::is_signed_v<T>;
-    auto bits = std::make_unsigned_t<T>(a);
-    unsigned signBit = std::min(position + length - 1, kBits - 1);
-    bool sign = isSigned && length && (bits >> signBit & 1);
-    std::make_unsigned_t<T> result = 0;
-    for (unsigned i = 0; i < kBits; ++i) {
-      bool bit = i < length && position + i < kBits ? bits >> (position + i) & 1
-                                                    : sign;
-      result |= std::make_unsigned_t<T>(bit) << i;
-    }
-    return T(result);
+    using U = std::make_unsigned_t<T>;
+    auto bits = U(a);
+    // Beyond the field, and beyond the value's end, is the sign.
+    unsigned last = std::min(position + length - 1, kBits - 1);
+    bool sign = std::is_signed_v<T> && length && (bits >> last & 1);
+    unsigned count = std::min(length, kBits - std::min(position, kBits));
+    U field = count < kBits ? (U(1) << (count % kBits)) - 1 : ~U(0);
+    U shifted = position < kBits ? bits >> (position % kBits) : 0;
+    return T((shifted & field) | (sign ? ~field : 0));
   }
 };
 /// The most significant bit that differs from the sign, or all ones.
@@ -102,7 +101,7 @@ struct FindNth {
     if (offset == 0)
       return mask >> (base & 31) & 1 ? base : ~0u;
     int step = offset > 0 ? 1 : -1;
-    int left = offset > 0 ? offset : -offset;
+    int64_t left = std::abs(int64_t(offset));
     for (int position = base & 31; position >= 0 && position < 32;
          position += step)
       if ((mask >> position & 1) && --left == 0)
@@ -166,20 +165,28 @@ static Flow runLop3(Warp &warp, const Inst &inst, LaneMask mask) {
   const auto *c = warp.lanes<uint32_t>(inst.op[3]);
   auto *holds = warp.lanes<uint8_t>(inst.op[4]);
   const auto *with = warp.lanes<uint8_t>(inst.op[5]);
-  uint32_t minterms[8];
-  for (unsigned i = 0; i < 8; ++i)
-    minterms[i] = inst.imm >> i & 1 ? ~0u : 0;
+  // A tree of choices, by c first: of two results the even one, and where they
+  // differ.
+  uint32_t even[4], differs[4], results[kNumLanes];
+  for (unsigned i = 0; i < 4; ++i) {
+    even[i] = inst.imm >> 2 * i & 1 ? ~0u : 0;
+    differs[i] = even[i] ^ (inst.imm >> (2 * i + 1) & 1 ? ~0u : 0);
+  }
+  for (unsigned lane = 0; lane < kNumLanes; ++lane) {
+    uint32_t x = a[lane], y = b[lane], z = c[lane], byC[4];
+    for (unsigned i = 0; i < 4; ++i)
+      byC[i] = even[i] ^ (differs[i] & z);
+    uint32_t low = byC[0] ^ ((byC[0] ^ byC[1]) & y);
+    uint32_t high = byC[2] ^ ((byC[2] ^ byC[3]) & y);
+    results[lane] = low ^ ((low ^ high) & x);
+  }
   forEachLane(mask, [&](unsigned lane) {
-    uint32_t x = a[lane], y = b[lane], z = c[lane], result = 0;
-    for (unsigned i = 0; i < 8; ++i)
-      result |=
-          minterms[i] & (i & 4 ? x : ~x) & (i & 2 ? y : ~y) & (i & 1 ? z : ~z);
-    to[lane] = result;
+    to[lane] = results[lane];
     bool other = (with[lane] != 0) != (inst.flags != 0);
     if (BoolOp == 1)
-      holds[lane] = (result != 0) | other;
+      holds[lane] = (results[lane] != 0) | other;
     if (BoolOp == 2)
-      holds[lane] = (result != 0) & other;
+      holds[lane] = (results[lane] != 0) & other;
   });
   return Flow::Next;
 }
@@ -314,6 +321,8 @@ static bool decodeLop3(Decoder &decoder) {
   std::optional<int64_t> table = decoder.immediate(operands[4]);
   if (!table)
     return false;
+  if (*table < 0 || *table > 255)
+    return decoder.fail("expected a table of 0 to 255");
   inst.imm = *table;
   inst.run = isOr ? runLop3<1> : isAnd ? runLop3<2> : runLop3<0>;
   Operand result = operands[0];

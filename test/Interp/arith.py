@@ -722,6 +722,7 @@ REFUSED = (
     ("cvt.rni.f32.s32 %D, %A;", "f32 s32", ".rni"), ("cvt.rn.f64.f32 %D, %A;", "f64 f32", ".rn"),
     ("cvt.rn.e4m3x2.f32 %D, %A, %B;", "b16 f32 f32", ".satfinite"), ("cvt.rm.bf16x2.f32 %D, %A, %B;", "b32 f32 f32", "rounding modifier"),
     ("cvt.rna.relu.tf32.f32 %D, %A;", "b32 f32", ".relu"), ("cvt.rn.relu.f64.f32 %D, %A;", "f64 f32", ".r"),
+    ("lop3.b32 %D, %A, %B, %C, 256;", "b32 b32 b32 b32", "0 to 255"), ("bfi.u32 %D, %A, %B, 1, 2;", "b32 b32 b32", ".b32 or .b64"),
     ("vadd.u32.u32.u32 %D, %A, %B;", "u32 u32 u32", "not an instruction"), ("add.s32 %D, %A;", "s32 s32", "expected 3 operands"),
     ("add.s64 %D, %A, %B;", "s64 s64 s32", "expected a register of type"),
 )  # fmt: skip
