@@ -83,7 +83,7 @@ template <bool IsMax, bool KeepsNaN, bool XorSign> struct MinMax {
 struct Ex2 {
   static constexpr unsigned kSources = 1;
   static float apply(float a, float, float) {
-    return toOddFloat(std::exp2(double(a)));
+    return toOddFloat(exp2Series(a));
   }
 };
 struct Tanh {
