@@ -147,31 +147,36 @@ static void markWritten(DeviceMemory &memory, const TensorTile &tile) {
   });
 }
 
-static Flow startTensorStore(Warp &warp, const Inst &inst, unsigned lane) {
+/// The reduction of a store, if it has one, and its coordinates.
+static Flow checkStore(Warp &warp, const Inst &inst, unsigned lane,
+                       const TensorTile &tile, Reduction &reduction) {
   const auto &data = inst.getData<TensorData>();
-  TensorTile tile;
-  if (readTile(warp, inst, lane, tile) == Flow::Stop)
-    return Flow::Stop;
-  Reduction reduction = nullptr;
-  if (!data.operation.empty()) {
-    reduction = findReduction(data, tile.map);
-    if (!reduction)
-      return warp.report(inst, lane, Check::Fault,
-                         "has no reduction ." + data.operation +
-                             " of elements of type " +
-                             std::string(getName(tile.map.dataType)));
-  }
+  reduction = data.operation.empty() ? nullptr : findReduction(data, tile.map);
+  if (!data.operation.empty() && !reduction)
+    return warp.report(inst, lane, Check::Fault,
+                       "has no reduction ." + data.operation +
+                           " of elements of type " +
+                           std::string(getName(tile.map.dataType)));
   for (unsigned i = 0; i < tile.map.rank; ++i)
     if (tile.coordinates[i] < 0)
       return warp.report(inst, lane, Check::Fault,
                          "stores at the negative coordinate " +
                              std::to_string(tile.coordinates[i]) +
                              " of dimension " + std::to_string(i));
-  Access kind = reduction ? Access::Atomic : Access::Write;
+  return checkGlobal(warp, inst, lane, tile,
+                     reduction ? Access::Atomic : Access::Write);
+}
+
+static Flow startTensorStore(Warp &warp, const Inst &inst, unsigned lane) {
+  const auto &data = inst.getData<TensorData>();
+  TensorTile tile;
+  Reduction reduction;
+  if (readTile(warp, inst, lane, tile) == Flow::Stop ||
+      checkStore(warp, inst, lane, tile, reduction) == Flow::Stop)
+    return Flow::Stop;
   uint32_t size = tile.map.getBoxBytes();
   Warp::Place place;
-  if (checkGlobal(warp, inst, lane, tile, kind) == Flow::Stop ||
-      !warp.locate(inst, lane, data.shared.space, data.shared.get(warp, lane),
+  if (!warp.locate(inst, lane, data.shared.space, data.shared.get(warp, lane),
                    size, kSharedAlign, /*isWrite=*/false, place))
     return Flow::Stop;
   if (place.block != &warp.getBlock())

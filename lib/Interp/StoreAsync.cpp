@@ -30,14 +30,21 @@ struct StoreAsyncData : InstData {
 // Handler (ISA 9.7.9.12, 9.7.13.7)
 //===----------------------------------------------------------------------===//
 
+/// A lane's values side by side.
+static std::array<uint8_t, 32>
+readValues(Warp &warp, const StoreAsyncData &data, unsigned lane) {
+  std::array<uint8_t, 32> bytes{};
+  uint8_t *to = bytes.data();
+  for (uint32_t slot : data.values) {
+    std::memcpy(to, warp.lanes<uint8_t>(slot) + lane * data.size, data.size);
+    to += data.size;
+  }
+  return bytes;
+}
+
 static Flow startLane(Warp &warp, const Inst &inst, unsigned lane) {
   const auto &data = inst.getData<StoreAsyncData>();
-  uint32_t count = data.values.size(), size = count * data.size;
-  std::array<uint8_t, 32> bytes;
-  for (uint32_t i = 0; i < count; ++i)
-    std::memcpy(bytes.data() + i * data.size,
-                warp.lanes<uint8_t>(data.values[i]) + lane * data.size,
-                data.size);
+  uint32_t size = data.values.size() * data.size;
   Warp::Place place;
   MbarrierPlace barrier;
   if (!warp.locate(inst, lane, data.destination.space,
@@ -61,7 +68,8 @@ static Flow startLane(Warp &warp, const Inst &inst, unsigned lane) {
   load.bytes = size;
   load.proxy = Proxy::Generic;
   load.isReduction = data.reduction != nullptr;
-  load.write = [=, to = place.data, reduction = data.reduction] {
+  load.write = [bytes = readValues(warp, data, lane), size, to = place.data,
+                reduction = data.reduction] {
     if (reduction)
       reduction(to, bytes.data(), size);
     else
