@@ -310,6 +310,7 @@ static bool decodeCvt(Decoder &decoder) {
 }
 
 const OpcodeEntry sparsedrop::ptx::kConvertOpcodes[] = {
+    {"cvt.pack", decodeSaturatedPack},
     {"cvt", decodeCvt},
     {"", nullptr},
 };

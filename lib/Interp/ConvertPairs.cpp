@@ -13,6 +13,8 @@
 #include "Lanes.h"
 #include "Machine.h"
 
+#include <algorithm>
+
 using namespace sparsedrop::ptx;
 
 bool sparsedrop::ptx::isPairConversion(const Instruction &instruction) {
@@ -228,4 +230,54 @@ bool sparsedrop::ptx::decodePairConversion(Decoder &decoder) {
            (form.sources < 2 || decoder.readSource(2, source));
   }
   return decoder.fail("has no form of these types that is supported");
+}
+
+//===----------------------------------------------------------------------===//
+// cvt.pack (ISA 9.7.9.22)
+//===----------------------------------------------------------------------===//
+
+/// b saturated, above it a, above these what c has lowest. Inst::flags is the
+/// number of bits of a part.
+template <bool IsSigned>
+static Flow runSaturatedPack(Warp &warp, const Inst &inst, LaneMask mask) {
+  auto *to = warp.lanes<uint32_t>(inst.op[0]);
+  const auto *a = warp.lanes<int32_t>(inst.op[1]);
+  const auto *b = warp.lanes<int32_t>(inst.op[2]);
+  const auto *c = warp.lanes<uint32_t>(inst.op[3]);
+  unsigned bits = inst.flags;
+  uint32_t ones = (1u << bits) - 1;
+  int32_t high = IsSigned ? ones >> 1 : ones, low = IsSigned ? -high - 1 : 0;
+  forEachLane(mask, [&](unsigned lane) {
+    uint32_t first = std::clamp(b[lane], low, high) & ones;
+    uint32_t second = std::clamp(a[lane], low, high) & ones;
+    uint32_t rest = bits < 16 ? c[lane] << (2 * bits % 32) : 0;
+    to[lane] = first | second << bits | rest;
+  });
+  return Flow::Next;
+}
+
+bool sparsedrop::ptx::decodeSaturatedPack(Decoder &decoder) {
+  Inst &inst = decoder.inst();
+  inst.kind = Class::Convert;
+  decoder.take("pack");
+  if (!decoder.take("sat"))
+    return decoder.fail("expected .sat");
+  std::string_view part = decoder.takeAny();
+  const std::pair<std::string_view, unsigned> kWidths[] = {
+      {"16", 16}, {"8", 8}, {"4", 4}, {"2", 2}};
+  for (auto [width, bits] : kWidths)
+    if (!part.empty() && part.substr(1) == width)
+      inst.flags = bits;
+  bool isSigned = !part.empty() && part[0] == 's';
+  if (!inst.flags || (!isSigned && part[0] != 'u') || !decoder.take("s32"))
+    return decoder.fail("has no form of these types that is supported");
+  inst.run = isSigned ? runSaturatedPack<true> : runSaturatedPack<false>;
+  bool hasRest = inst.flags < 16;
+  if (hasRest && !decoder.take("b32"))
+    return decoder.fail("expected the type .b32 of what is above");
+  return decoder.requireArch(inst.flags < 8 ? 75 : 72) &&
+         decoder.expectOperands(hasRest ? 4 : 3) &&
+         decoder.readDestination(0, Type::B32) &&
+         decoder.readSource(1, Type::S32) && decoder.readSource(2, Type::S32) &&
+         (!hasRest || decoder.readSource(3, Type::B32));
 }

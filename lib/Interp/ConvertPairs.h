@@ -18,6 +18,8 @@ class Decoder;
 /// Whether a cvt is to or from two values in one register, or to .tf32.
 bool isPairConversion(const Instruction &instruction);
 bool decodePairConversion(Decoder &decoder);
+/// cvt.pack: two integers of 32 bits, saturated.
+bool decodeSaturatedPack(Decoder &decoder);
 
 } // namespace sparsedrop::ptx
 

@@ -695,6 +695,15 @@ for k in ("e4m3", "e5m2"):
         form(f"cvt.rn.satfinite{relu}.{k}x2.f16x2 %D, %A;", f"{k}x2 f16x2", lambda a, f=half, x=fix: x(f(a & 0xFFFF)) | x(f(a >> 16)) << 8)
         back = convert("f16", k, relu=bool(relu))
         form(f"cvt.rn{relu}.f16x2.{k}x2 %D, %A;", f"f16x2 {k}x2", lambda a, f=back: f(a & 0xFF) | f(a >> 8) << 16)
+for bits in (2, 4, 8, 16):
+    for sign in "us":
+        low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if sign == "s" else (0, (1 << bits) - 1)
+        part = lambda x, low=low, high=high, n=bits: min(max(to_signed(x, 32), low), high) % (1 << n)  # noqa: E731
+        if bits == 16:
+            form(f"cvt.pack.sat.{sign}16.s32 %D, %A, %B;", "b32 s32 s32", lambda a, b, f=part: f(b) | f(a) << 16)
+        else:
+            form(f"cvt.pack.sat.{sign}{bits}.s32.b32 %D, %A, %B, %C;", "b32 s32 s32 b32",
+                 lambda a, b, c, f=part, n=bits: (f(b) | f(a) << n | c << 2 * n) % 2**32)  # fmt: skip
 TF32 = formats.Format(8, 10)
 for mode in ("rna", "rn", "rz"):
     def to_tf32(a, m=mode):
@@ -723,6 +732,7 @@ REFUSED = (
     ("cvt.rn.e4m3x2.f32 %D, %A, %B;", "b16 f32 f32", ".satfinite"), ("cvt.rm.bf16x2.f32 %D, %A, %B;", "b32 f32 f32", "rounding modifier"),
     ("cvt.rna.relu.tf32.f32 %D, %A;", "b32 f32", ".relu"), ("cvt.rn.relu.f64.f32 %D, %A;", "f64 f32", ".r"),
     ("lop3.b32 %D, %A, %B, %C, 256;", "b32 b32 b32 b32", "0 to 255"), ("bfi.u32 %D, %A, %B, 1, 2;", "b32 b32 b32", ".b32 or .b64"),
+    ("cvt.pack.sat.u8.s32 %D, %A, %B;", "b32 s32 s32", ".b32"),
     ("vadd.u32.u32.u32 %D, %A, %B;", "u32 u32 u32", "not an instruction"), ("add.s32 %D, %A;", "s32 s32", "expected 3 operands"),
     ("add.s64 %D, %A, %B;", "s64 s64 s32", "expected a register of type"),
 )  # fmt: skip
