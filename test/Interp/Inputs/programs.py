@@ -12,6 +12,13 @@ rng = np.random.default_rng(7)
 jobs = []
 
 
+class AnyOrder:
+    """An output whose elements may come in any order."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+
 def program(file, name, args, want, tolerance=0.0, targets=("sm_80", "sm_90a"), label="", **options):
     """A launch: `want` are the outputs; `tolerance` bounds the error relative to
     the largest magnitude of the result."""
@@ -31,17 +38,21 @@ def run(job, text=None):
     title = f"{file} {name} {label} {options}"
     if result.code or result.errors:
         return f"{title}: exit code {result.code}: {result.errors.strip()[:600]}"
-    for i, (got, expected) in enumerate(zip(result.outputs, want)):
+    for i, (got, expected) in enumerate(zip(result.outputs, want, strict=True)):
         if expected is None:
             continue
+        if isinstance(expected, AnyOrder):
+            expected = np.sort(expected.values)
+            got = None if got is None else np.sort(got)
         expected = np.asarray(expected)
         if got is None or got.shape != expected.shape:
             return f"{title}: output {i} is missing or has another shape"
         if tolerance == 0 and expected.dtype.kind in "iu":
             good = got == expected.astype(got.dtype)
         else:
-            scale = np.abs(expected.astype(np.float64)).max(initial=0)
-            good = np.abs(got.astype(np.float64) - expected) <= tolerance * max(scale, 1e-30)
+            finite = np.isfinite(expected)
+            scale = np.abs(expected[finite].astype(np.float64)).max(initial=0)
+            good = np.isclose(got.astype(np.float64), expected, rtol=0, atol=tolerance * scale, equal_nan=True)
         if not good.all():
             at = tuple(np.argwhere(~good)[0])
             return f"{title}: output {i} at {at}: {got[at]}, expected {expected[at]}"
@@ -70,7 +81,9 @@ for n in (1, 31, 1000, 4097):
     y = rng.standard_normal(n)
     program("reductions", "reduce_shuffle", [y, Out("f64", (1,)), *i32(n)], [[y.sum()]], 2.0**-50 * np.abs(y).sum() / abs(y.sum()) * 64, grid=1, block=192)
     z = rng.integers(-1000, 1000, n, dtype=np.int32)
-    program("reductions", "reduce_last_block", [z, Out("i32", (5,)), InOut(np.zeros(1, np.uint32)), Out("i32", (1,)), *i32(n)], [None, [5], np.array([z.sum()])], grid=5, block=128)
+    threads = np.arange(n) % (5 * 128)
+    per_block = np.bincount(threads // 128, z, 5).astype(np.int32)
+    program("reductions", "reduce_last_block", [z, Out("i32", (5,)), InOut(np.zeros(1, np.uint32)), Out("i32", (1,)), *i32(n)], [per_block, [5], np.array([z.sum()])], grid=5, block=128)
     if n <= 256:
         program("scans", "scan_shared", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256, shared=2048)
         program("scans", "scan_shuffle", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256)
@@ -85,7 +98,34 @@ for n in (1, 777, 5000):
     program("histogram", "count_keys", [keys, InOut(np.zeros(10, np.uint32)), *i32(n)], [np.bincount(keys, minlength=10)], grid=-(-n // 64), block=64)
     z = rng.integers(-100, 100, n, dtype=np.int32)
     kept = int((z > 20).sum())
-    program("histogram", "filter", [z, Out("i32", (n,)), InOut(np.zeros(1, np.uint32)), *i32(20, n)], [None, [kept]], grid=-(-n // 64), block=64)
+    program("histogram", "filter", [z, InOut(np.zeros(n, np.int32)), InOut(np.zeros(1, np.uint32)), *i32(20, n)], [AnyOrder(np.where(z > 20, z, 0)), [kept]], grid=-(-n // 64), block=64)
+
+#
+# Vectors and text
+#
+
+for n in (1, 33, 1000):
+    a, b = rng.standard_normal((2, n)).astype(np.float32)
+    program("vectors", "add", [a, b, Out("f32", (n,)), *i32(n)], [a + b], grid=2, block=96)  # one rounding
+    for step_x, step_y in ((1, 1), (3, 2)):
+        # One rounding of the fma, at most one more of NumPy's product.
+        x, y = rng.standard_normal(n * step_x), rng.standard_normal(n * step_y)
+        want = y.copy()
+        want[::step_y] += 1.5 * x[::step_x]
+        program("vectors", "axpy_double", ["f64:1.5", x, f"i32:{step_x}", InOut(y), f"i32:{step_y}", *i32(n)], [want], 2.0**-51, grid=3, block=32)
+for columns, stride, period, first in ((1, 1, 1, 0), (8, 12, 3, 2), (45, 47, 2, 1), (300, 300, 4, 0)):
+    x = rng.standard_normal((5 * period, stride)).astype(np.float32)
+    program("vectors", "gather_rows", [x, Out("f32", (5, columns)), *i32(columns, stride, period, first)], [x[first::period, :columns]], grid=5, block=64)
+for words in (1, 37, 128):
+    x = rng.choice(np.frombuffer(b"`azAZ{@[\x7f\x80\xe1\xfa\xff\0", np.uint8), 4 * words)
+    small = (x >= ord("a")) & (x <= ord("z"))
+    program("text", "capitals", [x.view(np.uint32), Out("u32", (words,)), InOut(np.zeros(1, np.uint32)), *i32(words)],
+            [np.where(small, x - 32, x).astype(np.uint8).view(np.uint32), [small.sum()]], grid=-(-words // 64), block=64)  # fmt: skip
+    x = rng.choice(np.frombuffer(b"ab", np.uint8), 4 * words)
+    x[-4:] = np.frombuffer(b"abba", np.uint8)
+    found = [bytes(x[i : i + 4]) == b"abba" for i in range(4 * words)]
+    program("text", "find_pattern", [x.view(np.uint32), f"u32:{int.from_bytes(b'abba', 'little')}", Out("u8", (4 * words,)), *i32(words)],
+            [np.array(found, np.uint8)], grid=-(-words // 64), block=64)  # fmt: skip
 
 #
 # Matrices: k products and sums, (k + 1) * 2^-24 of the sum of magnitudes
@@ -131,6 +171,9 @@ for n in (1, 45, 300):
 for n in (32, 256):
     x = rng.integers(0, 2**32, n, dtype=np.uint32)
     program("signals", "bitonic_sort", [InOut(x)], [np.sort(x)], grid=1, block=n, shared=4 * n)
+for n in (1, 2, 77, 128):
+    x = rng.integers(-99, 99, n, dtype=np.int32)
+    program("signals", "odd_even_sort", [InOut(x), *i32(n)], [np.sort(x)], grid=1, block=64, shared=4 * n)
 lengths = rng.integers(0, 17, 64, dtype=np.int32)
 lists = rng.integers(-99, 99, (64, 16), dtype=np.int32)
 want = lists.copy()
@@ -167,6 +210,34 @@ def interpret(thread):
 
 
 program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([interpret(i) for i in range(40)])], grid=1, block=40)
+
+
+def run_machine(thread, code):
+    stack, top, below, at, steps = [0] * 8, thread, 1, thread % 4, 0
+    while at < len(code) and steps < 100:
+        match code[at]:
+            case 0: top += below
+            case 1: below = top
+            case 2: stack[top & 7] = below
+            case 3: below = stack[top & 7]
+            case 4: stack[0] += top
+            case 5: top = top * 3 + 1
+            case 6: at += 2 * (top & 1)
+            case 7: stack[7] ^= top
+            case 8: top = bin(top).count("1")
+            case 9: at = len(code)
+            case _: top -= 1
+        top, stack[0] = top % 2**32, stack[0] % 2**32
+        at, steps = at + 1, steps + 1
+    return stack, (top * 7 + below + steps) % 2**32
+
+
+for length in (1, 9, 60):
+    code = rng.choice(np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 200], np.uint8), length)
+    code[length // 2 + 1 :: 7] = 9
+    stacks, results = zip(*(run_machine(i, code.tolist()) for i in range(96)))
+    program("switches", "run_machine", [code, *i32(length), InOut(np.zeros((96, 8), np.uint32)), Out("u32", (96,))],
+            [np.array(stacks, np.uint32), np.array(results, np.uint32)], grid=2, block=48)  # fmt: skip
 exponents = rng.integers(0, 9, 33, dtype=np.int32)
 base = 0.5 - 1.25j
 powers = base ** exponents.astype(np.float64)
@@ -282,20 +353,46 @@ program("mma", "stream_sums", [x, Out("i32", (128,)), *i32(11)], [sum(np.roll(x[
 #
 
 
-x = rng.standard_normal((90, 2)).astype(np.float32) * 100
-program("fp8", "to_fp8", [x, Out("u16", (90,)), Out("u16", (90,)), *i32(90)], [None, None], targets=HOPPER, grid=3, block=32)
 codes = np.arange(256, dtype=np.uint8)
-sign, exponent, mantissa = np.where(codes & 128, -1.0, 1.0), codes >> 3 & 15, codes & 7
+sign = np.where(codes & 128, -1.0, 1.0)
+exponent, mantissa = codes >> 3 & 15, codes & 7
 e4m3 = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent.astype(int) - 7)) * sign
+e4m3[[0x7F, 0xFF]] = np.nan
 exponent, mantissa = codes >> 2 & 31, codes & 3
 e5m2 = np.where(exponent == 0, mantissa / 4 * 2.0**-14, (1 + mantissa / 4) * 2.0 ** (exponent.astype(int) - 15)) * sign
-finite = [c for c in range(256) if c & 127 != 127 and c >> 2 & 31 != 31]
-program("fp8", "from_fp8", [codes[finite], Out("f32", (len(finite),)), Out("f32", (len(finite),))], [e4m3[finite], e5m2[finite]], targets=HOPPER, grid=1, block=len(finite))
+e5m2[exponent == 31] = np.where(mantissa[exponent == 31] == 0, np.inf, np.nan) * sign[exponent == 31]
+program("fp8", "from_fp8", [codes, Out("f32", (256,)), Out("f32", (256,))], [e4m3, e5m2], targets=HOPPER, grid=1, block=256)
+
+
+def to_fp8(values, table):
+    """Pairs of codes: the nearest finite value, of two the even one (ISA 9.7.9.21,
+    .satfinite); the first of a pair is in the low byte."""
+    positive = table[:128][np.isfinite(table[:128])]
+    distance = np.abs(np.abs(values)[..., None].clip(max=positive[-1]).astype(np.float64) - positive)
+    nearest = distance == distance.min(-1, keepdims=True)
+    even = np.arange(positive.size) % 2 == 0
+    code = np.where(nearest.sum(-1) > 1, (nearest & even).argmax(-1), nearest.argmax(-1))
+    code = np.where(np.isnan(values), 0x7F, code | np.signbit(values) * 128)
+    return (code[:, 0] | code[:, 1] << 8).astype(np.uint16)
+
+
+# Each value, the middle between neighbours, and what is just beside it.
+middle = np.concatenate([(t[:-1] + t[1:]) / 2 for t in (np.unique(e4m3[np.isfinite(e4m3)]), np.unique(e5m2[np.isfinite(e5m2)]))]).astype(np.float32)
+special = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 448, 464, 480, 57344, 61440, 3e38, 1e-40], np.float32)
+x = np.concatenate([special, e4m3, e5m2, middle, np.nextafter(middle, np.float32(np.inf)), np.nextafter(middle, np.float32(-np.inf)),
+                    rng.standard_normal(200) * 100]).astype(np.float32)  # fmt: skip
+x = np.resize(x, (x.size // 2, 2))
+n = len(x)
+program("fp8", "to_fp8", [x, Out("u16", (n,)), Out("u16", (n,)), *i32(n)], [to_fp8(x, e4m3), to_fp8(x, e5m2)], targets=HOPPER, grid=-(-n // 32), block=32)
 x = rng.integers(-99, 99, 512, dtype=np.int32)
 blocks = np.roll(x.reshape(2, 4, 64), -1, axis=1)[:, :, ::-1]
 program("clusters", "rotate_blocks", [x, Out("i32", (512,))], [blocks.ravel()], targets=HOPPER, grid=8, block=64)
-x = rng.integers(0, 256, 3000, dtype=np.uint8)
-program("clusters", "cluster_histogram", [x, InOut(np.zeros(256, np.uint32)), *i32(3000)], [np.bincount(x, minlength=256)], targets=HOPPER, grid=4, block=64)
+for n in (1, 777, 3000):
+    x = rng.integers(0, 256, n, dtype=np.uint8)
+    program("clusters", "cluster_histogram", [x, InOut(np.zeros(256, np.uint32)), *i32(n)], [np.bincount(x, minlength=256)], targets=HOPPER, grid=4, block=64)
+for threads in (1, 45, 64):
+    x = rng.integers(-99, 99, (3, 2 * threads), dtype=np.int32)
+    program("clusters", "count_above", [x, Out("u32", (3,)), *i32(10)], [(x > 10).sum(1)], targets=HOPPER, grid=6, block=threads, seed=threads)
 x = rng.integers(-99, 99, (8, 32), dtype=np.int32)
 for seed in (0, 4):
     program("clusters", "send_sums", [x, InOut(np.zeros(8, np.int32))], [x.sum(1)], targets=HOPPER, grid=8, block=32, seed=seed)
@@ -320,11 +417,13 @@ for tiles in (1, 2, 3, 10):
     for seed in (0, 1):
         program("tma", "pipeline_sums", [("map", x, f"tensormap@IN0:f32:256,{8 * tiles}:1024:128,8:1,1:none:none:zero"), Out("f32", (256,)), *i32(tiles)],
                 [x.sum(0, dtype=np.float64)], 80 * EPS * 8, targets=HOPPER, grid=2, block=160, seed=seed)  # fmt: skip
-for m, n, k in ((128, 128, 64), (200, 136, 72), (64, 256, 520)):
-    a, b = halves(m, k), halves(n, k)
+# The last: rows of a that a dropout of period 3 keeps, by the map's stride.
+for m, n, k, period, first in ((128, 128, 64, 1, 0), (1, 1, 8, 1, 0), (200, 136, 72, 1, 0), (64, 256, 520, 1, 0), (70, 33, 136, 3, 2)):
+    wide, b = halves(m * period, k), halves(n, k)
+    rows = wide.ravel()[first * k :]
     program("wgmma", "wgmma_matmul",
-            [("map", a, f"tensormap@IN0:f16:{k},{m}:{2 * k}:64,128:1,1:128:none:zero"), ("map", b, f"tensormap@IN0:f16:{k},{n}:{2 * k}:64,128:1,1:128:none:zero"),
+            [("map", rows, f"tensormap@IN0:f16:{k},{m}:{2 * k * period}:64,128:1,1:128:none:zero"), ("map", b, f"tensormap@IN0:f16:{k},{n}:{2 * k}:64,128:1,1:128:none:zero"),
              Out("f32", (m, n)), *i32(m, n, k)],
-            [a.astype(np.float64) @ b.T.astype(np.float64)], targets=HOPPER, grid=f"{-(-n // 128)},{-(-m // 128)}", block=384, shared=3 * 2 * 16384)  # fmt: skip
+            [wide[first::period].astype(np.float64) @ b.T.astype(np.float64)], targets=HOPPER, grid=f"{-(-n // 128)},{-(-m // 128)}", block=384, shared=3 * 2 * 16384)  # fmt: skip
 a, b = halves(64, 64), halves(32, 64)
 program("wgmma", "wgmma_registers", [a, b, Out("f32", (64, 32)), "f32:0.5"], [0.5 * a.astype(np.float64) @ b.T.astype(np.float64)], targets=HOPPER, grid=1, block=128)

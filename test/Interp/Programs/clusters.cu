@@ -1,6 +1,8 @@
 // Clusters: exchange through distributed shared memory, a histogram whose bins
 // are shared out, signals by st.async.
 
+#include "hopper.h"
+
 #include <cooperative_groups.h>
 namespace cg = cooperative_groups;
 
@@ -46,21 +48,21 @@ extern "C" __global__ void __cluster_dims__(4, 1, 1)
   }
   cluster.sync();
   if (rank == 0 && threadIdx.x == 0)
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], 16;" ::"r"(
-                     own)
-                 : "memory");
-  int sum =
-      __reduce_add_sync(~0u, in[blockIdx.x * blockDim.x + threadIdx.x]);
+    asm volatile(
+        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], 16;" ::"r"(own)
+        : "memory");
+  int sum = __reduce_add_sync(~0u, in[blockIdx.x * blockDim.x + threadIdx.x]);
   if (threadIdx.x == 0) {
     unsigned to = (unsigned)__cvta_generic_to_shared(&sums[rank]), far, signal;
     asm volatile("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(far) : "r"(to));
     asm volatile("mapa.shared::cluster.u32 %0, %1, 0;"
                  : "=r"(signal)
                  : "r"(own));
-    asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.s32"
-                 " [%0], %1, [%2];" ::"r"(far),
-                 "r"(sum), "r"(signal)
-                 : "memory");
+    asm volatile(
+        "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.s32"
+        " [%0], %1, [%2];" ::"r"(far),
+        "r"(sum), "r"(signal)
+        : "memory");
   }
   if (rank == 0) {
     asm volatile("{\n.reg .pred done;\nWAIT: "
@@ -85,4 +87,40 @@ extern "C" __global__ void misc(int *out) {
   int leaders = __reduce_add_sync(~0u, (int)elected);
   out[threadIdx.x] = leaders * 10 + later;
   asm volatile("griddepcontrol.launch_dependents;");
+}
+
+// Threads whose value is above a limit add to a counter of the first block by
+// red.async; its mbarrier counts four bytes for each thread.
+extern "C" __global__ void __cluster_dims__(2, 1, 1)
+    count_above(const int *in, unsigned *out, int limit) {
+  __shared__ __align__(8) unsigned long long barrier;
+  __shared__ unsigned counter;
+  auto cluster = cg::this_cluster();
+  unsigned own = address_of(&barrier), bytes = 2 * blockDim.x * 4;
+  if (threadIdx.x == 0) {
+    counter = 0;
+    init(own, 1);
+    fence_init();
+  }
+  cluster.sync();
+  bool is_first = cluster.block_rank() == 0;
+  if (is_first && threadIdx.x == 0)
+    expect(own, bytes);
+  unsigned far, signal;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, 0;"
+               : "=r"(far)
+               : "r"(address_of(&counter)));
+  asm volatile("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(signal) : "r"(own));
+  unsigned above = in[blockIdx.x * blockDim.x + threadIdx.x] > limit;
+  asm volatile(
+      "red.async.relaxed.cluster.shared::cluster."
+      "mbarrier::complete_tx::bytes.add.u32 [%0], %1, [%2];" ::"r"(far),
+      "r"(above), "r"(signal)
+      : "memory");
+  if (is_first) {
+    wait(own, 0);
+    if (threadIdx.x == 0)
+      out[blockIdx.x / 2] = counter;
+  }
+  cluster.sync();
 }

@@ -47,3 +47,23 @@ extern "C" __global__ void insertion_sort(const int *in, const int *lengths,
   for (int k = 0; k < length; ++k)
     out[i * 16 + k] = list[k];
 }
+
+// Neighbours change places until n values are in order: threads diverge by what
+// they compare, and those past the end only wait.
+extern "C" __global__ void odd_even_sort(int *values, int n) {
+  extern __shared__ int list[];
+  for (int i = threadIdx.x; i < n; i += blockDim.x)
+    list[i] = values[i];
+  __syncthreads();
+  for (int round = 0; round < n; ++round) {
+    int i = 2 * threadIdx.x + round % 2;
+    if (i + 1 < n && list[i] > list[i + 1]) {
+      int value = list[i];
+      list[i] = list[i + 1];
+      list[i + 1] = value;
+    }
+    __syncthreads();
+  }
+  for (int i = threadIdx.x; i < n; i += blockDim.x)
+    values[i] = list[i];
+}
