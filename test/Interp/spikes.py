@@ -128,6 +128,26 @@ for kind, bn, consumers, mrep, layout in (("f16", 128, 2, 1, "tn"), ("bf16", 160
         options += ["--setmaxnreg", "40,240"]
     text = lower("nvvm", name, "ws_gemm.py", *options)
     wgmma_gemm(name, text, kind, layout, 64 * mrep * consumers, bn, 128 * (consumers + 1), shared_of(name + ".mlir"), SIZES)
+wgmma_gemm("ws_scale", lower("nvvm", "ws_scale"), "bf16", "tn", 128, 256, 384, shared_of("ws_scale.mlir"), SIZES)
+# A has all its columns in memory, of which the kernel picks every second one.
+text = lower("nvvm", "ws_rs")
+for m, n, k, parity in ((1, 8, 8, 0), (128, 256, 64, 1), (200, 136, 72, 0), (130, 264, 200, 1)):
+    a, b = integers(m, 2 * k), integers(n, k)
+    maps = [tensor_map(encode(a, "bf16"), m, 2 * k, 2 * k, (128, 64), "bf16"), tensor_map(encode(b, "bf16"), n, k, k, (256, 64), "bf16")]
+    want = np.full((m, n + 8), np.nan, np.float32)
+    want[:, :n] = a[:, parity::2] @ b.T
+    args = [*maps, InOut(poisoned(m, n + 8, "bf16")), f"i64:{n + 8}", f"i32:{-(-k // 64)}", f"i32:{m}", f"i32:{n}", f"i32:{parity}"]
+    expect(f"ws_rs {m}x{n}x{k} parity {parity}", text, args, want, "bf16", grid=f"{-(-n // 256)},{-(-m // 128)}", block=384, shared=shared_of("ws_rs.mlir"))
+# Persistent, in clusters of two that share the tile of B; C is stored by TMA.
+text = lower("nvvm", "ws_fast")
+for m, n, k, group, clusters in ((1, 8, 8, 1, 1), (256, 256, 64, 1, 1), (300, 264, 72, 1, 2), (600, 520, 136, 2, 2), (130, 776, 200, 1, 3)):
+    a, b = integers(m, k), integers(n, k)
+    want = np.full((m, n), np.nan, np.float32)
+    want[:, :] = a @ b.T
+    maps = [tensor_map(encode(a, "bf16"), m, k, k, (128, 64), "bf16"), tensor_map(encode(b, "bf16"), n, k, k, (128, 64), "bf16"),
+            tensor_map(InOut(poisoned(m, n, "bf16")), m, n, n, (64, 64), "bf16")]  # fmt: skip
+    args = [*maps, f"i32:{-(-k // 64)}", f"i32:{-(-m // 256)}", f"i32:{-(-n // 256)}", f"i32:{group}"]
+    expect(f"ws_fast {m}x{n}x{k}", text, args, want, "bf16", grid=2 * clusters, block=384, cluster=2, shared=shared_of("ws_fast.mlir"))
 for kind in ("f16", "bf16"):
     text = lower("sm80", f"sm80_cpasync_{kind}")
     for m, n, k, period, first in [(1, 8, 8, 1, 0), (128, 128, 64, 1, 0), (200, 136, 72, 1, 0), (70, 40, 136, 3, 1), (129, 264, 32, 2, 1)]:
