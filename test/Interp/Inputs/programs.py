@@ -12,16 +12,16 @@ rng = np.random.default_rng(7)
 jobs = []
 
 
-class AnyOrder:
-    """An output whose elements may come in any order."""
-
-    def __init__(self, values):
-        self.values = np.asarray(values)
+def in_any_order(values):
+    """For an output whose elements may come in any order: what it must be, if it
+    has the ranks that it has."""
+    return lambda got: np.sort(values)[np.argsort(np.argsort(got, kind="stable"))]
 
 
 def program(file, name, args, want, tolerance=0.0, targets=("sm_80", "sm_90a"), label="", **options):
-    """A launch: `want` are the outputs; `tolerance` bounds the error relative to
-    the largest magnitude of the result."""
+    """A launch: `want` are the outputs, or functions of what came that say what
+    should have come; `tolerance` bounds the error of floats relative to the largest
+    magnitude of the result."""
     for target in targets:
         jobs.append((f"{file}.{target}.ptx", name, args, want, tolerance, label, options))
 
@@ -38,16 +38,15 @@ def run(job, text=None):
     title = f"{file} {name} {label} {options}"
     if result.code or result.errors:
         return f"{title}: exit code {result.code}: {result.errors.strip()[:600]}"
-    for i, (got, expected) in enumerate(zip(result.outputs, want, strict=True)):
-        if expected is None:
-            continue
-        if isinstance(expected, AnyOrder):
-            expected = np.sort(expected.values)
-            got = None if got is None else np.sort(got)
+    if len(result.outputs) != len(want):
+        return f"{title}: {len(result.outputs)} outputs, expected {len(want)}"
+    for i, (got, expected) in enumerate(zip(result.outputs, want)):
+        if callable(expected) and got is not None:
+            expected = expected(got)
         expected = np.asarray(expected)
         if got is None or got.shape != expected.shape:
             return f"{title}: output {i} is missing or has another shape"
-        if tolerance == 0 and expected.dtype.kind in "iu":
+        if expected.dtype.kind in "iu":
             good = got == expected.astype(got.dtype)
         else:
             finite = np.isfinite(expected)
@@ -67,8 +66,8 @@ HOPPER = ("sm_90a",)
 EPS = 2.0**-24
 
 #
-# Reductions and scans. Sums of n floats in some order: n * 2^-24 of the sum of
-# magnitudes, which is below n times the largest; the bound here is loose in n
+# Reductions and scans. A sum is wrong by at most 2^-24 of the sum of magnitudes
+# (2^-53 for f64) for each addition on the way from an element to the result
 #
 
 for n in (1, 31, 1000, 4097):
@@ -76,10 +75,10 @@ for n in (1, 31, 1000, 4097):
     grid = 3
     padded = np.zeros((-(-n // (grid * 256)) * grid * 256), np.float64)
     padded[:n] = x
-    per_block = padded.reshape(-1, grid, 256).sum((0, 2))
-    program("reductions", "reduce_shared", [x, Out("f32", (grid,)), *i32(n)], [per_block], 64 * EPS * max(1, np.abs(x).sum() / max(np.abs(per_block).max(), 1e-9)), grid=grid, block=256)
+    per_block, magnitudes = (v.reshape(-1, grid, 256).sum((0, 2)) for v in (padded, np.abs(padded)))
+    program("reductions", "reduce_shared", [x, Out("f32", (grid,)), *i32(n)], [per_block], (-(-n // 768) + 8) * EPS * magnitudes.max() / np.abs(per_block).max(), grid=grid, block=256)
     y = rng.standard_normal(n)
-    program("reductions", "reduce_shuffle", [y, Out("f64", (1,)), *i32(n)], [[y.sum()]], 2.0**-50 * np.abs(y).sum() / abs(y.sum()) * 64, grid=1, block=192)
+    program("reductions", "reduce_shuffle", [y, Out("f64", (1,)), *i32(n)], [[y.sum()]], (-(-n // 192) + 13) * 2.0**-53 * np.abs(y).sum() / abs(y.sum()), grid=1, block=192)
     z = rng.integers(-1000, 1000, n, dtype=np.int32)
     threads = np.arange(n) % (5 * 128)
     per_block = np.bincount(threads // 128, z, 5).astype(np.int32)
@@ -88,9 +87,10 @@ for n in (1, 31, 1000, 4097):
         program("scans", "scan_shared", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256, shared=2048)
         program("scans", "scan_shuffle", [z, Out("i32", (n,)), *i32(n)], [z.cumsum()], grid=1, block=256)
     blocks = -(-n // 128)
+    states = (2 << 32) + (z.cumsum()[np.minimum(np.arange(1, blocks + 1) * 128, n) - 1] % 2**32).astype(np.uint64)
     for threads in (1, 2):
         program("scans", "scan_lookback", [z, Out("i32", (n,)), InOut(np.zeros(blocks, np.uint64)), InOut(np.zeros(1, np.uint32)), *i32(n)],
-                [z.cumsum(), None, [blocks]], grid=blocks, block=128, threads=threads)  # fmt: skip
+                [z.cumsum(), states, [blocks]], grid=blocks, block=128, threads=threads)  # fmt: skip
 for n in (1, 777, 5000):
     x = rng.integers(0, 256, n, dtype=np.uint8)
     program("histogram", "histogram", [x, InOut(np.zeros(256, np.uint32)), *i32(n)], [np.bincount(x, minlength=256)], grid=3, block=96)
@@ -98,7 +98,7 @@ for n in (1, 777, 5000):
     program("histogram", "count_keys", [keys, InOut(np.zeros(10, np.uint32)), *i32(n)], [np.bincount(keys, minlength=10)], grid=-(-n // 64), block=64)
     z = rng.integers(-100, 100, n, dtype=np.int32)
     kept = int((z > 20).sum())
-    program("histogram", "filter", [z, InOut(np.zeros(n, np.int32)), InOut(np.zeros(1, np.uint32)), *i32(20, n)], [AnyOrder(np.where(z > 20, z, 0)), [kept]], grid=-(-n // 64), block=64)
+    program("histogram", "filter", [z, InOut(np.zeros(n, np.int32)), InOut(np.zeros(1, np.uint32)), *i32(20, n)], [in_any_order(np.where(z > 20, z, 0)), [kept]], grid=-(-n // 64), block=64)
 
 #
 # Vectors and text
@@ -151,7 +151,7 @@ for m, n, stride in ((1, 4, 4), (13, 132, 140), (9, 256, 256)):
     a, x = rng.standard_normal((m, stride)).astype(np.float32), rng.standard_normal(n).astype(np.float32)
     want = a[:, :n].astype(np.float64) @ x
     bound = (np.abs(a[:, :n]) @ np.abs(x)).max() / np.abs(want).max()
-    program("matrices", "matvec", [a, x, Out("f32", (m,)), *i32(m, n, stride)], [want], (n + 1) * EPS * bound, grid=-(-m // 2), block=64)
+    program("matrices", "matvec", [a, x, Out("f32", (m,)), *i32(m, n, stride)], [want], (-(-n // 32) + 9) * EPS * bound, grid=-(-m // 2), block=64)
 
 #
 # Rows and signals
@@ -165,7 +165,11 @@ for n in (1, 45, 300):
     scale = rng.standard_normal(n).astype(np.float32)
     centred = x.astype(np.float64) - x.mean(1, keepdims=True, dtype=np.float64)
     want = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-3) * scale
-    program("rows", "layer_norm", [x, scale, Out("f32", (3, n)), *i32(n), "f32:1e-3"], [want], 1e-5 if n > 1 else 1, grid=3, block=64)
+    # The mean and the variance are sums, n / 64 + 8 additions deep; 8 operations
+    # follow. Cancellation in x - mean makes an error larger by max|x| / deviation.
+    deviation = np.sqrt((centred**2).mean(1) + 1e-3).min()
+    tolerance = (2 * (-(-n // 64) + 8) + 8) * EPS * max(1, np.abs(x).max() / deviation)
+    program("rows", "layer_norm", [x, scale, Out("f32", (3, n)), *i32(n), "f32:1e-3"], [want], tolerance, grid=3, block=64)
     w = np.array([0.25, -0.5, 1.0, 0.5, 0.125])
     program("signals", "convolve", [x[0].copy(), Out("f32", (n,)), *i32(n)], [np.convolve(x[0].astype(np.float64), w[::-1], "same") if n >= 5 else [x[0, 0]]], 8 * EPS, grid=-(-n // 64), block=64)
 for n in (32, 256):
@@ -215,18 +219,15 @@ program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([in
 def run_machine(thread, code):
     stack, top, below, at, steps = [0] * 8, thread, 1, thread % 4, 0
     while at < len(code) and steps < 100:
-        match code[at]:
-            case 0: top += below
-            case 1: below = top
-            case 2: stack[top & 7] = below
-            case 3: below = stack[top & 7]
-            case 4: stack[0] += top
-            case 5: top = top * 3 + 1
-            case 6: at += 2 * (top & 1)
-            case 7: stack[7] ^= top
-            case 8: top = bin(top).count("1")
-            case 9: at = len(code)
-            case _: top -= 1
+        c, place = code[at], top & 7
+        pushed, popped = below, stack[place]
+        at += {6: 2 * (top & 1), 9: len(code)}.get(c, 0)
+        stack[0] += top if c == 4 else 0
+        stack[7] ^= top if c == 7 else 0
+        below = {1: top, 3: popped}.get(c, below)
+        top += {0: pushed, 5: 2 * top + 1, 8: bin(top).count("1") - top}.get(c, -1 if c > 9 else 0)
+        if c == 2:
+            stack[place] = pushed
         top, stack[0] = top % 2**32, stack[0] % 2**32
         at, steps = at + 1, steps + 1
     return stack, (top * 7 + below + steps) % 2**32
@@ -290,9 +291,10 @@ for threads in (1, 2):
     x = rng.standard_normal(90).astype(np.float32)
     want = x.astype(np.float64)
     for _ in range(4):
+        previous = want
         want = (np.concatenate([[0], want[:-1]]) + want * 2 + np.concatenate([want[1:], [0]])) * 0.25
-    program("locks", "smooth", [InOut(x), Out("f32", (90,)), InOut(np.zeros(1, np.uint32)), *i32(90, 4)], [want, None, [12]], 16 * EPS, grid=3, block=32, threads=threads)
-program("locks", "draw_tickets", [InOut(np.zeros(1, np.uint32)), Out("u32", (100,)), "u32:100"], [[100 + 96], None], grid=3, block=32)
+    program("locks", "smooth", [InOut(x), Out("f32", (90,)), InOut(np.zeros(1, np.uint32)), *i32(90, 4)], [want, previous, [12]], 16 * EPS, grid=3, block=32, threads=threads)
+program("locks", "draw_tickets", [InOut(np.zeros(1, np.uint32)), Out("u32", (100,)), "u32:100"], [[100 + 96], lambda owners: np.minimum(owners, 95)], grid=3, block=32)
 x = rng.standard_normal((100, 2)).astype(np.float16)
 half = lambda v: v.astype(np.float16)  # noqa: E731
 # Each fma rounds once: the product and the sum are exact in float64.

@@ -122,5 +122,4 @@ extern "C" __global__ void __cluster_dims__(2, 1, 1)
     if (threadIdx.x == 0)
       out[blockIdx.x / 2] = counter;
   }
-  cluster.sync();
 }
