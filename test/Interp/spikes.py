@@ -60,7 +60,7 @@ def expect(label, text, args, want, kind, **options):
     global count, failures
     count += 1
     for seed in (0, 3):
-        result = runner.run(text, args, name="gemm", seed=seed, **options)
+        result = runner.run(text, args, **{"name": "gemm", "seed": seed, **options})
         got = result.outputs[-1]
         good = result.code == 0 and not result.errors and np.array_equal(decode(got, kind), want, equal_nan=True)
         if not good:
@@ -148,6 +148,17 @@ for m, n, k, group, clusters in ((1, 8, 8, 1, 1), (256, 256, 64, 1, 1), (300, 26
             tensor_map(InOut(poisoned(m, n, "bf16")), m, n, n, (64, 64), "bf16")]  # fmt: skip
     args = [*maps, f"i32:{-(-k // 64)}", f"i32:{-(-m // 256)}", f"i32:{-(-n // 256)}", f"i32:{group}"]
     expect(f"ws_fast {m}x{n}x{k}", text, args, want, "bf16", grid=2 * clusters, block=384, cluster=2, shared=shared_of("ws_fast.mlir"))
+# nvgpu's kernel takes pointers to its maps; M and N are multiples of 128.
+text = lower("nvgpu", "nvgpu_gemm")
+for m, n, k in ((128, 128, 64), (256, 128, 72), (128, 384, 200), (256, 256, 8)):
+    a, b = integers(m, k), integers(k, n)
+    want = np.full((m, n + 8), np.nan, np.float32)
+    want[:, :n] = a @ b
+    pointer = lambda map_: ("map", map_[1], "ptr:" + map_[2])  # noqa: E731
+    maps = [pointer(tensor_map(encode(a, "f16"), m, k, k, (128, 64), "f16")), pointer(tensor_map(encode(b, "f16"), k, n, n, (64, 64), "f16"))]
+    tiles = f"i64:{-(-k // 64)}"
+    args = [*maps, tiles, tiles, "null", InOut(poisoned(m, n + 8, "f32")), "i64:0", f"i64:{m}", f"i64:{n}", f"i64:{n + 8}", "i64:1"]
+    expect(f"nvgpu_gemm {m}x{n}x{k}", text, args, want, "f32", name="gemm_kernel", grid=f"{n // 128},{m // 128}", block=384, shared=131072)
 for kind in ("f16", "bf16"):
     text = lower("sm80", f"sm80_cpasync_{kind}")
     for m, n, k, period, first in [(1, 8, 8, 1, 0), (128, 128, 64, 1, 0), (200, 136, 72, 1, 0), (70, 40, 136, 3, 1), (129, 264, 32, 2, 1)]:

@@ -129,7 +129,7 @@ for arg, expected in (
     ("bytes:zz", "pairs of hexadecimal digits"), ("out:q8:4:@y.npy", "'q8' is no type"), ("out:u8:4x:@y.npy", "'4x' is no shape"),
     ("out:u8:4", "expected out:TYPE:SHAPE:OUT.npy"), ("out:u64:99999999999,99999999999:@y.npy", "too large"), ("inout:@x.npy", "expected inout:"),
     ("ptr:0", "is no buffer that comes before"), ("ptr:x", "is no INDEX"), ("ptr:0+x", "is no INDEX"),
-    ("tensormap", "expected tensormap@BUFFER"), ("tensormap#3:f16:4:", "is no buffer"),
+    ("tensormap", "expected tensormap@BUFFER"), ("ptr:tensormap", "expected tensormap@BUFFER"), ("tensormap#3:f16:4:", "is no buffer"),
 ):  # fmt: skip
     fails(f"argument {arg}", 2, [*LAUNCH, f"--arg={arg}"], expected)
 MAP = "tensormap@f16.npy"

@@ -176,6 +176,8 @@ std::string Arguments::add(const std::string &text) {
     error = addInOut(rest, argument);
   else if (word == "out")
     error = addOutput(rest, argument);
+  else if (rest.rfind("tensormap", 0) == 0 && word == "ptr")
+    error = addTensorMapPointer(rest.substr(9), argument);
   else if (word == "ptr")
     error = addPointer(rest, argument);
   else if (word != text && (word == "bytes" || findType(word)))

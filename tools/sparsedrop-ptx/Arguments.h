@@ -55,6 +55,7 @@ private:
   std::string addOutput(const std::string &rest, Argument &argument);
   std::string addPointer(const std::string &rest, Argument &argument);
   std::string addTensorMap(const std::string &rest, Argument &argument);
+  std::string addTensorMapPointer(const std::string &rest, Argument &argument);
   std::string addTensorMapBuffer(std::string &rest, Argument &argument,
                                  uint64_t &address);
   std::string addBuffer(Buffer buffer, Argument &argument);

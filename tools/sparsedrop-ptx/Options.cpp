@@ -46,6 +46,7 @@ const char *sparsedrop::ptxtool::getHelp() {
          "                               the first three\n"
          "      tensormap#INDEX+OFFSET:TYPE:...\n"
          "                               one over the buffer of an argument\n"
+         "      ptr:tensormap...         a pointer to such a map in memory\n"
          "  --check=LIST        all (default), none, or some of: bounds,\n"
          "                      alignment, uninitialized, race, proxy, async,\n"
          "                      deadlock, divergence\n"

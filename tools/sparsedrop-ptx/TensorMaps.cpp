@@ -134,3 +134,18 @@ std::string Arguments::addTensorMap(const std::string &text,
   argument.bytes.assign(ptx::TensorMapInfo::kBytes, 0);
   return ptx::encodeTensorMap(info, argument.bytes.data());
 }
+
+/// A map in device memory, and a pointer to it.
+std::string Arguments::addTensorMapPointer(const std::string &text,
+                                           Argument &argument) {
+  std::string error = addTensorMap(text, argument);
+  if (!error.empty())
+    return error;
+  Buffer buffer;
+  buffer.isInput = true;
+  buffer.array.descr = "|u1";
+  buffer.array.elementSize = 1;
+  buffer.array.shape = {argument.bytes.size()};
+  buffer.array.data = argument.bytes;
+  return addBuffer(std::move(buffer), argument);
+}
