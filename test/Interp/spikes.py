@@ -44,6 +44,14 @@ def integers(*shape):
     return rng.integers(-3, 4, shape).astype(np.float32)  # every sum is exact
 
 
+def spread(x, period, first):
+    """A matrix of other numbers in which the rows of x are `period` apart, from the
+    first of them on."""
+    wide = integers(x.shape[0] * period, x.shape[1])
+    wide[first::period] = x
+    return wide.ravel()[first * x.shape[1] :]
+
+
 def encode(x, kind):
     if kind == "bf16":
         return (x.view(np.uint32) >> 16).astype(np.uint16)
@@ -54,11 +62,20 @@ def decode(x, kind):
     return (x.astype(np.uint32) << 16).view(np.float32) if kind == "bf16" else x.astype(np.float32)
 
 
+def rounded(x, kind):
+    """The exact sums as C holds them: 8 bits of a bf16, to nearest even."""
+    if kind != "bf16":
+        return x
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
 def expect(label, text, args, want, kind, **options):
     """Runs the kernel; `want` is the whole buffer, with NaN where nothing may be
     written."""
     global count, failures
     count += 1
+    want = rounded(want, kind)
     for seed in (0, 3):
         result = runner.run(text, args, **{"name": "gemm", "seed": seed, **options})
         got = result.outputs[-1]
@@ -86,13 +103,11 @@ def wgmma_gemm(label, text, kind, layout, bm, bn, threads, shared, sizes, output
     for m, n, k, period, first in sizes:
         a, b = integers(m, k), integers(n, k)
         exact = a @ b.T
-        wide_a = np.zeros((m * period, k), np.float32)
-        wide_a[first::period] = a
         if layout == "tn":
             store, box_b = b, (bn, bk)
         else:
             store, box_b = b.T.copy(), (bk, 64)
-        stored = encode(wide_a, kind).ravel()[first * k :]
+        stored = encode(spread(a, period, first), kind)
         maps = [tensor_map(stored, m, k, k * period, (bm, bk), kind), tensor_map(encode(store, kind), *store.shape, store.shape[1], box_b, kind)]
         ldc = n + 8
         want = np.full((m, ldc), np.nan, np.float32)
@@ -138,34 +153,46 @@ for m, n, k, parity in ((1, 8, 8, 0), (128, 256, 64, 1), (200, 136, 72, 0), (130
     want[:, :n] = a[:, parity::2] @ b.T
     args = [*maps, InOut(poisoned(m, n + 8, "bf16")), f"i64:{n + 8}", f"i32:{-(-k // 64)}", f"i32:{m}", f"i32:{n}", f"i32:{parity}"]
     expect(f"ws_rs {m}x{n}x{k} parity {parity}", text, args, want, "bf16", grid=f"{-(-n // 256)},{-(-m // 128)}", block=384, shared=shared_of("ws_rs.mlir"))
-# Persistent, in clusters of two that share the tile of B; C is stored by TMA.
-text = lower("nvvm", "ws_fast")
-for m, n, k, group, clusters in ((1, 8, 8, 1, 1), (256, 256, 64, 1, 1), (300, 264, 72, 1, 2), (600, 520, 136, 2, 2), (130, 776, 200, 1, 3)):
-    a, b = integers(m, k), integers(n, k)
-    want = np.full((m, n), np.nan, np.float32)
-    want[:, :] = a @ b.T
-    maps = [tensor_map(encode(a, "bf16"), m, k, k, (128, 64), "bf16"), tensor_map(encode(b, "bf16"), n, k, k, (128, 64), "bf16"),
-            tensor_map(InOut(poisoned(m, n, "bf16")), m, n, n, (64, 64), "bf16")]  # fmt: skip
-    args = [*maps, f"i32:{-(-k // 64)}", f"i32:{-(-m // 256)}", f"i32:{-(-n // 256)}", f"i32:{group}"]
-    expect(f"ws_fast {m}x{n}x{k}", text, args, want, "bf16", grid=2 * clusters, block=384, cluster=2, shared=shared_of("ws_fast.mlir"))
+
+
+def persistent_gemm(label, text, shared, bn, cluster):
+    """The kernels of ws_fast.py: C is stored by TMA, too, in rows that are as far
+    apart as those of A and B. The last has no tile of k: C is zero."""
+    for m, n, k, period, first, group, clusters in PERSISTENT:
+        a, b = integers(m, max(k, 8)), integers(n, max(k, 8))
+        want = np.full((m * period, n + 8), np.nan, np.float32)
+        want[::period, :n] = a @ b.T if k else 0
+        stride = a.shape[1] * period
+        maps = [tensor_map(encode(spread(a, period, first), "bf16"), m, a.shape[1], stride, (128, 64), "bf16"),
+                tensor_map(encode(spread(b, period, first), "bf16"), n, b.shape[1], stride, (bn // cluster, 64), "bf16"),
+                tensor_map(InOut(poisoned(m * period, n + 8, "bf16")), m, n, (n + 8) * period, (64, 64), "bf16")]  # fmt: skip
+        args = [*maps, f"i32:{-(-k // 64)}", f"i32:{-(-m // (128 * cluster))}", f"i32:{-(-n // bn)}", f"i32:{group}"]
+        expect(f"{label} {m}x{n}x{k} period {period}", text, args, want, "bf16", grid=cluster * clusters, block=384, cluster=cluster, shared=shared)
+
+
+PERSISTENT = [(1, 8, 8, 1, 0, 1, 1), (256, 256, 64, 1, 0, 1, 1), (300, 264, 72, 1, 0, 1, 2), (600, 520, 136, 1, 0, 2, 2),
+              (130, 776, 200, 3, 1, 1, 3), (65, 264, 328, 2, 1, 2, 1), (65, 72, 0, 1, 0, 1, 1)]  # fmt: skip
+persistent_gemm("ws_fast", lower("nvvm", "ws_fast"), shared_of("ws_fast.mlir"), 256, 2)
+for bn, cluster in ((128, 2), (192, 1)):
+    name = f"fast_{bn}_{cluster}"
+    text = lower("nvvm", name, "ws_fast.py", "--bn", str(bn), "--cluster", str(cluster))
+    persistent_gemm(name, text, shared_of(name + ".mlir"), bn, cluster)
 # nvgpu's kernel takes pointers to its maps; M and N are multiples of 128.
 text = lower("nvgpu", "nvgpu_gemm")
-for m, n, k in ((128, 128, 64), (256, 128, 72), (128, 384, 200), (256, 256, 8)):
+for m, n, k, period, first in ((128, 128, 64, 1, 0), (256, 128, 72, 3, 2), (128, 384, 200, 1, 0), (256, 256, 8, 2, 1)):
     a, b = integers(m, k), integers(k, n)
     want = np.full((m, n + 8), np.nan, np.float32)
     want[:, :n] = a @ b
     pointer = lambda map_: ("map", map_[1], "ptr:" + map_[2])  # noqa: E731
-    maps = [pointer(tensor_map(encode(a, "f16"), m, k, k, (128, 64), "f16")), pointer(tensor_map(encode(b, "f16"), k, n, n, (64, 64), "f16"))]
+    maps = [pointer(tensor_map(encode(spread(a, period, first), "f16"), m, k, k * period, (128, 64), "f16")), pointer(tensor_map(encode(b, "f16"), k, n, n, (64, 64), "f16"))]
     tiles = f"i64:{-(-k // 64)}"
     args = [*maps, tiles, tiles, "null", InOut(poisoned(m, n + 8, "f32")), "i64:0", f"i64:{m}", f"i64:{n}", f"i64:{n + 8}", "i64:1"]
-    expect(f"nvgpu_gemm {m}x{n}x{k}", text, args, want, "f32", name="gemm_kernel", grid=f"{n // 128},{m // 128}", block=384, shared=131072)
+    expect(f"nvgpu_gemm {m}x{n}x{k} period {period}", text, args, want, "f32", name="gemm_kernel", grid=f"{n // 128},{m // 128}", block=384, shared=131072)
 for kind in ("f16", "bf16"):
     text = lower("sm80", f"sm80_cpasync_{kind}")
     for m, n, k, period, first in [(1, 8, 8, 1, 0), (128, 128, 64, 1, 0), (200, 136, 72, 1, 0), (70, 40, 136, 3, 1), (129, 264, 32, 2, 1)]:
         a, b = integers(m, k), integers(n, k)
-        wide = np.zeros((n * period, k), np.float32)
-        wide[first::period] = b
-        stored = encode(wide, kind).ravel()[first * k :]
+        stored = encode(spread(b, period, first), kind)
         want = np.full((m, n + 4), np.nan, np.float32)
         want[:, :n] = a @ b.T
         describe = lambda pointer, rows, columns, stride: ["null", pointer, "i64:0", f"i64:{rows}", f"i64:{columns}", f"i64:{stride}", "i64:1"]  # noqa: E731
