@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 from kernels import InOut, Out, Runner
+from references import ackermann, bfloat, bit_tricks, fp8_values, interpret, philox, run_machine, to_fp8, unbfloat
 
 folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Programs")
 runner = Runner(sys.argv[1])
@@ -191,10 +192,6 @@ program("signals", "insertion_sort", [lists, lengths, InOut(start)], [want], gri
 #
 
 
-def ackermann(m, n):
-    return n + 1 if m == 0 else [None, n + 2, 2 * n + 3][m]
-
-
 m, n = np.arange(40, dtype=np.uint32) % 3, np.arange(40, dtype=np.uint32) % 7
 program("calls", "run_ackermann", [m, n, Out("u32", (40,))], [np.array([ackermann(int(a), int(b)) for a, b in zip(m, n)])], grid=1, block=40)
 which = rng.integers(0, 3, 50, dtype=np.int32)
@@ -203,34 +200,7 @@ program("calls", "call_functions", [which, InOut(x)], [np.choose(which, [x * np.
 code = rng.integers(0, 10, 30, dtype=np.uint8)
 
 
-def interpret(thread):
-    value = thread
-    for c in code:
-        c = int(c) ^ (thread & 1)
-        s = lambda v: (v + 2**31) % 2**32 - 2**31  # noqa: E731
-        value = s([lambda v: v + 3, lambda v: v * 5, lambda v: v ^ 0x55, lambda v: v - 7, lambda v: -v, lambda v: v << 1, lambda v: v >> 2,
-                   lambda v: v | 9, lambda v: v * v, lambda v: v ^ (v >> 5)][min(c, 9)](value))  # fmt: skip
-    return value
-
-
-program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([interpret(i) for i in range(40)])], grid=1, block=40)
-
-
-def run_machine(thread, code):
-    stack, top, below, at, steps = [0] * 8, thread, 1, thread % 4, 0
-    while at < len(code) and steps < 100:
-        c, place = code[at], top & 7
-        pushed, popped = below, stack[place]
-        at += {6: 2 * (top & 1), 9: len(code)}.get(c, 0)
-        stack[0] += top if c == 4 else 0
-        stack[7] ^= top if c == 7 else 0
-        below = {1: top, 3: popped}.get(c, below)
-        top += {0: pushed, 5: 2 * top + 1, 8: bin(top).count("1") - top}.get(c, -1 if c > 9 else 0)
-        if c == 2:
-            stack[place] = pushed
-        top, stack[0] = top % 2**32, stack[0] % 2**32
-        at, steps = at + 1, steps + 1
-    return stack, (top * 7 + below + steps) % 2**32
+program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([interpret(i, code) for i in range(40)])], grid=1, block=40)
 
 
 for length in (1, 9, 60):
@@ -248,32 +218,12 @@ u = rng.integers(0, 2**32, 100, dtype=np.uint32)
 u[:3] = 0, 1, 2**31
 
 
-def bit_tricks(x):
-    x = int(x)
-    swapped = int.from_bytes(x.to_bytes(4, "little"), "big")
-    signed = lambda v: v - 256 if v > 127 else v  # noqa: E731
-    dot = 7 + sum(signed(x >> s & 255) * signed(swapped >> s & 255) for s in (0, 8, 16, 24))
-    shifted = ((swapped << 32 | x) << (x & 31) >> 32) & 0xFFFFFFFF
-    first = (x & -x).bit_length()
-    return [int(f"{x:032b}"[::-1], 2) ^ swapped, bin(x).count("1") * 1000 + (32 - x.bit_length()) * 32 + first, dot % 2**32,
-            ((x & shifted) | (~x & 0xFFFFFFFF & swapped)) ^ (x >> 3)]  # fmt: skip
-
-
 program("bits", "bit_tricks", [u, Out("u32", (100, 4)), *i32(100)], [np.array([bit_tricks(x) for x in u])], grid=4, block=32)
 a, b = rng.integers(0, 2**64, 64, dtype=np.uint64), rng.integers(0, 2**64, 64, dtype=np.uint64) >> rng.integers(0, 60, 64).astype(np.uint64)
 pairs = [(int(x), int(y)) for x, y in zip(a, b)]
 program("bits", "multiply_wide", [a, b, *(Out("u64", (64,)) for _ in range(3))],
         [np.array([x * y % 2**64 for x, y in pairs], np.uint64), np.array([x * y >> 64 for x, y in pairs], np.uint64),
          np.array([(x % (y | 1) + x // (y | 1)) % 2**64 for x, y in pairs], np.uint64)], grid=2, block=32)  # fmt: skip
-
-
-def philox(i, seed):
-    c, key = [i, 0, 0, 0], [seed, ~seed & 0xFFFFFFFF]
-    for _ in range(10):
-        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-        c = [q >> 32 ^ c[1] ^ key[0], q & 0xFFFFFFFF, p >> 32 ^ c[3] ^ key[1], p & 0xFFFFFFFF]
-        key = [(key[0] + 0x9E3779B9) % 2**32, (key[1] + 0xBB67AE85) % 2**32]
-    return c
 
 
 program("bits", "philox", ["u32:12345", Out("u32", (70, 4))], [np.array([philox(i, 12345) for i in range(70)])], grid=2, block=35)
@@ -301,15 +251,6 @@ half = lambda v: v.astype(np.float16)  # noqa: E731
 step = half(0.25 * x.astype(np.float64) - 1.5)
 step = half(step.astype(np.float64) * x.astype(np.float64) + 0.75)
 program("narrow", "half_polynomial", [x, Out("f16", (100, 2)), *i32(100)], [np.maximum(step, 0)], grid=4, block=32)
-
-
-def bfloat(v):
-    bits = np.asarray(v, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
-
-
-def unbfloat(v):
-    return (v.astype(np.uint32) << 16).view(np.float32)
 
 
 a, b = bfloat(rng.standard_normal(90)), bfloat(rng.standard_normal(90))
@@ -356,26 +297,8 @@ program("mma", "stream_sums", [x, Out("i32", (128,)), *i32(11)], [sum(np.roll(x[
 
 
 codes = np.arange(256, dtype=np.uint8)
-sign = np.where(codes & 128, -1.0, 1.0)
-exponent, mantissa = codes >> 3 & 15, codes & 7
-e4m3 = np.where(exponent == 0, mantissa / 8 * 2.0**-6, (1 + mantissa / 8) * 2.0 ** (exponent.astype(int) - 7)) * sign
-e4m3[[0x7F, 0xFF]] = np.nan
-exponent, mantissa = codes >> 2 & 31, codes & 3
-e5m2 = np.where(exponent == 0, mantissa / 4 * 2.0**-14, (1 + mantissa / 4) * 2.0 ** (exponent.astype(int) - 15)) * sign
-e5m2[exponent == 31] = np.where(mantissa[exponent == 31] == 0, np.inf, np.nan) * sign[exponent == 31]
+e4m3, e5m2 = fp8_values()
 program("fp8", "from_fp8", [codes, Out("f32", (256,)), Out("f32", (256,))], [e4m3, e5m2], targets=HOPPER, grid=1, block=256)
-
-
-def to_fp8(values, table):
-    """Pairs of codes: the nearest finite value, of two the even one (ISA 9.7.9.21,
-    .satfinite); the first of a pair is in the low byte."""
-    positive = table[:128][np.isfinite(table[:128])]
-    distance = np.abs(np.abs(values)[..., None].clip(max=positive[-1]).astype(np.float64) - positive)
-    nearest = distance == distance.min(-1, keepdims=True)
-    even = np.arange(positive.size) % 2 == 0
-    code = np.where(nearest.sum(-1) > 1, (nearest & even).argmax(-1), nearest.argmax(-1))
-    code = np.where(np.isnan(values), 0x7F, code | np.signbit(values) * 128)
-    return (code[:, 0] | code[:, 1] << 8).astype(np.uint16)
 
 
 # Each value, the middle between neighbours, and what is just beside it.
