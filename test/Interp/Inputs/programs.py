@@ -191,18 +191,13 @@ program("signals", "insertion_sort", [lists, lengths, InOut(start)], [want], gri
 # Calls, bits, locks
 #
 
-
 m, n = np.arange(40, dtype=np.uint32) % 3, np.arange(40, dtype=np.uint32) % 7
 program("calls", "run_ackermann", [m, n, Out("u32", (40,))], [np.array([ackermann(int(a), int(b)) for a, b in zip(m, n)])], grid=1, block=40)
 which = rng.integers(0, 3, 50, dtype=np.int32)
 x = rng.standard_normal(50).astype(np.float32)
 program("calls", "call_functions", [which, InOut(x)], [np.choose(which, [x * np.float32(0.5), x * x, x + 1])], grid=1, block=50)
 code = rng.integers(0, 10, 30, dtype=np.uint8)
-
-
 program("calls", "interpret", [code, *i32(30), Out("i32", (40,))], [np.array([interpret(i, code) for i in range(40)])], grid=1, block=40)
-
-
 for length in (1, 9, 60):
     code = rng.choice(np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 200], np.uint8), length)
     code[length // 2 + 1 :: 7] = 9
@@ -216,16 +211,12 @@ program("calls", "power", ["bytes:" + np.array([0.5, -1.25]).tobytes().hex(), ex
         [np.stack([powers.real, powers.imag], 1)], 2.0**-45, grid=1, block=33)  # fmt: skip
 u = rng.integers(0, 2**32, 100, dtype=np.uint32)
 u[:3] = 0, 1, 2**31
-
-
 program("bits", "bit_tricks", [u, Out("u32", (100, 4)), *i32(100)], [np.array([bit_tricks(x) for x in u])], grid=4, block=32)
 a, b = rng.integers(0, 2**64, 64, dtype=np.uint64), rng.integers(0, 2**64, 64, dtype=np.uint64) >> rng.integers(0, 60, 64).astype(np.uint64)
 pairs = [(int(x), int(y)) for x, y in zip(a, b)]
 program("bits", "multiply_wide", [a, b, *(Out("u64", (64,)) for _ in range(3))],
         [np.array([x * y % 2**64 for x, y in pairs], np.uint64), np.array([x * y >> 64 for x, y in pairs], np.uint64),
          np.array([(x % (y | 1) + x // (y | 1)) % 2**64 for x, y in pairs], np.uint64)], grid=2, block=32)  # fmt: skip
-
-
 program("bits", "philox", ["u32:12345", Out("u32", (70, 4))], [np.array([philox(i, 12345) for i in range(70)])], grid=2, block=35)
 x, total = np.arange(70, dtype=np.uint32), np.arange(70, dtype=np.float32)
 for _ in range(9):
@@ -251,10 +242,12 @@ half = lambda v: v.astype(np.float16)  # noqa: E731
 step = half(0.25 * x.astype(np.float64) - 1.5)
 step = half(step.astype(np.float64) * x.astype(np.float64) + 0.75)
 program("narrow", "half_polynomial", [x, Out("f16", (100, 2)), *i32(100)], [np.maximum(step, 0)], grid=4, block=32)
-
-
 a, b = bfloat(rng.standard_normal(90)), bfloat(rng.standard_normal(90))
 program("narrow", "bfloat_sums", [a, b, Out("u16", (90,)), *i32(90)], [bfloat(unbfloat(a) * 2 + unbfloat(b))], grid=3, block=32)
+for n in (1, 77):
+    # The sums are exact in f32, so that bfloat() is the fma's one rounding.
+    a, b, c = rng.integers(-256, 257, (3, n, 2)).astype(np.float32)
+    program("narrow", "bfloat_fma", [bfloat(a), bfloat(b), InOut(bfloat(c)), *i32(n)], [bfloat(np.minimum(a * b + c, 1000))], grid=-(-n // 32), block=32)
 x = rng.integers(-20, 100, 128, dtype=np.int32)
 tiles = x.reshape(-1, 8)
 sums = np.where((tiles < 0).any(1), -tiles.sum(1), tiles.sum(1))
@@ -295,12 +288,9 @@ program("mma", "stream_sums", [x, Out("i32", (128,)), *i32(11)], [sum(np.roll(x[
 # Hopper
 #
 
-
 codes = np.arange(256, dtype=np.uint8)
 e4m3, e5m2 = fp8_values()
 program("fp8", "from_fp8", [codes, Out("f32", (256,)), Out("f32", (256,))], [e4m3, e5m2], targets=HOPPER, grid=1, block=256)
-
-
 # Each value, the middle between neighbours, and what is just beside it.
 middle = np.concatenate([(t[:-1] + t[1:]) / 2 for t in (np.unique(e4m3[np.isfinite(e4m3)]), np.unique(e5m2[np.isfinite(e5m2)]))]).astype(np.float32)
 special = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 448, 464, 480, 57344, 61440, 3e38, 1e-40], np.float32)

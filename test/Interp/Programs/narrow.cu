@@ -22,3 +22,11 @@ extern "C" __global__ void bfloat_sums(const __nv_bfloat16 *a,
     out[i] = __float2bfloat16(__bfloat162float(a[i]) * 2.0f +
                               __bfloat162float(b[i]));
 }
+
+extern "C" __global__ void bfloat_fma(const __nv_bfloat162 *a,
+                                      const __nv_bfloat162 *b,
+                                      __nv_bfloat162 *c, int n) {
+  int i = blockIdx.x * blockDim.x + threadIdx.x;
+  if (i < n)
+    c[i] = __hmin2(__hfma2(a[i], b[i], c[i]), __float2bfloat162_rn(1000.0f));
+}
