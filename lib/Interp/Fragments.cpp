@@ -117,7 +117,22 @@ Flow Warp::jump(uint32_t target, LaneMask mask) {
   return Flow::Jump;
 }
 
+/// The last warp of a block exits: nobody of the cluster may be using its
+/// shared memory still.
+static void checkBlockExit(Warp &warp, const Inst &inst) {
+  Block &block = warp.getBlock();
+  if (!block.hasExited() || warp.getCluster().getBlocks().size() == 1)
+    return;
+  Agent all = warp.getAgent();
+  for (Warp &other : block.getWarps()) {
+    all.join(other.getAgent());
+    all.join(other.getAsyncAgent());
+  }
+  warp.report(inst, 0, block.getShadow().checkExit(all));
+}
+
 Flow Warp::exit(LaneMask mask) {
+  const Inst &inst = code->insts[pc];
   hasMoved = true;
   live &= ~mask;
   fragments[running].mask &= ~mask;
@@ -126,8 +141,10 @@ Flow Warp::exit(LaneMask mask) {
     fragments.erase(fragments.begin() + running);
   noteEffect();
   getCluster().progress();
-  if (!live)
+  if (!live) {
     finishCopies(*this);
+    checkBlockExit(*this, inst);
+  }
   return Flow::Jump;
 }
 

@@ -352,6 +352,26 @@ void SharedShadow::endAsyncRead(uint32_t offset, uint32_t size) {
   });
 }
 
+Violation SharedShadow::checkExit(const Agent &agent) const {
+  constexpr unsigned kLane = kAnyLane;
+  for (uint32_t word = 0; word < cells.size(); ++word) {
+    const Cell &cell = cells[word];
+    bool isKnown = isOrdered(agent, kLane, cell.writer, cell.write) &&
+                   areReadsOrdered(agent, kLane, word);
+    if (isKnown || (cell.flags & kPoison) || !isEnabled(Check::Race))
+      continue;
+    Violation violation = checkWriter(agent, kLane, word, kAllBytes,
+                                      Access::Write, Proxy::Generic);
+    if (!violation)
+      violation = checkReaders(agent, kLane, word, kAllBytes);
+    if (violation) {
+      violation.message = "the block exits, which " + violation.message;
+      return violation;
+    }
+  }
+  return {};
+}
+
 void SharedShadow::forget(uint32_t offset, uint32_t size) {
   forEachWord(offset, size, [&](uint32_t word, unsigned) {
     cells[word].write = 0;

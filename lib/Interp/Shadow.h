@@ -80,6 +80,11 @@ public:
                            uint32_t size);
   void endAsyncRead(uint32_t offset, uint32_t size);
 
+  /// The block exits: what others have done with its memory must be known to
+  /// it, by then, `agent` being all that its warps know. Returns the first
+  /// access that is not.
+  Violation checkExit(const Agent &agent) const;
+
   /// Forgets who wrote and read (mbarrier.inval, reuse of an object).
   void forget(uint32_t offset, uint32_t size);
   bool isWritten(uint32_t offset, uint32_t size) const;

@@ -218,6 +218,13 @@ check.finds(
     [], "bounds", "has exited", line="// the load", grid=2, cluster=2, block=1,
 )  # fmt: skip
 check.finds(
+    "a block that exits while another one may still read its memory",
+    kernel("mov.u32 %r9, room; mov.u32 %r2, %cluster_ctarank; st.shared.u32 [%r9], 1; barrier.cluster.arrive; barrier.cluster.wait;"
+           "setp.ne.u32 %p0, %r2, 0; @%p0 bra READ; mov.u32 %r3, 0; L: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 100000; @%p1 bra L;\nexit; // the exit\n"
+           "READ: mov.u32 %r6, 0; mapa.shared::cluster.u32 %r7, %r9, %r6; ld.shared::cluster.u32 %r1, [%r7];", before=ROOM),
+    [], "race", "the block exits, which", "read with no barrier between", line="// the exit", grid=2, cluster=2, block=1,
+)  # fmt: skip
+check.finds(
     "a cluster whose blocks do not all come",
     kernel("mov.u32 %r2, %cluster_ctarank; setp.eq.u32 %p0, %r2, 0; @%p0 bra S;\nbarrier.cluster.arrive; barrier.cluster.wait; // the wait\nS: @!%p0 bra E; L: ld.volatile.global.u32 %r3, [%cell]; setp.eq.u32 %p1, %r3, 0; @%p1 bra L; E:",
            "u64 cell"), [InOut(np.zeros(1, np.uint32))],
