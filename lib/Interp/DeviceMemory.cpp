@@ -88,7 +88,8 @@ std::string DeviceMemory::describe(uint64_t address) const {
       after == allocations.end() ? nullptr : after->second.get();
   const Allocation *previous =
       after == allocations.begin() ? nullptr : std::prev(after)->second.get();
-  uint64_t past = previous ? address - previous->address - previous->size : ~0ull;
+  uint64_t past =
+      previous ? address - previous->address - previous->size : ~0ull;
   uint64_t before = next ? next->address - address : ~0ull;
   constexpr uint64_t kNear = uint64_t(1) << 20;
   if (previous && past <= before && past < kNear)

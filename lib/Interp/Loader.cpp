@@ -33,9 +33,9 @@ static bool allocateVariable(const Variable &variable, DeviceMemory &memory,
     return false;
   }
   constexpr uint64_t kMost = uint64_t(1) << 32;
-  Allocation *allocation =
-      variable.size > kMost ? nullptr
-                            : memory.allocate(variable.size, variable.name);
+  Allocation *allocation = variable.size > kMost
+                               ? nullptr
+                               : memory.allocate(variable.size, variable.name);
   if (!allocation) {
     error = {variable.line, "no memory for the " +
                                 std::to_string(variable.size) + " bytes of '" +

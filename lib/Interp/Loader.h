@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #ifndef SPARSEDROP_LIB_INTERP_LOADER_H
 #define SPARSEDROP_LIB_INTERP_LOADER_H
 

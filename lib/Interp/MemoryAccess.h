@@ -33,8 +33,8 @@ inline uint8_t *accessFast(Warp &warp, const Inst &inst, unsigned lane,
     bool isOwn = offset < block.getSharedSize() &&
                  Size <= block.getSharedSize() - offset;
     if (isOwn && address % Size == 0) {
-      Violation violation = block.getShadow().access(
-          warp.getAgent(), lane, offset, Size, kind);
+      Violation violation =
+          block.getShadow().access(warp.getAgent(), lane, offset, Size, kind);
       if (violation && warp.report(inst, lane, violation) == Flow::Stop)
         return nullptr;
       return block.getShared() + offset;

@@ -11,8 +11,8 @@
 using namespace sparsedrop::ptx;
 
 static constexpr std::string_view kNames[kNumChecks] = {
-    "fault",  "bounds", "alignment", "uninitialized", "race",
-    "proxy",  "async",  "deadlock",  "divergence"};
+    "fault", "bounds", "alignment", "uninitialized", "race",
+    "proxy", "async",  "deadlock",  "divergence"};
 
 std::string_view sparsedrop::ptx::getName(Check check) {
   return kNames[static_cast<unsigned>(check)];

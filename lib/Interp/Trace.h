@@ -6,7 +6,6 @@
 //
 //===----------------------------------------------------------------------===//
 
-
 #ifndef SPARSEDROP_LIB_INTERP_TRACE_H
 #define SPARSEDROP_LIB_INTERP_TRACE_H
 
