@@ -336,7 +336,13 @@ public:
   Barrier &getBarrier() { return barrier; } ///< barrier.cluster
   /// Clock of a location that is used to synchronize: atomics, volatile,
   /// acquire and release accesses.
-  Knowledge &getLocation(uint64_t address) { return locations[address]; }
+  /// Addresses of global memory, of which there may be many, share a few clocks:
+  /// then something may be taken for known that is not, never the reverse.
+  Knowledge &getLocation(uint64_t address) {
+    constexpr uint64_t kMostGlobal = 4096;
+    bool isGlobal = (address & kWindowMask) == 0;
+    return locations[isGlobal ? address / 4 % kMostGlobal : address];
+  }
   /// Something that others may wait for has happened.
   void progress() { ++events; }
   uint64_t getEvents() const { return events; }
