@@ -146,8 +146,8 @@ static Flow runAtomic(Warp &warp, const Inst &inst, LaneMask mask) {
 }
 
 void sparsedrop::ptx::synchronizeAt(Warp &warp, Space space, uint64_t address) {
-  uint64_t key = space == Space::Shared ? address | kSharedWindow : address;
-  Knowledge &location = warp.getCluster().getLocation(key);
+  Knowledge &location =
+      warp.getCluster().getLocation(getLocationKey(space, address));
   warp.getAgent().acquire(location);
   warp.getAgent().release(location);
 }

@@ -12,11 +12,6 @@
 
 using namespace sparsedrop::ptx;
 
-/// Key of an address among those that are used to synchronize.
-static uint64_t getLocationKey(Space space, uint64_t address) {
-  return space == Space::Shared ? address | kSharedWindow : address;
-}
-
 //===----------------------------------------------------------------------===//
 // Handlers
 //===----------------------------------------------------------------------===//

@@ -77,6 +77,11 @@ inline bool collectsStatistics(Warp &warp) {
   return warp.getLaunch().getOptions().collectStatistics;
 }
 
+/// Key of an address among those that are used to synchronize.
+inline uint64_t getLocationKey(Space space, uint64_t address) {
+  return space == Space::Shared ? address | kSharedWindow : address;
+}
+
 /// What an atomic access makes known: everything that those did who accessed
 /// the address so before, and to those who do so later.
 void synchronizeAt(Warp &warp, Space space, uint64_t address);

@@ -115,7 +115,9 @@ for space in ("global", "shared"):
         ("or", "b32", 0, lambda a, b: a | b), ("xor", "b32", 1, lambda a, b: a ^ b), ("min", "u32", 2**31, min),
         ("max", "u32", 0, max), ("min", "s32", 0, min), ("max", "s32", 0, max), ("inc", "u32", 0, lambda a, b: 0 if a >= b else a + 1),
         ("dec", "u32", 3, lambda a, b: b if a == 0 or a > b else a - 1), ("exch", "b32", 1, lambda a, b: b),
-        ("add", "u64", 5, lambda a, b: a + b), ("min", "s64", 7, min), ("max", "u64", 7, max), ("exch", "b64", 1, lambda a, b: b),
+        ("add", "u64", 5, lambda a, b: a + b), ("min", "s64", 7, min), ("max", "u64", 7, max),
+        ("add", "s64", 5, lambda a, b: a + b), ("min", "u64", 2**40, min), ("max", "s64", 2, max), ("and", "b64", 2**40 + 0xFFFF, lambda a, b: a & b),
+        ("or", "b64", 2**40, lambda a, b: a | b), ("xor", "b64", 2**40, lambda a, b: a ^ b), ("exch", "b64", 1, lambda a, b: b),
     ):  # fmt: skip
         wide = kind.endswith("64")
         bits = 64 if wide else 32
@@ -158,6 +160,14 @@ check.clean(
         "L: ld.volatile.global.u32 %r1, [%cell]; add.u32 %r2, %r1, %r62; atom.global.cas.b32 %r3, [%cell], %r1, %r2; setp.ne.u32 %p0, %r3, %r1; @%p0 bra L;",
         "u64 cell"), [InOut(np.zeros(1, np.uint32))], [np.array([4 * 496], np.uint32)], grid=4,
 )  # fmt: skip
+for kind, register, wide in (("b64", "%rd", "cvt.u64.u32 %rd7, %r62;"), ("b16", "%h", "cvt.u16.u32 %h7, %r62;")):
+    number = kind[1:]
+    check.clean(
+        f"atom.cas.{kind}", kernel(
+            f"{wide} L: ld.volatile.global.u{number} {register}1, [%cell]; add.u{number} {register}2, {register}1, {register}7;"
+            f"atom.global.cas.{kind} {register}3, [%cell], {register}1, {register}2; setp.ne.u{number} %p0, {register}3, {register}1; @%p0 bra L;",
+            "u64 cell"), [InOut(np.zeros(1, f"u{int(number) // 8}"))], [np.array([4 * 496], f"u{int(number) // 8}")], grid=4,
+    )  # fmt: skip
 check.clean(
     "atom.add.f32 flushes subnormals on global memory (ISA 9.7.13.5)",
     kernel("setp.ne.u32 %p0, %r62, 0; @%p0 bra E; mov.f32 %f1, 0f00000001; red.global.add.f32 [%cell], %f1; E:", "u64 cell"),
