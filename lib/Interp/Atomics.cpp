@@ -6,83 +6,14 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "AtomicOps.h"
 #include "Decoder.h"
 #include "MemoryAccess.h"
-#include "NarrowAtomics.h"
-
-#include <cmath>
 
 using namespace sparsedrop::ptx;
-
-//===----------------------------------------------------------------------===//
-// Operations (ISA 9.7.13.5)
-//===----------------------------------------------------------------------===//
+using namespace sparsedrop::ptx::atomic;
 
 namespace {
-
-struct Exchange {
-  template <typename T> static T apply(T, T b, T) { return b; }
-};
-struct CompareSwap {
-  template <typename T> static T apply(T old, T b, T c) {
-    return old == b ? c : old;
-  }
-};
-struct And {
-  template <typename T> static T apply(T old, T b, T) { return old & b; }
-};
-struct Or {
-  template <typename T> static T apply(T old, T b, T) { return old | b; }
-};
-struct Xor {
-  template <typename T> static T apply(T old, T b, T) { return old ^ b; }
-};
-struct Add {
-  template <typename T> static T apply(T old, T b, T) { return old + b; }
-};
-struct Min {
-  template <typename T> static T apply(T old, T b, T) {
-    return b < old ? b : old;
-  }
-};
-struct Max {
-  template <typename T> static T apply(T old, T b, T) {
-    return old < b ? b : old;
-  }
-};
-/// Counts up to b, then starts at 0.
-struct Increment {
-  template <typename T> static T apply(T old, T b, T) {
-    return old >= b ? 0 : old + 1;
-  }
-};
-/// Counts down from b.
-struct Decrement {
-  template <typename T> static T apply(T old, T b, T) {
-    return old == 0 || old > b ? b : old - 1;
-  }
-};
-/// Sums of floats. Those of .f32 on global memory flush subnormals to zero (ISA
-/// 9.7.13.5).
-template <bool Flush> struct AddFloat {
-  template <typename F> static F flush(F value) {
-    return Flush && std::fpclassify(value) == FP_SUBNORMAL
-               ? std::copysign(F(0), value)
-               : value;
-  }
-  template <typename U> static U apply(U old, U b, U) {
-    using F = std::conditional_t<sizeof(U) == 4, float, double>;
-    F x, y;
-    std::memcpy(&x, &old, sizeof(x));
-    std::memcpy(&y, &b, sizeof(y));
-    F sum = flush(flush(x) + flush(y));
-    if (std::isnan(sum))
-      return sizeof(U) == 4 ? U(0x7FFFFFFF) : U(0x7FFFFFFFFFFFFFFF);
-    U result;
-    std::memcpy(&result, &sum, sizeof(sum));
-    return result;
-  }
-};
 
 struct AtomicData : InstData {
   Space space = Space::Generic;
@@ -96,18 +27,6 @@ struct AtomicData : InstData {
 //===----------------------------------------------------------------------===//
 // Handlers
 //===----------------------------------------------------------------------===//
-
-/// Replaces what is at `bytes` as one step, also for other host threads;
-/// returns what was there.
-template <typename T, typename Op>
-static T exchangeAtomically(uint8_t *bytes, T b, T c) {
-  auto *place = reinterpret_cast<T *>(bytes);
-  T old = __atomic_load_n(place, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(place, &old, Op::apply(old, b, c), true,
-                                      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-    ;
-  return old;
-}
 
 static bool isShared(Space space, uint64_t address) {
   return space == Space::Shared ||

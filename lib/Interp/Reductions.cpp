@@ -8,12 +8,10 @@
 
 #include "Reductions.h"
 
-#include "FloatFormats.h"
-#include "NarrowAtomics.h"
-
-#include <cmath>
+#include "AtomicOps.h"
 
 using namespace sparsedrop::ptx;
+using namespace sparsedrop::ptx::atomic;
 
 //===----------------------------------------------------------------------===//
 // Operations
@@ -21,56 +19,10 @@ using namespace sparsedrop::ptx;
 
 namespace {
 
-struct Add {
-  template <typename T> static T apply(T old, T b) { return old + b; }
-};
-struct Min {
-  template <typename T> static T apply(T old, T b) { return b < old ? b : old; }
-};
-struct Max {
-  template <typename T> static T apply(T old, T b) { return old < b ? b : old; }
-};
-struct And {
-  template <typename T> static T apply(T old, T b) { return old & b; }
-};
-struct Or {
-  template <typename T> static T apply(T old, T b) { return old | b; }
-};
-struct Xor {
-  template <typename T> static T apply(T old, T b) { return old ^ b; }
-};
-/// Counts up to b, then starts at 0.
-struct Increment {
-  template <typename T> static T apply(T old, T b) {
-    return old >= b ? 0 : old + 1;
-  }
-};
-/// Counts down from b.
-struct Decrement {
-  template <typename T> static T apply(T old, T b) {
-    return old == 0 || old > b ? b : old - 1;
-  }
-};
-/// Sums of .f32 flush subnormals to zero, those of .f64 do not.
-template <typename F> struct AddFloat {
-  static F flush(F value) {
-    bool isFlushed = sizeof(F) == 4 && std::fpclassify(value) == FP_SUBNORMAL;
-    return isFlushed ? std::copysign(F(0), value) : value;
-  }
-  template <typename U> static U apply(U old, U b) {
-    F sum = flush(flush(bitCast<F>(old)) + flush(bitCast<F>(b)));
-    return std::isnan(sum) ? U(~U(0)) >> 1 : bitCast<U>(sum);
-  }
-};
-template <typename Op> struct Narrow {
-  static uint16_t apply(uint16_t old, uint16_t b) {
-    return Op::apply(old, b, 0);
-  }
-};
 /// The smaller or larger of two narrow floats: -0 is less than +0, a number
 /// goes before NaN.
 template <float (*Widen)(uint16_t), bool IsMin> struct NarrowExtreme {
-  static uint16_t apply(uint16_t old, uint16_t b) {
+  static uint16_t apply(uint16_t old, uint16_t b, uint16_t) {
     float x = Widen(old), y = Widen(b);
     if (std::isnan(x) || std::isnan(y))
       return std::isnan(x) ? (std::isnan(y) ? 0x7FFF : b) : old;
@@ -82,12 +34,9 @@ template <float (*Widen)(uint16_t), bool IsMin> struct NarrowExtreme {
 template <typename T, typename Op>
 void reduce(uint8_t *to, const uint8_t *from, uint64_t bytes) {
   for (uint64_t i = 0; i < bytes; i += sizeof(T)) {
-    auto *place = reinterpret_cast<T *>(to + i);
-    T b, old = __atomic_load_n(place, __ATOMIC_RELAXED);
+    T b;
     std::memcpy(&b, from + i, sizeof(b));
-    while (!__atomic_compare_exchange_n(place, &old, T(Op::apply(old, b)), true,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-      ;
+    exchangeAtomically<T, Op>(to + i, b, T(0));
   }
 }
 
@@ -107,10 +56,10 @@ static constexpr ReductionEntry kReductions[] = {
     {"add", Type::U32, true, reduce<uint32_t, Add>},
     {"add", Type::S32, true, reduce<uint32_t, Add>},
     {"add", Type::U64, true, reduce<uint64_t, Add>},
-    {"add", Type::F16, false, reduce<uint16_t, Narrow<AddHalf>>},
-    {"add", Type::BF16, false, reduce<uint16_t, Narrow<AddBfloat16>>},
-    {"add", Type::F32, false, reduce<uint32_t, AddFloat<float>>},
-    {"add", Type::F64, false, reduce<uint64_t, AddFloat<double>>},
+    {"add", Type::F16, false, reduce<uint16_t, AddHalf>},
+    {"add", Type::BF16, false, reduce<uint16_t, AddBfloat16>},
+    {"add", Type::F32, false, reduce<uint32_t, AddFloat<true>>},
+    {"add", Type::F64, false, reduce<uint64_t, AddFloat<false>>},
     {"min", Type::U32, true, reduce<uint32_t, Min>},
     {"min", Type::S32, true, reduce<int32_t, Min>},
     {"min", Type::U64, false, reduce<uint64_t, Min>},
