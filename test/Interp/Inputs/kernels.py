@@ -131,6 +131,8 @@ class Checker:
         result = self.runner.run(text, args, **options)
         if result.code != 0 or result.errors:
             return self.fail(name, f"exit code {result.code}: {result.errors.strip()}")
+        if len(result.outputs) != len(want):
+            return self.fail(name, f"{len(result.outputs)} outputs, but {len(want)} are expected")
         for i, (got, expected) in enumerate(zip(result.outputs, want)):
             expected = np.asarray(expected)
             if got is None or got.shape != expected.shape:
