@@ -143,6 +143,8 @@ static bool decodeFma(Decoder &decoder) {
   Type type;
   if (!takeFloatType(decoder, type) || !checkModifiers(decoder, type, m))
     return false;
+  if (!m.hasRounding)
+    return decoder.fail("expected a rounding mode");
   decoder.inst().run =
       type == Type::F32 ? pickFma<float>(m) : pickFma<double>(m);
   return readOperands(decoder, type, 3);
