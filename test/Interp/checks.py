@@ -322,6 +322,7 @@ if result.code != 1 or "bounds" not in result.errors or result.outputs[0] is not
 #
 
 check.refuses("an unknown instruction", kernel("frobnicate.u32 %r1, %r0; // here"), "frobnicate", line="// here")
+check.refuses("fma that does not say how it rounds", kernel("fma.f32 %f1, %f2, %f3, %f4; // here"), "rounding mode", line="// here")
 check.refuses("an unknown modifier", kernel("ld.global.v3.u32 %r1, [%rd0]; // here"), "v3", line="// here")
 check.refuses(
     "clusters on sm_80", kernel("barrier.cluster.arrive; // here", target="sm_80"), "sm_90 or later", "sm_80",
