@@ -1,5 +1,4 @@
-//===- ContractionsToRuntime.cpp - Contractions to runtime calls
-//-----------===//
+//===- ContractionsToRuntime.cpp - Contractions to runtime calls ----------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,6 +8,7 @@
 
 #include "sparsedrop-c/Runtime.h"
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/Products.h"
 #include "sparsedrop/Conversion/RuntimeTypes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -29,12 +29,10 @@ namespace mlir::sparsedrop {
 
 using namespace mlir;
 using linalg::LinalgOp;
+using mlir::sparsedrop::Accesses;
+using mlir::sparsedrop::matchProduct;
 
 static constexpr StringLiteral kCallee = "sparsedrop_contract";
-
-//===----------------------------------------------------------------------===//
-// What is a product
-//===----------------------------------------------------------------------===//
 
 std::optional<int32_t> mlir::sparsedrop::getRuntimeType(Type type) {
   if (type.isF32())
@@ -46,113 +44,6 @@ std::optional<int32_t> mlir::sparsedrop::getRuntimeType(Type type) {
   if (type.isF16())
     return SPARSEDROP_F16;
   return std::nullopt;
-}
-
-/// The block argument that `value` is, through extensions.
-static BlockArgument getExtended(Value value, Block *body) {
-  while (auto extension = value.getDefiningOp<arith::ExtFOp>())
-    value = extension.getIn();
-  auto argument = dyn_cast<BlockArgument>(value);
-  return argument && argument.getOwner() == body ? argument : BlockArgument();
-}
-
-/// Whether the body is `init + a * b`, in some order.
-static bool isProductBody(LinalgOp op) {
-  Block *body = op.getBlock();
-  auto add =
-      body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add || add->getBlock() != body)
-    return false;
-  Value init = body->getArgument(2);
-  Value term = add.getLhs() == init ? add.getRhs() : add.getLhs();
-  if (add.getLhs() != init && add.getRhs() != init)
-    return false;
-  // A sum of a type that is narrower than the product is the runtime's own
-  // business: it sums in f32 at least.
-  if (auto truncation = term.getDefiningOp<arith::TruncFOp>())
-    return false;
-  auto product = term.getDefiningOp<arith::MulFOp>();
-  if (!product || product->getBlock() != body)
-    return false;
-  BlockArgument lhs = getExtended(product.getLhs(), body);
-  BlockArgument rhs = getExtended(product.getRhs(), body);
-  return lhs && rhs && lhs.getArgNumber() + rhs.getArgNumber() == 1;
-}
-
-/// The coefficient of each loop in `expr`; nothing if it is not a sum of
-/// multiples of loops.
-static std::optional<SmallVector<int64_t>> getCoefficients(AffineExpr expr,
-                                                           unsigned loops) {
-  SmallVector<int64_t> coefficients(loops, 0);
-  if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    coefficients[dim.getPosition()] = 1;
-    return coefficients;
-  }
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return std::nullopt;
-  if (binary.getKind() == AffineExprKind::Mul) {
-    auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-    auto inner = getCoefficients(binary.getLHS(), loops);
-    if (!factor || !inner)
-      return std::nullopt;
-    for (int64_t &coefficient : *inner)
-      coefficient *= factor.getValue();
-    return inner;
-  }
-  if (binary.getKind() != AffineExprKind::Add)
-    return std::nullopt;
-  auto lhs = getCoefficients(binary.getLHS(), loops);
-  auto rhs = getCoefficients(binary.getRHS(), loops);
-  if (!lhs || !rhs)
-    return std::nullopt;
-  for (auto [a, b] : llvm::zip(*lhs, *rhs))
-    a += b;
-  return lhs;
-}
-
-namespace {
-/// Per operand and dimension, the coefficient of each loop.
-using Accesses = SmallVector<SmallVector<SmallVector<int64_t>>, 3>;
-} // namespace
-
-/// The accesses of a product that the runtime can run, or why it cannot.
-static FailureOr<Accesses> matchProduct(RewriterBase &rewriter, LinalgOp op) {
-  auto refuse = [&](const char *reason) {
-    return rewriter.notifyMatchFailure(op, reason);
-  };
-  if (!op.hasPureBufferSemantics() || op.getNumDpsInputs() != 2 ||
-      op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0)
-    return refuse("not a reduction of two buffers into one");
-  for (Value operand : op->getOperands()) {
-    auto type = dyn_cast<MemRefType>(operand.getType());
-    if (!type || !mlir::sparsedrop::getRuntimeType(type.getElementType()))
-      return refuse("an operand is not a buffer of a supported type");
-  }
-  if (!isProductBody(op))
-    return refuse("the body is not init + a * b");
-  if (!op.getMatchingIndexingMap(op.getDpsInitOperand(0))
-           .isProjectedPermutation())
-    return refuse("the output is not indexed by plain loops");
-  Accesses accesses;
-  for (AffineMap map : op.getIndexingMapsArray()) {
-    auto &operand = accesses.emplace_back();
-    for (AffineExpr expr : map.getResults()) {
-      auto coefficients = getCoefficients(expr, op.getNumLoops());
-      if (!coefficients)
-        return refuse("an indexing map is not linear");
-      operand.push_back(*coefficients);
-    }
-  }
-  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
-    int users = 0;
-    for (auto &operand : accesses)
-      users += llvm::any_of(
-          operand, [&](ArrayRef<int64_t> dim) { return dim[loop] != 0; });
-    if (users < 2)
-      return refuse("a loop indexes a single operand");
-  }
-  return accesses;
 }
 
 //===----------------------------------------------------------------------===//
@@ -325,6 +216,8 @@ struct ContractionsToRuntime
     IRRewriter rewriter(&getContext());
     std::vector<Match> matches;
     getOperation().walk([&](LinalgOp op) {
+      if (!op.hasPureBufferSemantics())
+        return;
       FailureOr<Accesses> accesses = matchProduct(rewriter, op);
       if (succeeded(accesses))
         matches.push_back({op, *accesses});

@@ -10,6 +10,7 @@
 
 #include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+#include "sparsedrop/Dialect/SparseDrop/Transforms/BufferizableOpInterfaceImpl.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
@@ -22,6 +23,7 @@ using namespace mlir::sparsedrop;
 
 void mlir::sparsedrop::registerSparseDropDialect(DialectRegistry &registry) {
   registry.insert<SparseDropDialect>();
+  registerBufferizableOpInterfaceExternalModels(registry);
   // What sparsedrop-check-sizes asks.
   linalg::registerRuntimeVerifiableOpInterfaceExternalModels(registry);
   tensor::registerRuntimeVerifiableOpInterfaceExternalModels(registry);

@@ -236,6 +236,13 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
   }
   if (name == kProductsAttrName || name == kMissedAttrName)
     return success();
+  if (name == kKernelAttrName) {
+    if (isa<KernelAttr>(attribute.getValue()))
+      return success();
+    return op->emitOpError() << "expects '" << kKernelAttrName
+                             << "' to be #sparsedrop.kernel, but got "
+                             << attribute.getValue();
+  }
   return op->emitOpError() << "carries an unknown attribute '" << name << "'";
 }
 

@@ -15,11 +15,14 @@
 #define SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROP_H
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/AffineMap.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Dialect.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -55,6 +58,7 @@ inline constexpr StringLiteral kDifferentiateAttrName =
 inline constexpr StringLiteral kProductAttrName = "sparsedrop.product";
 inline constexpr StringLiteral kProductsAttrName = "sparsedrop.products";
 inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
+inline constexpr StringLiteral kKernelAttrName = "sparsedrop.kernel";
 
 /// Adds to `annotations` the dropout annotations of `op`, in order.
 void getDropoutAnnotations(Operation *op,
@@ -65,6 +69,11 @@ inline bool isDroppable(Type type) {
   auto element = dyn_cast<FloatType>(type);
   return element && element.getWidth() <= 64;
 }
+
+/// The coefficient of each of `loops` loops in `expr`; nothing if it is not a
+/// sum of multiples of loops.
+std::optional<SmallVector<int64_t>> getLinearCoefficients(AffineExpr expr,
+                                                          unsigned loops);
 
 /// Name of the gradient of a function: NAME_grad.
 std::string getGradientName(StringRef function);

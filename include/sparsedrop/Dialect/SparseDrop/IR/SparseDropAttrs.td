@@ -79,4 +79,44 @@ def SparseDrop_DropoutAttr : AttrDef<SparseDrop_Dialect, "Dropout"> {
   }];
 }
 
+def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
+  let mnemonic = "kernel";
+  let summary = "the GPU kernel that an op becomes";
+  let description = [{
+    Written by `sparsedrop-choose-kernels` as the discardable attribute
+    `sparsedrop.kernel`, unless it is there already, and obeyed by
+    `sparsedrop-emit-kernels`.
+
+    | parameter | families | meaning |
+    |---|---|---|
+    | `tile` | tensor_core, plain | rows, columns and depth that a block computes at a time |
+    | `warps` | tensor_core | warps of a block along rows and columns |
+    | `stages` | tensor_core | tiles of depth in shared memory |
+    | `split` | tensor_core, plain | blocks that share the depth of one tile; their sums are added in a second kernel |
+    | `threads` | others | threads of a block; for reductions those along the outputs and along the reduction |
+    | `vector` | all | elements that a thread moves at a time: of the left operand, the right one and the outputs for products, of all operands for others |
+    | `tf32` | tensor_core | f32 operands are rounded to tf32 |
+
+    ```mlir
+    func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
+      linalg.square {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [128], vector = [4]>}
+          ins(%x : memref<64xf32>) outs(%y : memref<64xf32>)
+      return
+    }
+    ```
+  }];
+  let parameters = (ins
+    EnumParameter<SparseDrop_KernelFamily>:$family,
+    OptionalArrayRefParameter<"int64_t">:$tile,
+    OptionalArrayRefParameter<"int64_t">:$warps,
+    OptionalArrayRefParameter<"int64_t">:$threads,
+    OptionalArrayRefParameter<"int64_t">:$vector,
+    DefaultValuedParameter<"int64_t", "1">:$stages,
+    DefaultValuedParameter<"int64_t", "1">:$split,
+    DefaultValuedParameter<"bool", "false">:$tf32
+  );
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
 #endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPATTRS_TD

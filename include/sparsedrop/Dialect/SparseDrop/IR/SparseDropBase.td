@@ -57,6 +57,7 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.donate = N` | argument | tied to result N, may be updated in place |
     | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
+    | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -101,5 +102,14 @@ def SparseDrop_ScaleModeAttr
     : EnumAttr<SparseDrop_Dialect, SparseDrop_ScaleMode, "scale_mode"> {
   let assemblyFormat = "`<` $value `>`";
 }
+
+def SparseDrop_KernelFamily : SparseDrop_Enum<"KernelFamily",
+    "how a GPU computes an op", [
+      I32EnumAttrCase<"TensorCore", 0, "tensor_core">,
+      I32EnumAttrCase<"Plain", 1, "plain">,
+      I32EnumAttrCase<"Elementwise", 2, "elementwise">,
+      I32EnumAttrCase<"ReduceRows", 3, "reduce_rows">,
+      I32EnumAttrCase<"ReduceColumns", 4, "reduce_columns">,
+      I32EnumAttrCase<"Serial", 5, "serial">]>;
 
 #endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPBASE_TD

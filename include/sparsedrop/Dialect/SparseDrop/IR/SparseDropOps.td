@@ -12,6 +12,8 @@
 include "sparsedrop/Dialect/SparseDrop/IR/SparseDropAttrs.td"
 include "sparsedrop/Dialect/SparseDrop/IR/SparseDropTypes.td"
 include "mlir/IR/OpAsmInterface.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -387,6 +389,98 @@ def SparseDrop_InsertOp : SparseDrop_TensorOp<"insert",
     int64_t getDim() { return getDims().front(); }
   }];
   let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
+    [AttrSizedOperandSegments, DestinationStyleOpInterface,
+     SingleBlock,
+     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "a contraction with an epilogue";
+  let description = [{
+    One kernel: the sum of `lhs * rhs` over all loops that index no output,
+    formed in f32 (f64 where an operand is f64), then for each element of the
+    outputs the region: its arguments are the sum, the elements of `extras` and
+    the elements that the outputs hold before; it yields the new ones.
+
+    `indexing_maps` has a map from the loops to each operand, in order. Those of
+    `lhs`, `rhs` and `extras` are sums of multiples of loops (a convolution is a
+    contraction too), those of the outputs permutations of the loops that index
+    them. Each loop indexes at least two of `lhs`, `rhs` and the outputs. What
+    the region takes from outside is scalar.
+
+    Formed by `sparsedrop-form-kernels`.
+
+    ```mlir
+    #lhs = affine_map<(m, n, k) -> (m, k)>
+    #rhs = affine_map<(m, n, k) -> (k, n)>
+    #bias = affine_map<(m, n, k) -> (n)>
+    #out = affine_map<(m, n, k) -> (m, n)>
+    func.func @layer(%x: tensor<32x64xbf16>, %w: tensor<64x16xbf16>, %b: tensor<16xf32>,
+                     %y: tensor<32x16xbf16>) -> tensor<32x16xbf16> {
+      %zero = arith.constant 0.0 : f32
+      %0 = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #bias, #out]}
+          ins(%x, %w : tensor<32x64xbf16>, tensor<64x16xbf16>)
+          with(%b : tensor<16xf32>) outs(%y : tensor<32x16xbf16>) {
+      ^bb0(%sum: f32, %bias: f32, %old: bf16):
+        %1 = arith.addf %sum, %bias : f32
+        %2 = arith.maximumf %1, %zero : f32
+        %3 = arith.truncf %2 : f32 to bf16
+        sparsedrop.yield %3 : bf16
+      } -> tensor<32x16xbf16>
+      return %0 : tensor<32x16xbf16>
+    }
+    ```
+  }];
+  let arguments = (ins AnyShaped:$lhs, AnyShaped:$rhs,
+                       Variadic<AnyShaped>:$extras, Variadic<AnyShaped>:$inits,
+                       AffineMapArrayAttr:$indexing_maps);
+  let results = (outs Variadic<AnyRankedTensor>:$outputs);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    attr-dict `ins` `(` $lhs `,` $rhs `:` type($lhs) `,` type($rhs) `)`
+    (`with` `(` $extras^ `:` type($extras) `)`)?
+    `outs` `(` $inits `:` type($inits) `)` $epilogue (`->` type($outputs)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    MutableOperandRange getDpsInitsMutable() { return getInitsMutable(); }
+
+    unsigned getNumLoops() { return getMap(0).getNumDims(); }
+    /// The map of an operand, by its number.
+    AffineMap getMap(unsigned operand) {
+      return cast<AffineMapAttr>(getIndexingMaps()[operand]).getValue();
+    }
+    /// Number of the first output among the operands.
+    unsigned getFirstInit() { return 2 + getExtras().size(); }
+    AffineMap getInitMap(unsigned i = 0) { return getMap(getFirstInit() + i); }
+    /// Whether no output is indexed by a loop.
+    bool isReduction(unsigned loop) {
+      return !getInitMap().isFunctionOfDim(loop);
+    }
+    Block *getBody() { return &getEpilogue().front(); }
+    BlockArgument getSum() { return getBody()->getArgument(0); }
+    BlockArgument getExtraArgument(unsigned i) {
+      return getBody()->getArgument(1 + i);
+    }
+    /// What output `i` holds before.
+    BlockArgument getOldArgument(unsigned i) {
+      return getBody()->getArgument(1 + getExtras().size() + i);
+    }
+  }];
+}
+
+def SparseDrop_YieldOp : Op<SparseDrop_Dialect, "yield",
+    [Pure, Terminator, ReturnLike, HasParent<"ContractOp">]> {
+  let summary = "the new elements of the outputs of a kernel";
+  let description = [{
+    Terminates the region of `sparsedrop.contract`.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
 #endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPOPS_TD

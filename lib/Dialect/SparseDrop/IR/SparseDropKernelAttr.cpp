@@ -1,0 +1,142 @@
+//===- SparseDropKernelAttr.cpp - The choice of a kernel ------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Syntax and checks of `#sparsedrop.kernel`.
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+namespace {
+/// The lists of a choice by name.
+struct Lists {
+  SmallVector<int64_t> tile, warps, threads, vector;
+
+  SmallVector<int64_t> *find(StringRef key) {
+    return llvm::StringSwitch<SmallVector<int64_t> *>(key)
+        .Case("tile", &tile)
+        .Case("warps", &warps)
+        .Case("threads", &threads)
+        .Case("vector", &vector)
+        .Default(nullptr);
+  }
+};
+} // namespace
+
+Attribute KernelAttr::parse(AsmParser &parser, Type) {
+  Lists lists;
+  int64_t stages = 1, split = 1;
+  bool tf32 = false;
+  std::string name;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() || parser.parseKeywordOrString(&name))
+    return {};
+  std::optional<KernelFamily> family = symbolizeKernelFamily(name);
+  if (!family) {
+    parser.emitError(loc) << "expected tensor_core, plain, elementwise, "
+                             "reduce_rows, reduce_columns or serial, but got '"
+                          << name << "'";
+    return {};
+  }
+  while (succeeded(parser.parseOptionalComma())) {
+    StringRef key;
+    loc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&key))
+      return {};
+    if (key == "tf32") {
+      tf32 = true;
+      continue;
+    }
+    SmallVector<int64_t> *list = lists.find(key);
+    int64_t *number =
+        key == "stages" ? &stages : (key == "split" ? &split : nullptr);
+    if (!list && !number) {
+      parser.emitError(loc) << "expected tile, warps, threads, vector, stages, "
+                               "split or tf32, but got '"
+                            << key << "'";
+      return {};
+    }
+    if (parser.parseEqual() ||
+        (list ? parser.parseCommaSeparatedList(
+                    AsmParser::Delimiter::Square,
+                    [&] { return parser.parseInteger(list->emplace_back()); })
+              : parser.parseInteger(*number)))
+      return {};
+  }
+  if (parser.parseGreater())
+    return {};
+  auto emit = [&] { return parser.emitError(loc); };
+  // The overload that TableGen made, since the class's storage is not known
+  // here: each argument has its type.
+  return KernelAttr::getChecked(
+      function_ref<InFlightDiagnostic()>(emit), parser.getContext(), *family,
+      ArrayRef<int64_t>(lists.tile), ArrayRef<int64_t>(lists.warps),
+      ArrayRef<int64_t>(lists.threads), ArrayRef<int64_t>(lists.vector), stages,
+      split, tf32);
+}
+
+void KernelAttr::print(AsmPrinter &printer) const {
+  printer << "<" << stringifyKernelFamily(getFamily());
+  auto list = [&](StringRef name, ArrayRef<int64_t> values) {
+    if (values.empty())
+      return;
+    printer << ", " << name << " = [";
+    llvm::interleaveComma(values, printer);
+    printer << "]";
+  };
+  list("tile", getTile());
+  list("warps", getWarps());
+  list("threads", getThreads());
+  list("vector", getVector());
+  if (getStages() != 1)
+    printer << ", stages = " << getStages();
+  if (getSplit() != 1)
+    printer << ", split = " << getSplit();
+  if (getTf32())
+    printer << ", tf32";
+  printer << ">";
+}
+
+LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 KernelFamily family, ArrayRef<int64_t> tile,
+                                 ArrayRef<int64_t> warps,
+                                 ArrayRef<int64_t> threads,
+                                 ArrayRef<int64_t> vector, int64_t stages,
+                                 int64_t split, bool tf32) {
+  auto check = [&](StringRef name, ArrayRef<int64_t> values, size_t count) {
+    if (values.size() != count)
+      return emitError() << "expected " << count << " numbers in '" << name
+                         << "' of family '" << stringifyKernelFamily(family)
+                         << "', but got " << values.size();
+    for (int64_t value : values)
+      if (value < 1)
+        return emitError() << "expected '" << name
+                           << "' of at least 1, but got " << value;
+    return InFlightDiagnostic();
+  };
+  bool isProduct =
+      family == KernelFamily::TensorCore || family == KernelFamily::Plain;
+  bool reduces = family == KernelFamily::ReduceRows ||
+                 family == KernelFamily::ReduceColumns;
+  if (failed(check("tile", tile, isProduct ? 3 : 0)) ||
+      failed(
+          check("warps", warps, family == KernelFamily::TensorCore ? 2 : 0)) ||
+      failed(check("threads", threads, isProduct ? 0 : (reduces ? 2 : 1))) ||
+      failed(check("vector", vector, isProduct ? 3 : 1)))
+    return failure();
+  if (stages < 1)
+    return emitError() << "expected 'stages' of at least 1, but got " << stages;
+  if (split < 1)
+    return emitError() << "expected 'split' of at least 1, but got " << split;
+  return success();
+}
