@@ -12,6 +12,7 @@
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/BufferizableOpInterfaceImpl.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
+#include "sparsedrop/GPU/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
 #include "mlir/Dialect/Linalg/Transforms/RuntimeOpVerification.h"
@@ -33,6 +34,7 @@ void mlir::sparsedrop::registerAllSparseDropPasses() {
   static bool registered = [] {
     registerSparseDropPasses();
     registerSparseDropConversionPasses();
+    registerSparseDropGPUPasses();
     registerSparseDropPipelines();
     return true;
   }();

@@ -1,0 +1,28 @@
+//===- Passes.h - Passes of the GPU back end --------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_GPU_PASSES_H
+#define SPARSEDROP_GPU_PASSES_H
+
+#include "mlir/Pass/Pass.h"
+
+namespace mlir {
+class ModuleOp;
+
+namespace sparsedrop {
+
+#define GEN_PASS_DECL
+#include "sparsedrop/GPU/Passes.h.inc"
+
+#define GEN_PASS_REGISTRATION
+#include "sparsedrop/GPU/Passes.h.inc"
+
+} // namespace sparsedrop
+} // namespace mlir
+
+#endif // SPARSEDROP_GPU_PASSES_H

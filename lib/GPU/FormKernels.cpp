@@ -1,0 +1,91 @@
+//===- FormKernels.cpp - Contractions become ops with an epilogue ---------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/Passes.h"
+
+#include "sparsedrop/Conversion/Products.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Matchers.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "sparsedrop/GPU/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using linalg::LinalgOp;
+
+/// `value` in another float type.
+static Value convertFloat(OpBuilder &builder, Location loc, Value value,
+                          Type type) {
+  unsigned from = value.getType().getIntOrFloatBitWidth();
+  unsigned to = type.getIntOrFloatBitWidth();
+  if (value.getType() == type)
+    return value;
+  if (from < to)
+    return arith::ExtFOp::create(builder, loc, type, value);
+  return arith::TruncFOp::create(builder, loc, type, value);
+}
+
+/// What a contraction writes to, and whether it adds to what is there.
+static std::pair<Value, bool> getStart(LinalgOp op) {
+  Value init = op.getDpsInits()[0];
+  auto fill = init.getDefiningOp<linalg::FillOp>();
+  if (fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat()))
+    return {fill.getOutputs()[0], false};
+  return {init, true};
+}
+
+static void form(RewriterBase &rewriter, LinalgOp op) {
+  rewriter.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  auto [start, accumulates] = getStart(op);
+  Type type = getElementTypeOrSelf(start.getType());
+  bool isWide = llvm::any_of(op->getOperandTypes(), [](Type operand) {
+    return getElementTypeOrSelf(operand).isF64();
+  });
+  Type sumType = isWide ? rewriter.getF64Type() : rewriter.getF32Type();
+  auto contract = ContractOp::create(
+      rewriter, loc, TypeRange(op->getResultTypes()),
+      op.getDpsInputOperand(0)->get(), op.getDpsInputOperand(1)->get(),
+      ValueRange(), ValueRange(start),
+      rewriter.getAffineMapArrayAttr(op.getIndexingMapsArray()));
+  for (StringRef name : {kKernelAttrName, kProductAttrName})
+    if (Attribute attribute = op->getDiscardableAttr(name))
+      contract->setDiscardableAttr(name, attribute);
+  Block *body = rewriter.createBlock(&contract.getEpilogue(), {},
+                                     {sumType, type}, {loc, loc});
+  Value result = body->getArgument(0);
+  if (accumulates)
+    result = arith::AddFOp::create(
+        rewriter, loc,
+        convertFloat(rewriter, loc, body->getArgument(1), sumType), result);
+  YieldOp::create(rewriter, loc, convertFloat(rewriter, loc, result, type));
+  rewriter.replaceOp(op, contract);
+}
+
+namespace {
+struct FormKernels
+    : public mlir::sparsedrop::impl::FormKernelsBase<FormKernels> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<LinalgOp> products;
+    getOperation().walk([&](LinalgOp op) {
+      if (op.hasPureTensorSemantics() && succeeded(matchProduct(rewriter, op)))
+        products.push_back(op);
+    });
+    for (LinalgOp op : products)
+      form(rewriter, op);
+  }
+};
+} // namespace
