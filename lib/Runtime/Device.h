@@ -80,6 +80,11 @@ public:
                            uint64_t bytes) = 0;
   virtual int32_t copy(Stream &stream, uint64_t to, uint64_t from,
                        uint64_t bytes) = 0;
+  /// Returns when the sources of the uploads on a stream may change. Drivers
+  /// have copied what is not page-locked before upload() returns.
+  virtual int32_t finishUpload(Stream &) { return 0; }
+  /// Whether a range, of at least one byte, lies in the device's memory.
+  virtual bool contains(uint64_t address, uint64_t bytes) = 0;
   virtual int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                        int32_t elementBytes, uint64_t count) = 0;
 

@@ -9,6 +9,7 @@
 #include "DeviceCuda.h"
 
 #include "Error.h"
+#include "Programs.h"
 
 #include <string>
 
@@ -42,7 +43,10 @@ std::shared_ptr<Device> sparsedrop::runtime::openCudaDevice(int32_t ordinal) {
   return std::make_shared<CudaDevice>(*driver, id, context);
 }
 
-CudaDevice::~CudaDevice() { driver.primaryRelease.ask(id); }
+CudaDevice::~CudaDevice() {
+  Programs::release(*this);
+  driver.primaryRelease.ask(id);
+}
 
 ContextScope::ContextScope(const CudaDevice &device)
     : driver(device.getDriver()) {
@@ -95,6 +99,20 @@ int32_t CudaDevice::allocate(uint64_t bytes, uint64_t &address) {
 
 int32_t CudaDevice::free(uint64_t address) {
   return call(driver.memFree, address);
+}
+
+bool CudaDevice::contains(uint64_t address, uint64_t bytes) {
+  ContextScope scope(*this);
+  if (!scope || !driver.getPointerAttribute)
+    return bool(scope);
+  for (uint64_t at : {address, address + bytes - 1}) {
+    unsigned type = 0;
+    if (driver.getPointerAttribute.ask(&type, cuda::kMemoryType, at) !=
+            cuda::kSuccess ||
+        type != cuda::kDeviceMemory)
+      return false;
+  }
+  return true;
 }
 
 void *CudaDevice::allocateHost(uint64_t bytes) {

@@ -72,6 +72,7 @@ public:
                uint64_t bytes) override;
   int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                int32_t elementBytes, uint64_t count) override;
+  bool contains(uint64_t address, uint64_t bytes) override;
   Stream &getDefaultStream() override { return defaultStream; }
   std::unique_ptr<Stream> createStream() override;
   std::unique_ptr<Stream> wrapStream(void *native) override;

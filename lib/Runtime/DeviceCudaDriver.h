@@ -65,6 +65,8 @@ enum FunctionAttribute : int {
 };
 
 enum : unsigned { kNonBlocking = 1 }; ///< of streams
+enum PointerAttribute : int { kMemoryType = 2 };
+enum : unsigned { kDeviceMemory = 2 }; ///< of managed memory, too
 enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
 
 /// CUlaunchAttribute and CUlaunchConfig.
@@ -149,6 +151,8 @@ public:
 
   Entry<Pointer *, size_t> memAlloc{*this, "cuMemAlloc_v2"};
   Entry<Pointer> memFree{*this, "cuMemFree_v2"};
+  Entry<void *, int, Pointer> getPointerAttribute{
+      *this, "cuPointerGetAttribute", /*isOptional=*/true};
   Entry<void **, size_t> hostAlloc{*this, "cuMemAllocHost_v2"};
   Entry<void *> hostFree{*this, "cuMemFreeHost"};
   Entry<Pointer, const void *, size_t, Stream> upload{*this,

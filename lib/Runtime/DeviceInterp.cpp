@@ -10,6 +10,7 @@
 
 #include "DeviceLibrary.h"
 #include "Error.h"
+#include "Programs.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -78,6 +79,7 @@ InterpDevice::InterpDevice(const ptx::Plugin &plugin, ptx::PluginDevice *device)
 }
 
 InterpDevice::~InterpDevice() {
+  Programs::release(*this);
   defaultStream.reset();
   plugin.close(device);
 }
@@ -133,6 +135,12 @@ int32_t InterpDevice::allocate(uint64_t bytes, uint64_t &address) {
 int32_t InterpDevice::free(uint64_t address) {
   drain();
   return plugin.free(device, address) == 0 ? 0 : failAsPlugin();
+}
+
+bool InterpDevice::contains(uint64_t address, uint64_t bytes) {
+  uint8_t byte;
+  return plugin.read(device, &byte, address, 1) == 0 &&
+         plugin.read(device, &byte, address + bytes - 1, 1) == 0;
 }
 
 void *InterpDevice::allocateHost(uint64_t bytes) {

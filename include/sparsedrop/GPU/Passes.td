@@ -152,4 +152,165 @@ def SinkScalars : Pass<"sparsedrop-sink-scalars", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
+  let summary = "Writes which GPU kernel each op on buffers becomes";
+  let description = [{
+    Adds `sparsedrop.kernel` to each contraction and structured op on buffers
+    that has none, from shapes, strides, element types and the chip.
+    `sparsedrop-emit-kernels` obeys; what the attribute says may be overridden by
+    writing it before.
+
+    Before:
+
+    ```mlir
+    func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
+      linalg.square ins(%x : memref<64xf32>) outs(%y : memref<64xf32>)
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
+      linalg.square {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [256], vector = [4]>}
+          ins(%x : memref<64xf32>) outs(%y : memref<64xf32>)
+      return
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "The GPU: sm_80, sm_86, sm_89, sm_90a ...">,
+    Option<"tf32", "tf32", "bool", "false",
+           "Round the factors of f32 products to tf32, on tensor cores">];
+}
+
+def EmitKernels : Pass<"sparsedrop-emit-kernels", "::mlir::ModuleOp"> {
+  let summary = "Ops on buffers become kernels and their launches";
+  let description = [{
+    Each contraction and structured op on buffers becomes an `llvm.func` in the
+    `gpu.module` sparsedrop_kernels, as its `sparsedrop.kernel` says, and a call
+    of `sparsedrop_program_launch` with the kernel's number. Buffers are memory
+    of the device. Equal kernels are there once.
+
+    Before (nothing to launch):
+
+    ```mlir
+    func.func @f(%x: i64) -> i64 {
+      return %x : i64
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: i64) -> i64 {
+      return %x : i64
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect"];
+}
+
+def LowerKernels : Pass<"sparsedrop-lower-kernels", "::mlir::ModuleOp"> {
+  let summary = "Kernels to the LLVM dialect";
+  let description = [{
+    What is in a `gpu.module` becomes ops of the LLVM and NVVM dialects.
+
+    Before:
+
+    ```mlir
+    gpu.module @kernels {
+      llvm.func @k(%x: i32) -> i32 {
+        %0 = arith.addi %x, %x : i32
+        llvm.return %0 : i32
+      }
+    }
+    ```
+
+    After:
+
+    ```mlir
+    gpu.module @kernels {
+      llvm.func @k(%x: i32) -> i32 {
+        %0 = llvm.add %x, %x : i32
+        llvm.return %0 : i32
+      }
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect",
+    "::mlir::scf::SCFDialect"];
+}
+
+def SerializeKernels : Pass<"sparsedrop-serialize-kernels", "::mlir::ModuleOp"> {
+  let summary = "Kernels of the LLVM dialect to PTX";
+  let description = [{
+    Each `gpu.module` becomes a `gpu.binary` that holds its PTX. Kernels with
+    wgmma, setmaxnreg and their like want a chip of their own (`sm_90a`).
+
+    Before (no kernels):
+
+    ```mlir
+    func.func @f(%x: i64) -> i64 {
+      return %x : i64
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: i64) -> i64 {
+      return %x : i64
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "The GPU: sm_80, sm_86, sm_89, sm_90a ...">];
+  let dependentDialects = ["::mlir::gpu::GPUDialect",
+                           "::mlir::NVVM::NVVMDialect"];
+}
+
+def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
+  let summary = "Decides what lies on the host and what on the device";
+  let description = [{
+    Buffers lie on the device. Constants that kernels read become variables of
+    the kernels' module; lists that functions of the host fill are copied to the
+    device, and buffers that they read to the host; an element that the host
+    reads is fetched (the host waits, which is a missed remark), one that it
+    writes is a fill. Copies become structured ops.
+
+    Before:
+
+    ```mlir
+    func.func @set(%x: memref<8xf32>, %i: index, %v: f32) {
+      memref.store %v, %x[%i] : memref<8xf32>
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @set(%x: memref<8xf32>, %i: index, %v: f32) {
+      %0 = memref.subview %x[%i] [1] [1] : memref<8xf32> to memref<f32, strided<[], offset: ?>>
+      linalg.fill ins(%v : f32) outs(%0 : memref<f32, strided<[], offset: ?>>)
+      return
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+    "::mlir::gpu::GPUDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect"];
+}
+
 #endif // SPARSEDROP_GPU_PASSES_TD

@@ -1,0 +1,136 @@
+//===- sparsedrop-c/Program.h - Programs compiled for a device ----*- C -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What the host code of a program compiled for a GPU calls. A program runs on
+// the thread that calls it, on one stream, between sparsedrop_program_enter()
+// and sparsedrop_program_leave(); both nest. In between, functions that have no
+// status report failures as sparsedrop_fail() does: the section keeps the first
+// one, and from then on nothing is launched, copied or allocated.
+//
+// Nothing waits for the device but what says so.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_C_PROGRAM_H
+#define SPARSEDROP_C_PROGRAM_H
+
+#include "sparsedrop-c/Device.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Raised by one whenever a function or a struct below changes its meaning.
+#define SPARSEDROP_PROGRAM_VERSION 1
+
+/// The kernels of a program. Must stay where it is as long as the process runs.
+typedef struct {
+  size_t size;      ///< sizeof(sparsedrop_program_image)
+  const char *chip; ///< what the code is for: "sm_90a"
+  const char *ptx;  ///< may end with a zero
+  uint64_t ptxBytes;
+  const void *cubin; ///< tried first on a GPU; may be null
+  uint64_t cubinBytes;
+  const char *const *kernels; ///< names
+  int64_t kernelCount;
+  const char *const *constants; ///< names of variables of the PTX
+  int64_t constantCount;
+} sparsedrop_program_image;
+
+/// Opens a guarded section (sparsedrop_enter) in which the calling thread's
+/// programs use `device`, `stream` (null: the default one) and `image`, which
+/// is loaded into the device the first time. Code for sm_90a runs on
+/// exactly 9.0, code for sm_90 on 9.0 and later; anything else is a failure.
+/// The section is open also after a failure: sparsedrop_program_leave() must
+/// follow.
+SPARSEDROP_API int32_t
+sparsedrop_program_enter(sparsedrop_device *device, sparsedrop_stream *stream,
+                         const sparsedrop_program_image *image);
+
+/// Closes the section; 1 if something failed in it, else 0.
+SPARSEDROP_API int32_t sparsedrop_program_leave(void);
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+/// Memory of the device, aligned to 256 bytes, which the current stream may use
+/// at once: what it freed before is used again, since its work is in order.
+/// Null for 0 bytes, and after a failure. When the device has no memory left,
+/// blocks that nobody uses are given back to it (which waits), and then it is a
+/// failure.
+SPARSEDROP_API void *sparsedrop_program_alloc(uint64_t alignment,
+                                              uint64_t bytes);
+/// To the pool of the stream that it was allocated for. Null is accepted.
+SPARSEDROP_API void sparsedrop_program_free(void *pointer);
+
+/// The same for a result of a program, outside of a section.
+SPARSEDROP_API int32_t sparsedrop_program_release(sparsedrop_device *device,
+                                                  void *pointer);
+
+/// Waits for the device and gives unused blocks of all streams back to it.
+SPARSEDROP_API void sparsedrop_program_trim(sparsedrop_device *device);
+
+/// Copies inside the device, in the order of the stream.
+SPARSEDROP_API void sparsedrop_program_copy(void *to, const void *from,
+                                            int64_t bytes);
+/// Copies from the host; `from` may change when the call returns.
+SPARSEDROP_API void sparsedrop_program_upload(void *to, const void *from,
+                                              int64_t bytes);
+/// Copies to the host. Waits for the stream.
+SPARSEDROP_API void sparsedrop_program_download(void *to, const void *from,
+                                                int64_t bytes);
+/// 1 to 8 bytes, the other bits are zero. Waits for the stream.
+SPARSEDROP_API int64_t sparsedrop_program_read(const void *address,
+                                               int64_t bytes);
+
+/// The address of variable image->constants[index].
+SPARSEDROP_API void *sparsedrop_program_constant(int64_t index);
+
+/// Fails unless argument `index` of the program, an array of `bytes` bytes,
+/// lies in memory of the device at a multiple of 16 bytes.
+SPARSEDROP_API void sparsedrop_program_check_argument(int64_t index,
+                                                      const void *address,
+                                                      int64_t bytes);
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+/// Enqueues kernel image->kernels[kernel] with blocks of `threads` threads and
+/// dynamic shared memory. Each parameter is a word of 8 bytes. A grid with a
+/// zero does nothing.
+SPARSEDROP_API void
+sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
+                          int64_t gridZ, int64_t threads, int64_t sharedBytes,
+                          const int64_t *parameters, int64_t count);
+
+//===----------------------------------------------------------------------===//
+// Statistics
+//===----------------------------------------------------------------------===//
+
+/// What programs did on a device since the last reset.
+typedef struct {
+  uint64_t launches, copies, uploads;
+  uint64_t synchronizations; ///< times that the host waited
+  uint64_t allocations;      ///< that the pool could not serve
+  uint64_t bytesInUse, bytesPeak;
+} sparsedrop_program_statistics;
+
+SPARSEDROP_API void
+sparsedrop_program_statistics_of(sparsedrop_device *device,
+                                 sparsedrop_program_statistics *statistics);
+/// The peak becomes what is in use.
+SPARSEDROP_API void
+sparsedrop_program_statistics_reset(sparsedrop_device *device);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // SPARSEDROP_C_PROGRAM_H

@@ -1,0 +1,31 @@
+//===- ChooseContraction.h - Kernels of contractions ------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_CHOOSECONTRACTION_H
+#define SPARSEDROP_LIB_GPU_CHOOSECONTRACTION_H
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+namespace mlir::sparsedrop {
+
+/// What a kernel may count on.
+struct Chip {
+  int64_t arch = 90; ///< compute capability: 90 for 9.0
+  bool tf32 = false; ///< f32 factors may be rounded to tf32
+};
+
+/// The chip of a name such as sm_90a; an error if there is none that the
+/// kernels run on.
+FailureOr<Chip> getChip(Location loc, StringRef name);
+
+/// The kernel of a contraction on buffers.
+KernelAttr chooseContraction(ContractOp op, const Chip &chip);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_CHOOSECONTRACTION_H

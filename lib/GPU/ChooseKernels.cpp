@@ -1,0 +1,127 @@
+//===- ChooseKernels.cpp - Which kernel each op becomes -------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/Passes.h"
+
+#include "Alignment.h"
+#include "ChooseContraction.h"
+#include "Emitters.h"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/BuiltinOps.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_CHOOSEKERNELS
+#include "sparsedrop/GPU/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using linalg::LinalgOp;
+
+static constexpr int64_t kThreads = 256;
+
+static KernelAttr makeLoops(MLIRContext *context, KernelFamily family,
+                            ArrayRef<int64_t> threads, int64_t vector = 1) {
+  return KernelAttr::get(context, family, {}, {}, threads, {vector}, 1, 1,
+                         false);
+}
+
+/// The innermost loop of the operand of highest rank, if it is a plain one.
+static std::optional<unsigned> getContiguousLoop(LinalgOp op) {
+  AffineMap largest;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    if (!largest || map.getNumResults() > largest.getNumResults())
+      largest = map;
+  }
+  if (!largest || largest.getNumResults() == 0)
+    return std::nullopt;
+  auto dim = dyn_cast<AffineDimExpr>(largest.getResults().back());
+  return dim ? std::optional<unsigned>(dim.getPosition()) : std::nullopt;
+}
+
+/// How many neighbouring columns a thread can move at a time: operands are
+/// contiguous and aligned along the columns, or the same for all of them.
+static int64_t getColumns(LinalgOp op) {
+  int64_t width = 16;
+  unsigned column = op.getNumLoops() - 1;
+  AffineExpr expected = getAffineDimExpr(column, op.getContext());
+  if (op.getNumLoops() == 0)
+    return 1;
+  for (OpOperand &operand : op->getOpOperands()) {
+    auto type = dyn_cast<MemRefType>(operand.get().getType());
+    if (!type)
+      continue;
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (!map.isFunctionOfDim(column))
+      continue;
+    for (AffineExpr expr : llvm::drop_end(map.getResults()))
+      if (expr.isFunctionOfDim(column))
+        return 1;
+    if (map.getResults().back() != expected)
+      return 1;
+    width = std::min(width, getVectorWidth(operand.get()));
+  }
+  return width;
+}
+
+static KernelAttr chooseLoops(LinalgOp op) {
+  MLIRContext *context = op.getContext();
+  if (op.getNumReductionLoops() == 0)
+    return makeLoops(context, KernelFamily::Elementwise, {kThreads},
+                     getColumns(op));
+  if (!isSplittable(op))
+    return makeLoops(context, KernelFamily::Serial, {kThreads});
+  // Extents that are not known count as large.
+  int64_t outputs = 1, reduction = 1;
+  std::optional<unsigned> contiguous = getContiguousLoop(op);
+  bool isColumn = false;
+  for (auto [loop, type, range] :
+       llvm::enumerate(op.getIteratorTypesArray(), op.getStaticLoopRanges())) {
+    int64_t extent = ShapedType::isDynamic(range) ? 1024 : range;
+    bool isReduction = type == utils::IteratorType::reduction;
+    (isReduction ? reduction : outputs) *= extent;
+    isColumn |= !isReduction && contiguous == loop;
+  }
+  if (isColumn)
+    return makeLoops(context, KernelFamily::ReduceColumns,
+                     {32, reduction >= 256 ? 32 : 8});
+  if (reduction < 4 && outputs >= 1024)
+    return makeLoops(context, KernelFamily::Serial, {kThreads});
+  if (reduction >= 2048 || outputs < 8)
+    return makeLoops(context, KernelFamily::ReduceRows,
+                     {1, reduction >= 1024 ? 1024 : kThreads});
+  return makeLoops(context, KernelFamily::ReduceRows, {kThreads / 32, 32});
+}
+
+namespace {
+struct ChooseKernels
+    : public mlir::sparsedrop::impl::ChooseKernelsBase<ChooseKernels> {
+  using ChooseKernelsBase::ChooseKernelsBase;
+
+  void runOnOperation() override {
+    FailureOr<Chip> target = getChip(getOperation().getLoc(), chip);
+    if (failed(target))
+      return signalPassFailure();
+    target->tf32 = tf32;
+    getOperation().walk([&](Operation *op) {
+      if (op->hasAttr(kKernelAttrName))
+        return;
+      if (auto contract = dyn_cast<ContractOp>(op))
+        op->setAttr(kKernelAttrName, chooseContraction(contract, *target));
+      else if (auto linalgOp = dyn_cast<LinalgOp>(op))
+        if (linalgOp.hasPureBufferSemantics())
+          op->setAttr(kKernelAttrName, chooseLoops(linalgOp));
+    });
+  }
+};
+} // namespace

@@ -1,0 +1,43 @@
+//===- Emitters.h - The families of kernels ---------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each writes the kernel of one op on buffers as its `sparsedrop.kernel` says,
+// and the launch in the op's place; the caller erases the op.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_EMITTERS_H
+#define SPARSEDROP_LIB_GPU_EMITTERS_H
+
+#include "KernelBuilder.h"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace mlir::sparsedrop {
+
+/// Elementwise, serial and reduction kernels.
+LogicalResult emitLoops(KernelModule &kernels, RewriterBase &host,
+                        linalg::LinalgOp op, KernelAttr choice);
+
+/// Whether the sums of `op` can be formed in parts: each result is a reduction
+/// by one combiner that has a neutral element.
+bool isSplittable(linalg::LinalgOp op);
+
+/// Contractions on plain arithmetic.
+LogicalResult emitPlain(KernelModule &kernels, RewriterBase &host,
+                        ContractOp op, KernelAttr choice);
+
+/// Contractions on tensor cores, by mma.sync.
+LogicalResult emitTensorCore(KernelModule &kernels, RewriterBase &host,
+                             ContractOp op, KernelAttr choice);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_EMITTERS_H

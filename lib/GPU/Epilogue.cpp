@@ -1,0 +1,201 @@
+//===- Epilogue.cpp - From sums to outputs --------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Epilogue.h"
+
+#include "Bodies.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+//===----------------------------------------------------------------------===//
+// Addresses
+//===----------------------------------------------------------------------===//
+
+ProductAccess::ProductAccess(KernelBuilder &k, const Product &product)
+    : k(k), product(product) {
+  ContractOp op = product.op;
+  unsigned loops = op.getNumLoops();
+  extents.assign(loops, HostIndex());
+  for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {
+    Value buffer = op->getOperand(operand);
+    SmallVector<HostIndex> dims = getStrides(k, buffer);
+    SmallVector<HostIndex> &sums =
+        strides.emplace_back(loops, k.hostConstant(0));
+    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults())) {
+      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+        if (!extents[loop.getPosition()])
+          extents[loop.getPosition()] =
+              getExtent(k, buffer, static_cast<int64_t>(dim));
+      auto coefficients = *getLinearCoefficients(expr, loops);
+      for (auto [loop, coefficient] : llvm::enumerate(coefficients))
+        if (coefficient != 0)
+          sums[loop] = k.hostAdd(
+              sums[loop], k.hostMul(dims[dim], k.hostConstant(coefficient)));
+    }
+  }
+  for (int role = 0; role < 4; ++role) {
+    counts[role] = k.hostConstant(1);
+    for (unsigned loop : product.loops[role])
+      counts[role] = k.hostMul(counts[role], extents[loop]);
+  }
+}
+
+Value ProductAccess::getCount(Role role) {
+  return k.getInt(getHostCount(role));
+}
+
+HostIndex ProductAccess::getStride(unsigned operand, Role role) const {
+  ArrayRef<unsigned> loops = product.get(role);
+  return loops.empty() ? k.hostConstant(0) : strides[operand][loops.back()];
+}
+
+Value ProductAccess::getOffset(unsigned operand, Role role, Value n) {
+  Value sum = k.constant(0, 64);
+  ArrayRef<unsigned> loops = product.get(role);
+  for (size_t i = loops.size(); i-- > 0;) {
+    Value number = n;
+    if (i > 0) {
+      Value extent = k.getInt(extents[loops[i]]);
+      number = k.remU(n, extent);
+      n = k.divU(n, extent);
+    }
+    HostIndex stride = strides[operand][loops[i]];
+    if (!isConstantIntValue(stride, 0))
+      sum = k.add(sum, k.mul(k.extend(number), k.getInt(stride, 64)));
+  }
+  return sum;
+}
+
+//===----------------------------------------------------------------------===//
+// The epilogue
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Writes the loop over one tile.
+class EpilogueEmitter {
+public:
+  EpilogueEmitter(KernelBuilder &k, ProductAccess &access,
+                  const Product &product, const SumTile &tile)
+      : k(k), access(access), product(product), op(product.op), tile(tile) {}
+
+  void run(int64_t threads, int64_t width);
+
+private:
+  void emitChunk(Value sum, Value row, Value column, int64_t width);
+  Value getPointer(unsigned operand, Value column);
+  bool isIndexed(unsigned operand) const;
+
+  KernelBuilder &k;
+  ProductAccess &access;
+  const Product &product;
+  ContractOp op;
+  const SumTile &tile;
+  /// Of each extra and output, at the current row.
+  SmallVector<Value> rowOffsets;
+};
+} // namespace
+
+/// Whether columns move the address.
+bool EpilogueEmitter::isIndexed(unsigned operand) const {
+  return llvm::any_of(product.get(Role::Columns), [&](unsigned loop) {
+    return product.strides[operand][loop] != 0;
+  });
+}
+
+Value EpilogueEmitter::getPointer(unsigned operand, Value column) {
+  Value sum = k.add(rowOffsets[operand - 2],
+                    access.getOffset(operand, Role::Columns, column));
+  return k.offset(access.getPointer(operand), sum, product.getElement(operand));
+}
+
+/// `width` columns from `column` on, which are all there.
+void EpilogueEmitter::emitChunk(Value sum, Value row, Value column,
+                                int64_t width) {
+  rowOffsets.clear();
+  for (unsigned operand = 2; operand < op->getNumOperands(); ++operand)
+    rowOffsets.push_back(
+        k.add(access.getOffset(operand, Role::Batch, tile.batch),
+              access.getOffset(operand, Role::Rows, row)));
+  SmallVector<Value> loaded{k.load(sum, tile.type, width)}, pointers;
+  for (unsigned operand = 2; operand < op->getNumOperands(); ++operand) {
+    pointers.push_back(getPointer(operand, column));
+    bool isUsed = !op.getBody()->getArgument(operand - 1).use_empty();
+    loaded.push_back(isUsed
+                         ? k.load(pointers.back(), product.getElement(operand),
+                                  isIndexed(operand) ? width : 1)
+                         : Value());
+  }
+  SmallVector<SmallVector<Value>> results(op.getInits().size());
+  for (int64_t i = 0; i < width; ++i) {
+    SmallVector<Value> arguments;
+    for (Value value : loaded)
+      arguments.push_back(
+          value && isa<VectorType>(value.getType())
+              ? LLVM::ExtractElementOp::create(k.b, value, k.constant(i))
+                    .getResult()
+              : value);
+    for (auto [list, value] :
+         llvm::zip(results, inlineBody(k, *op.getBody(), arguments, {})))
+      list.push_back(value);
+  }
+  for (auto [i, values] : llvm::enumerate(results)) {
+    unsigned operand = op.getFirstInit() + i;
+    Type element = product.getElement(operand);
+    Value value = values[0];
+    if (width > 1) {
+      value = LLVM::PoisonOp::create(k.b, VectorType::get({width}, element));
+      for (auto [j, part] : llvm::enumerate(values))
+        value = LLVM::InsertElementOp::create(
+            k.b, value, part, k.constant(static_cast<int64_t>(j)));
+    }
+    k.store(value, pointers[operand - 2], element);
+  }
+}
+
+void EpilogueEmitter::run(int64_t threads, int64_t width) {
+  int64_t across = tile.columns / width;
+  auto loop = scf::ForOp::create(
+      k.b, k.threadId(), k.constant(tile.rows * across), k.constant(threads));
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPoint(loop.getBody()->getTerminator());
+  Value chunk = loop.getInductionVar();
+  Value y = k.divU(chunk, k.constant(across));
+  Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
+  Value row = k.add(tile.row, y), column = k.add(tile.column, x);
+  Value rows = access.getCount(Role::Rows);
+  Value columns = access.getCount(Role::Columns);
+  auto place = [&](Value x) {
+    return k.offset(tile.pointer, k.add(k.mul(y, k.constant(tile.pitch)), x),
+                    tile.type);
+  };
+  Value last = k.add(column, k.constant(width - 1));
+  Value isWhole = k.both(k.less(row, rows), k.less(last, columns));
+  auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/width > 1);
+  k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  emitChunk(place(x), row, column, width);
+  if (width == 1)
+    return;
+  // The last columns, one by one.
+  k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+  auto inside = scf::IfOp::create(k.b, k.less(row, rows));
+  k.b.setInsertionPoint(inside.thenBlock()->getTerminator());
+  auto rest = scf::ForOp::create(k.b, column, columns, k.constant(1));
+  k.b.setInsertionPoint(rest.getBody()->getTerminator());
+  Value at = rest.getInductionVar();
+  emitChunk(place(k.sub(at, tile.column)), row, at, 1);
+}
+
+void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
+                                    const Product &product, const SumTile &tile,
+                                    int64_t threads, int64_t width) {
+  EpilogueEmitter(k, access, product, tile).run(threads, width);
+}

@@ -1,0 +1,62 @@
+//===- Epilogue.h - From sums to outputs ------------------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_EPILOGUE_H
+#define SPARSEDROP_LIB_GPU_EPILOGUE_H
+
+#include "KernelBuilder.h"
+#include "Product.h"
+
+namespace mlir::sparsedrop {
+
+/// The addresses of a product's operands in a kernel.
+class ProductAccess {
+public:
+  ProductAccess(KernelBuilder &k, const Product &product);
+
+  /// Iterations of a role, on the host and as i32 in the kernel.
+  HostIndex getHostCount(Role role) const { return counts[index(role)]; }
+  Value getCount(Role role);
+  /// Elements from the start of an operand to number `n` (i32) of a role, i64.
+  Value getOffset(unsigned operand, Role role, Value n);
+  /// The stride of the fastest loop of a role.
+  HostIndex getStride(unsigned operand, Role role) const;
+  Value getPointer(unsigned operand) {
+    return k.getPointer(product.op->getOperand(operand));
+  }
+
+private:
+  static int index(Role role) { return static_cast<int>(role); }
+
+  KernelBuilder &k;
+  const Product &product;
+  SmallVector<HostIndex> extents;
+  SmallVector<SmallVector<HostIndex>> strides;
+  HostIndex counts[4];
+};
+
+/// A part of the outputs whose sums lie in shared memory.
+struct SumTile {
+  Value pointer; ///< shared memory: row-major sums
+  Type type;     ///< of a sum
+  int64_t rows, columns;
+  int64_t pitch;     ///< elements between rows
+  Value batch;       ///< number of the batch, i32
+  Value row, column; ///< of the outputs, i32
+};
+
+/// All threads of the block apply the region of the contraction to a tile,
+/// `width` neighbouring columns at a time, and store what it yields where there
+/// are outputs. The caller puts barriers around.
+void emitEpilogue(KernelBuilder &k, ProductAccess &access,
+                  const Product &product, const SumTile &tile, int64_t threads,
+                  int64_t width);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_EPILOGUE_H

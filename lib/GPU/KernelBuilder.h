@@ -1,0 +1,156 @@
+//===- KernelBuilder.h - A kernel and its launch ----------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kernels are written at the level of scf, arith and llvm, as `llvm.func` in
+// one `gpu.module`. Each parameter is a word of eight bytes: an address, a
+// stride, an extent or a scalar of the host. What the host knows to be constant
+// is a constant in the kernel.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_KERNELBUILDER_H
+#define SPARSEDROP_LIB_GPU_KERNELBUILDER_H
+
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::sparsedrop {
+
+/// The address spaces of NVPTX.
+enum AddressSpace : unsigned { kGlobalSpace = 1, kSharedSpace = 3 };
+
+inline constexpr StringLiteral kKernelModuleName = "sparsedrop_kernels";
+
+/// All kernels of a module. Equal ones are there once.
+class KernelModule {
+public:
+  explicit KernelModule(ModuleOp module);
+
+  ModuleOp getModule() { return module; }
+  gpu::GPUModuleOp getKernels() { return kernels; }
+  /// A name that no kernel has yet: `name`, a number appended where needed.
+  std::string makeName(StringRef name);
+  /// The number of a finished kernel, which is erased if an equal one is there.
+  int64_t insert(LLVM::LLVMFuncOp kernel);
+  /// The dynamic shared memory of all kernels, `smem`.
+  LLVM::GlobalOp getShared();
+  /// A function of the runtime library.
+  void declare(StringRef name, FunctionType type);
+
+private:
+  ModuleOp module;
+  gpu::GPUModuleOp kernels;
+  llvm::StringMap<int64_t> numbers;
+  int64_t count = 0;
+  llvm::StringMap<unsigned> names;
+};
+
+/// An extent, stride or count that the host may know when it compiles.
+using HostIndex = OpFoldResult;
+
+/// One kernel while it is written, for the op that it replaces.
+class KernelBuilder {
+public:
+  KernelBuilder(KernelModule &kernels, RewriterBase &host, Operation *op,
+                StringRef name, int64_t threads);
+
+  /// Writes the kernel.
+  ImplicitLocOpBuilder b;
+  /// Writes before the op that is replaced.
+  RewriterBase &host;
+
+  //===--------------------------------------------------------------------===//
+  // Values of the host in the kernel
+  //===--------------------------------------------------------------------===//
+
+  /// A scalar; indices stay indices.
+  Value getScalar(Value value);
+  /// An extent or a stride, as i32 or as i64.
+  Value getInt(HostIndex index, unsigned bits = 32);
+  /// The address of the first element of a buffer, in global memory.
+  Value getPointer(Value buffer);
+
+  //===--------------------------------------------------------------------===//
+  // Host arithmetic on indices
+  //===--------------------------------------------------------------------===//
+
+  Value hostValue(HostIndex index);
+  HostIndex hostMul(HostIndex lhs, HostIndex rhs);
+  HostIndex hostAdd(HostIndex lhs, HostIndex rhs);
+  HostIndex hostMin(HostIndex lhs, HostIndex rhs);
+  HostIndex hostCeilDiv(HostIndex lhs, int64_t rhs);
+  HostIndex hostCeilDiv(HostIndex lhs, HostIndex rhs);
+  HostIndex hostConstant(int64_t value) { return host.getIndexAttr(value); }
+
+  //===--------------------------------------------------------------------===//
+  // Device arithmetic; constants fold
+  //===--------------------------------------------------------------------===//
+
+  Value constant(int64_t value, unsigned bits = 32);
+  Value add(Value lhs, Value rhs);
+  Value sub(Value lhs, Value rhs);
+  Value mul(Value lhs, Value rhs);
+  Value divU(Value lhs, Value rhs);
+  Value remU(Value lhs, Value rhs);
+  Value andI(Value lhs, Value rhs);
+  Value xorI(Value lhs, Value rhs);
+  Value less(Value lhs, Value rhs);
+  Value minS(Value lhs, Value rhs);
+  Value select(Value condition, Value lhs, Value rhs);
+  Value both(Value lhs, Value rhs) { return andI(lhs, rhs); }
+  /// To i64, i32 or index.
+  Value extend(Value value, unsigned bits = 64);
+  Value toIndex(Value value);
+
+  /// Numbers of the thread and the block, i32.
+  Value threadId();
+  Value blockId(unsigned dim = 0);
+  Value gridSize(unsigned dim = 0);
+
+  //===--------------------------------------------------------------------===//
+  // Memory
+  //===--------------------------------------------------------------------===//
+
+  /// `pointer` moved by elements.
+  Value offset(Value pointer, Value elements, Type element);
+  /// Loads `count` neighbouring elements: a scalar, or a vector that is aligned
+  /// to its size.
+  Value load(Value pointer, Type element, int64_t count = 1);
+  void store(Value value, Value pointer, Type element);
+  /// Dynamic shared memory from byte `offset` on.
+  Value sharedMemory(int64_t offset = 0);
+  /// All threads of the block.
+  void barrier();
+
+  //===--------------------------------------------------------------------===//
+  // The launch
+  //===--------------------------------------------------------------------===//
+
+  /// Ends the kernel and launches it before the op.
+  void finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
+              int64_t sharedBytes = 0);
+
+private:
+  Value addParameter(Value word, Type type);
+
+  KernelModule &kernels;
+  Operation *op;
+  LLVM::LLVMFuncOp function;
+  int64_t threads;
+  /// Words of the host, and the value each is in the kernel.
+  SmallVector<Value> words;
+  DenseMap<Value, Value> parameters;
+};
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_KERNELBUILDER_H

@@ -1,0 +1,63 @@
+//===- LowerKernels.cpp - Kernels to the LLVM dialect ---------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/Passes.h"
+
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
+#include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_LOWERKERNELS
+#include "sparsedrop/GPU/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+
+/// Loops and branches to blocks.
+static LogicalResult lowerControlFlow(gpu::GPUModuleOp kernels) {
+  RewritePatternSet patterns(kernels.getContext());
+  populateSCFToControlFlowConversionPatterns(patterns);
+  ConversionTarget target(*kernels.getContext());
+  target.addIllegalDialect<scf::SCFDialect>();
+  target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  return applyPartialConversion(kernels, target, std::move(patterns));
+}
+
+static LogicalResult lowerToLLVM(gpu::GPUModuleOp kernels) {
+  LLVMTypeConverter converter(kernels.getContext());
+  RewritePatternSet patterns(kernels.getContext());
+  arith::populateArithToLLVMConversionPatterns(converter, patterns);
+  cf::populateControlFlowToLLVMConversionPatterns(converter, patterns);
+  index::populateIndexToLLVMConversionPatterns(converter, patterns);
+  LLVMConversionTarget target(*kernels.getContext());
+  target.addLegalOp<gpu::GPUModuleOp>();
+  target.addLegalDialect<NVVM::NVVMDialect>();
+  target.addIllegalDialect<arith::ArithDialect, cf::ControlFlowDialect>();
+  return applyPartialConversion(kernels, target, std::move(patterns));
+}
+
+namespace {
+struct LowerKernels
+    : public mlir::sparsedrop::impl::LowerKernelsBase<LowerKernels> {
+  void runOnOperation() override {
+    for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
+      if (failed(lowerControlFlow(kernels)) || failed(lowerToLLVM(kernels)))
+        return signalPassFailure();
+  }
+};
+} // namespace

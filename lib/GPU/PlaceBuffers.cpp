@@ -1,0 +1,394 @@
+//===- PlaceBuffers.cpp - What lies on the host and on the device ---------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/Passes.h"
+
+#include "KernelBuilder.h"
+
+#include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
+#include "mlir/Conversion/LLVMCommon/TypeConverter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_PLACEBUFFERS
+#include "sparsedrop/GPU/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+using linalg::LinalgOp;
+
+/// The buffer that `value` is a view of.
+static Value getRoot(Value value) {
+  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+    value = view.getViewSource();
+  return value;
+}
+
+static int64_t getBytes(Type element) {
+  return element.isIndex()
+             ? 8
+             : std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
+}
+
+namespace {
+struct PlaceBuffers
+    : public mlir::sparsedrop::impl::PlaceBuffersBase<PlaceBuffers> {
+  void runOnOperation() override;
+
+private:
+  void placeConstants();
+  void placeHostBuffers();
+  void moveList(memref::AllocOp list);
+  void copyArgument(memref::ExtractAlignedPointerAsIndexOp pointer);
+  void lowerCopies();
+  void lowerReads();
+  void lowerWrites();
+
+  Value call(OpBuilder &builder, Location loc, StringRef name, Type result,
+             ValueRange arguments);
+  Value getAddress(OpBuilder &builder, Location loc, Value buffer);
+  Value countBytes(OpBuilder &builder, Location loc, Value buffer);
+  Value makeBuffer(OpBuilder &builder, Location loc, Value address,
+                   MemRefType type, ValueRange sizes);
+  Value allocateHost(OpBuilder &builder, Location loc, MemRefType type,
+                     ValueRange sizes, Value bytes);
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Addresses
+//===----------------------------------------------------------------------===//
+
+/// Calls a function of the runtime library; null if it returns nothing.
+Value PlaceBuffers::call(OpBuilder &builder, Location loc, StringRef name,
+                         Type result, ValueRange arguments) {
+  SmallVector<Type> results;
+  if (result)
+    results.push_back(result);
+  if (!getOperation().lookupSymbol(name)) {
+    OpBuilder top = OpBuilder::atBlockBegin(getOperation().getBody());
+    func::FuncOp::create(top, getOperation().getLoc(), name,
+                         builder.getFunctionType(arguments.getTypes(), results))
+        .setPrivate();
+  }
+  auto op = func::CallOp::create(builder, loc, name, results, arguments);
+  return result ? op.getResult(0) : Value();
+}
+
+static Value toI64(OpBuilder &builder, Location loc, Value index) {
+  return arith::IndexCastOp::create(builder, loc, builder.getI64Type(), index);
+}
+
+/// The address of the first element.
+Value PlaceBuffers::getAddress(OpBuilder &builder, Location loc, Value buffer) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  Value base =
+      memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer);
+  Value offset = memref::ExtractStridedMetadataOp::create(builder, loc, buffer)
+                     .getOffset();
+  Value size = arith::ConstantIndexOp::create(builder, loc, getBytes(element));
+  Value bytes = arith::MulIOp::create(builder, loc, offset, size);
+  return toI64(builder, loc, arith::AddIOp::create(builder, loc, base, bytes));
+}
+
+/// Of a contiguous buffer.
+Value PlaceBuffers::countBytes(OpBuilder &builder, Location loc, Value buffer) {
+  auto type = cast<MemRefType>(buffer.getType());
+  Value bytes = arith::ConstantIndexOp::create(builder, loc,
+                                               getBytes(type.getElementType()));
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    bytes = arith::MulIOp::create(
+        builder, loc, bytes, memref::DimOp::create(builder, loc, buffer, dim));
+  return toI64(builder, loc, bytes);
+}
+
+/// A contiguous buffer at an address (i64).
+Value PlaceBuffers::makeBuffer(OpBuilder &builder, Location loc, Value address,
+                               MemRefType type, ValueRange sizes) {
+  LLVMTypeConverter converter(&getContext());
+  auto structType = cast<LLVM::LLVMStructType>(converter.convertType(type));
+  auto pointer = LLVM::LLVMPointerType::get(&getContext());
+  Value base = LLVM::IntToPtrOp::create(builder, loc, pointer, address);
+  auto descriptor = MemRefDescriptor::poison(builder, loc, structType);
+  descriptor.setAllocatedPtr(builder, loc, base);
+  descriptor.setAlignedPtr(builder, loc, base);
+  descriptor.setConstantOffset(builder, loc, 0);
+  Value stride =
+      LLVM::ConstantOp::create(builder, loc, builder.getI64Type(), 1);
+  size_t next = sizes.size();
+  for (int64_t dim = type.getRank(); dim-- > 0;) {
+    Value size =
+        type.isDynamicDim(dim)
+            ? toI64(builder, loc, sizes[--next])
+            : LLVM::ConstantOp::create(builder, loc, builder.getI64Type(),
+                                       type.getDimSize(dim))
+                  .getResult();
+    descriptor.setSize(builder, loc, dim, size);
+    descriptor.setStride(builder, loc, dim, stride);
+    stride = LLVM::MulOp::create(builder, loc, stride, size);
+  }
+  return UnrealizedConversionCastOp::create(builder, loc, type,
+                                            Value(descriptor))
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+/// Constants that kernels read are variables of the kernels' module.
+void PlaceBuffers::placeConstants() {
+  SmallVector<memref::GetGlobalOp> uses;
+  getOperation().walk([&](memref::GetGlobalOp op) {
+    bool isRead = llvm::any_of(op->getUsers(), [](Operation *user) {
+      return !isa<memref::ExtractAlignedPointerAsIndexOp>(user);
+    });
+    if (isRead)
+      uses.push_back(op);
+  });
+  SmallVector<Attribute> names;
+  llvm::MapVector<StringRef, int64_t> numbers;
+  OpBuilder builder(&getContext());
+  for (memref::GetGlobalOp op : uses) {
+    auto [it, isNew] =
+        numbers.insert({op.getName(), static_cast<int64_t>(numbers.size())});
+    if (isNew)
+      names.push_back(builder.getStringAttr(op.getName()));
+    builder.setInsertionPoint(op);
+    Value number =
+        arith::ConstantIntOp::create(builder, op.getLoc(), it->second, 64);
+    Value address = call(builder, op.getLoc(), "sparsedrop_program_constant",
+                         builder.getI64Type(), number);
+    op.replaceAllUsesWith(
+        makeBuffer(builder, op.getLoc(), address, op.getType(), ValueRange()));
+    op.erase();
+  }
+  if (names.empty())
+    return;
+  KernelModule kernels(getOperation());
+  builder.setInsertionPointToStart(kernels.getKernels().getBody());
+  for (auto &[name, number] : numbers) {
+    auto global = getOperation().lookupSymbol<memref::GlobalOp>(name);
+    auto type = cast<MemRefType>(global.getType());
+    auto value = cast<DenseElementsAttr>(global.getConstantInitValue());
+    Type element = type.getElementType();
+    if (element.isIndex() || element.isInteger(1)) {
+      element = builder.getIntegerType(element.isIndex() ? 64 : 8);
+      value = cast<DenseIntElementsAttr>(value).mapValues(
+          element, [&](const APInt &bits) {
+            return bits.zextOrTrunc(element.getIntOrFloatBitWidth());
+          });
+    }
+    auto flat =
+        value.reshape(RankedTensorType::get({value.getNumElements()}, element));
+    LLVM::GlobalOp::create(
+        builder, global.getLoc(),
+        LLVM::LLVMArrayType::get(element,
+                                 static_cast<unsigned>(value.getNumElements())),
+        /*isConstant=*/true, LLVM::Linkage::External, name, flat,
+        /*alignment=*/16, kGlobalSpace);
+  }
+  getOperation()->setAttr("sparsedrop.constants", builder.getArrayAttr(names));
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers of the host
+//===----------------------------------------------------------------------===//
+
+Value PlaceBuffers::allocateHost(OpBuilder &builder, Location loc,
+                                 MemRefType type, ValueRange sizes,
+                                 Value bytes) {
+  Value alignment = arith::ConstantIntOp::create(builder, loc, 64, 64);
+  Value address = call(builder, loc, "sparsedrop_alloc", builder.getI64Type(),
+                       {alignment, bytes});
+  return makeBuffer(builder, loc, address, type, sizes);
+}
+
+/// A list that a function of the host fills and kernels read: there are two of
+/// it, the device's is filled when the function has returned.
+void PlaceBuffers::moveList(memref::AllocOp list) {
+  OpBuilder builder(list);
+  Location loc = list.getLoc();
+  Value bytes = countBytes(builder, loc, list);
+  Value host =
+      allocateHost(builder, loc, list.getType(), list.getDynamicSizes(), bytes);
+  for (Operation *user : llvm::make_early_inc_range(list->getUsers())) {
+    auto pointer = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(user);
+    if (!pointer)
+      continue;
+    builder.setInsertionPoint(pointer);
+    Value address =
+        memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
+    // Behind the last call that gets the pointer.
+    Operation *last = pointer;
+    SmallVector<Operation *> work(pointer->getUsers());
+    while (!work.empty()) {
+      Operation *op = work.pop_back_val();
+      if (op->getBlock() == pointer->getBlock() && last->isBeforeInBlock(op))
+        last = op;
+      if (!isa<func::CallOp>(op))
+        llvm::append_range(work, op->getUsers());
+    }
+    pointer.replaceAllUsesWith(address);
+    pointer.erase();
+    builder.setInsertionPointAfter(last);
+    call(builder, loc, "sparsedrop_program_upload", Type(),
+         {getAddress(builder, loc, list), getAddress(builder, loc, host),
+          bytes});
+    call(builder, loc, "sparsedrop_free", Type(),
+         getAddress(builder, loc, host));
+  }
+}
+
+/// A buffer of the device that a function of the host reads.
+void PlaceBuffers::copyArgument(
+    memref::ExtractAlignedPointerAsIndexOp pointer) {
+  OpBuilder builder(pointer);
+  Location loc = pointer.getLoc();
+  Value buffer = pointer.getSource();
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<Value> sizes;
+  for (int64_t dim = 0; dim < type.getRank(); ++dim)
+    if (type.isDynamicDim(dim))
+      sizes.push_back(memref::DimOp::create(builder, loc, buffer, dim));
+  Value bytes = countBytes(builder, loc, buffer);
+  Value host = allocateHost(
+      builder, loc, MemRefType::get(type.getShape(), type.getElementType()),
+      sizes, bytes);
+  call(builder, loc, "sparsedrop_program_download", Type(),
+       {getAddress(builder, loc, host), getAddress(builder, loc, buffer),
+        bytes});
+  Value address =
+      memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
+  pointer.replaceAllUsesWith(address);
+  pointer.erase();
+}
+
+void PlaceBuffers::placeHostBuffers() {
+  llvm::SetVector<Operation *> lists;
+  SmallVector<memref::ExtractAlignedPointerAsIndexOp> arguments;
+  getOperation().walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
+    Operation *source = op.getSource().getDefiningOp();
+    if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(source))
+      return;
+    if (isa_and_present<memref::AllocOp>(source))
+      lists.insert(source);
+    else
+      arguments.push_back(op);
+  });
+  for (Operation *list : lists)
+    moveList(cast<memref::AllocOp>(list));
+  for (auto pointer : arguments)
+    copyArgument(pointer);
+}
+
+//===----------------------------------------------------------------------===//
+// Single elements and copies
+//===----------------------------------------------------------------------===//
+
+void PlaceBuffers::lowerCopies() {
+  IRRewriter rewriter(&getContext());
+  SmallVector<memref::CopyOp> copies;
+  getOperation().walk([&](memref::CopyOp op) {
+    if (isa<MemRefType>(op.getSource().getType()) &&
+        isa<MemRefType>(op.getTarget().getType()))
+      copies.push_back(op);
+  });
+  for (memref::CopyOp op : copies) {
+    rewriter.setInsertionPoint(op);
+    if (op.getSource() == op.getTarget())
+      rewriter.eraseOp(op);
+    else
+      rewriter.replaceOpWithNewOp<linalg::CopyOp>(op, op.getSource(),
+                                                  op.getTarget());
+  }
+}
+
+/// One element as a buffer of rank 0.
+static Value getElement(OpBuilder &builder, Location loc, Value buffer,
+                        ValueRange indices) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (type.getRank() == 0)
+    return buffer;
+  SmallVector<OpFoldResult> offsets = getAsOpFoldResult(indices);
+  SmallVector<OpFoldResult> ones(type.getRank(), builder.getIndexAttr(1));
+  auto scalar = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+      {}, type, offsets, ones, ones));
+  return memref::SubViewOp::create(builder, loc, scalar, buffer, offsets, ones,
+                                   ones);
+}
+
+/// The host waits for elements that it reads.
+void PlaceBuffers::lowerReads() {
+  SmallVector<memref::LoadOp> loads;
+  getOperation().walk([&](memref::LoadOp op) {
+    if (!op->getParentOfType<LinalgOp>() &&
+        !getRoot(op.getMemRef()).getDefiningOp<memref::AllocaOp>())
+      loads.push_back(op);
+  });
+  for (memref::LoadOp op : loads) {
+    auto function = op->getParentOfType<func::FuncOp>();
+    remark::missed(op.getLoc(), remark::RemarkOpts::name("HostRead")
+                                    .category("sparsedrop-place-buffers")
+                                    .function(function.getName()))
+        << remark::add("the host waits for the device to read an element");
+    OpBuilder builder(op);
+    Location loc = op.getLoc();
+    Type type = op.getType();
+    Value element = getElement(builder, loc, op.getMemRef(), op.getIndices());
+    Value bytes =
+        arith::ConstantIntOp::create(builder, loc, getBytes(type), 64);
+    Value word =
+        call(builder, loc, "sparsedrop_program_read", builder.getI64Type(),
+             {getAddress(builder, loc, element), bytes});
+    if (type.isIndex()) {
+      word = arith::IndexCastOp::create(builder, loc, type, word);
+    } else {
+      unsigned bits = type.getIntOrFloatBitWidth();
+      if (bits != 64)
+        word = arith::TruncIOp::create(builder, loc,
+                                       builder.getIntegerType(bits), word);
+      if (isa<FloatType>(type))
+        word = arith::BitcastOp::create(builder, loc, type, word);
+    }
+    op.replaceAllUsesWith(word);
+    op.erase();
+  }
+}
+
+void PlaceBuffers::lowerWrites() {
+  SmallVector<memref::StoreOp> stores;
+  getOperation().walk([&](memref::StoreOp op) {
+    if (!op->getParentOfType<LinalgOp>() &&
+        !getRoot(op.getMemRef()).getDefiningOp<memref::AllocaOp>())
+      stores.push_back(op);
+  });
+  for (memref::StoreOp op : stores) {
+    OpBuilder builder(op);
+    Value element =
+        getElement(builder, op.getLoc(), op.getMemRef(), op.getIndices());
+    linalg::FillOp::create(builder, op.getLoc(), op.getValue(), element);
+    op.erase();
+  }
+}
+
+void PlaceBuffers::runOnOperation() {
+  placeConstants();
+  placeHostBuffers();
+  lowerCopies();
+  lowerReads();
+  lowerWrites();
+}

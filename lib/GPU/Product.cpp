@@ -1,0 +1,135 @@
+//===- Product.cpp - A contraction as a product of matrices ---------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Product.h"
+
+#include "Alignment.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+static constexpr int64_t kDynamic = ShapedType::kDynamic;
+
+/// The stride of each loop of an operand.
+static LoopStrides getLoopStrides(ContractOp op, unsigned operand) {
+  auto type = cast<MemRefType>(op->getOperand(operand).getType());
+  int64_t offset;
+  SmallVector<int64_t> strides;
+  if (failed(type.getStridesAndOffset(strides, offset)))
+    strides.assign(type.getRank(), kDynamic);
+  LoopStrides result(op.getNumLoops(), 0);
+  for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults())) {
+    auto coefficients = *getLinearCoefficients(expr, op.getNumLoops());
+    for (auto [sum, coefficient] : llvm::zip(result, coefficients)) {
+      if (coefficient == 0 || sum == kDynamic)
+        continue;
+      sum = ShapedType::isDynamic(strides[dim])
+                ? kDynamic
+                : sum + coefficient * strides[dim];
+    }
+  }
+  return result;
+}
+
+/// Loops in the order of the dimensions that they index in `operand`.
+static void sortByDimensions(ContractOp op, unsigned operand,
+                             SmallVectorImpl<unsigned> &loops) {
+  AffineMap map = op.getMap(operand);
+  auto position = [&](unsigned loop) {
+    unsigned last = 0;
+    for (auto [dim, expr] : llvm::enumerate(map.getResults()))
+      if (expr.isFunctionOfDim(loop))
+        last = dim + 1;
+    return std::make_pair(last, loop);
+  };
+  llvm::sort(loops,
+             [&](unsigned a, unsigned b) { return position(a) < position(b); });
+}
+
+Product::Product(ContractOp op) : op(op) {
+  unsigned init = op.getFirstInit(), count = op.getNumLoops();
+  extents.assign(count, kDynamic);
+  for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {
+    auto type = cast<MemRefType>(op->getOperand(operand).getType());
+    strides.push_back(getLoopStrides(op, operand));
+    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults()))
+      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+        if (!type.isDynamicDim(dim))
+          extents[loop.getPosition()] = type.getDimSize(dim);
+  }
+  // The columns are the side that the last dimension of the output is on.
+  AffineMap map = op.getMap(init);
+  if (map.getNumResults() > 0) {
+    unsigned last = cast<AffineDimExpr>(map.getResults().back()).getPosition();
+    if (op.getMap(0).isFunctionOfDim(last) &&
+        !op.getMap(1).isFunctionOfDim(last))
+      std::swap(first, second);
+  }
+  for (unsigned loop = 0; loop < count; ++loop) {
+    bool inFirst = op.getMap(first).isFunctionOfDim(loop);
+    bool inSecond = op.getMap(second).isFunctionOfDim(loop);
+    Role role = op.isReduction(loop) ? Role::Depth
+                : inFirst            ? (inSecond ? Role::Batch : Role::Rows)
+                                     : Role::Columns;
+    loops[static_cast<int>(role)].push_back(loop);
+  }
+  for (Role role : {Role::Batch, Role::Rows, Role::Columns})
+    sortByDimensions(op, init, loops[static_cast<int>(role)]);
+  sortByDimensions(op, first, loops[static_cast<int>(Role::Depth)]);
+}
+
+int64_t Product::count(Role role, int64_t unknown) const {
+  int64_t product = 1;
+  for (unsigned loop : get(role))
+    product *= extents[loop] == kDynamic ? unknown : extents[loop];
+  return product;
+}
+
+bool Product::isContiguous(unsigned operand, Role role) const {
+  return !get(role).empty() && strides[operand][get(role).back()] == 1;
+}
+
+int64_t Product::getVectorWidth(unsigned operand, Role role,
+                                int64_t bytes) const {
+  if (!isContiguous(operand, role))
+    return 1;
+  unsigned fastest = get(role).back();
+  // Neighbours must not lie in different iterations of a slower loop.
+  int64_t divisor = 0;
+  if (get(role).size() > 1)
+    divisor = extents[fastest] == kDynamic ? 1 : extents[fastest];
+  Layout layout = getLayout(op->getOperand(operand));
+  divisor = std::gcd(divisor, layout.base);
+  AffineMap map = ContractOp(op).getMap(operand);
+  for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+    auto coefficients = *getLinearCoefficients(expr, map.getNumDims());
+    for (auto [loop, coefficient] : llvm::enumerate(coefficients))
+      if (coefficient != 0 &&
+          !(loop == fastest && layout.strides[dim] == 1 && coefficient == 1))
+        divisor = std::gcd(divisor, coefficient * layout.strides[dim]);
+  }
+  int64_t size = getElement(operand).getIntOrFloatBitWidth() / 8;
+  int64_t width = std::max<int64_t>(1, bytes / std::max<int64_t>(1, size));
+  while (width > 1 && divisor % width != 0)
+    width /= 2;
+  return width;
+}
+
+int64_t Product::getEpilogueWidth(int64_t most) const {
+  int64_t width = most;
+  for (unsigned operand = 2; operand < op->getNumOperands(); ++operand) {
+    bool isIndexed = llvm::any_of(get(Role::Columns), [&](unsigned loop) {
+      return strides[operand][loop] != 0;
+    });
+    if (isIndexed)
+      width = std::min(width, getVectorWidth(operand, Role::Columns));
+  }
+  return width;
+}

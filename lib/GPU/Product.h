@@ -1,0 +1,68 @@
+//===- Product.h - A contraction as a product of matrices -------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The loops of a contraction have four roles: batch loops index both factors
+// and the outputs, rows the first factor and the outputs, columns the second
+// and the outputs, depth both factors. The loops of a role are numbered through
+// as one, the last one fastest, and an operand's address is linear in them. So
+// a transposition, a batch, a loop that is split into blocks, and a convolution
+// are one case.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_PRODUCT_H
+#define SPARSEDROP_LIB_GPU_PRODUCT_H
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+namespace mlir::sparsedrop {
+
+enum class Role { Batch, Rows, Columns, Depth };
+
+/// The strides of one operand in elements, one for each loop; kDynamic where it
+/// is known at run time only.
+using LoopStrides = SmallVector<int64_t>;
+
+/// The loops and accesses of a contraction on buffers, as far as types tell.
+struct Product {
+  explicit Product(ContractOp op);
+
+  ContractOp op;
+  /// Operand numbers of the factor that rows index, and of the other one: the
+  /// columns are those along which the first output is contiguous.
+  unsigned first = 0, second = 1;
+  /// The loops of each role, from slow to fast.
+  SmallVector<unsigned> loops[4];
+  /// Extents of the loops; kDynamic where unknown.
+  SmallVector<int64_t> extents;
+  /// Of each operand.
+  SmallVector<LoopStrides> strides;
+
+  ArrayRef<unsigned> get(Role role) const {
+    return loops[static_cast<int>(role)];
+  }
+  /// The product of the extents of a role, with `unknown` for those that are
+  /// not known.
+  int64_t count(Role role, int64_t unknown) const;
+  /// Whether neighbours of a role are neighbours in memory.
+  bool isContiguous(unsigned operand, Role role) const;
+  /// The most neighbours of a role that can be moved at a time: the role is
+  /// contiguous and what else moves the address is a multiple of their number.
+  int64_t getVectorWidth(unsigned operand, Role role, int64_t bytes = 16) const;
+  /// The same for all extras and outputs along the columns, at least one of
+  /// which is contiguous; those that no column indexes do not count.
+  int64_t getEpilogueWidth(int64_t most) const;
+
+  Type getElement(unsigned operand) const {
+    return getElementTypeOrSelf(op->getOperand(operand).getType());
+  }
+};
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_PRODUCT_H
