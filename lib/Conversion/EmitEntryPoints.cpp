@@ -22,14 +22,16 @@ using namespace mlir;
 
 static constexpr StringLiteral kInterfacePrefix = "_mlir_ciface_";
 static constexpr StringLiteral kEntryPrefix = "sparsedrop_invoke_";
+static constexpr StringLiteral kImageName = "sparsedrop_image";
 
 /// Everything must be of the LLVM dialect now.
 static LogicalResult checkLowered(ModuleOp module) {
-  WalkResult result = module.walk([&](Operation *op) {
+  WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (op == module || isa<LLVM::LLVMDialect>(op->getDialect()))
       return WalkResult::advance();
-    op->emitError() << "cannot run on the CPU: nothing lowers '"
-                    << op->getName() << "'";
+    if (op->getName().getDialectNamespace() == "gpu")
+      return WalkResult::skip();
+    op->emitError() << "cannot run: nothing lowers '" << op->getName() << "'";
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());
@@ -57,12 +59,14 @@ static void dropAttributes(ModuleOp module) {
 }
 
 /// The names that finalize-memref-to-llvm gives, and the runtime's.
-static void renameAllocations(ModuleOp module) {
+static void renameAllocations(ModuleOp module, bool onDevice) {
   SymbolTable symbols(module);
   for (auto [generic, ours] :
        {std::pair<StringRef, StringRef>{"_mlir_memref_to_llvm_aligned_alloc",
-                                        "sparsedrop_alloc"},
-        {"_mlir_memref_to_llvm_free", "sparsedrop_free"}}) {
+                                        onDevice ? "sparsedrop_program_alloc"
+                                                 : "sparsedrop_alloc"},
+        {"_mlir_memref_to_llvm_free",
+         onDevice ? "sparsedrop_program_free" : "sparsedrop_free"}}) {
     auto function = symbols.lookup<LLVM::LLVMFuncOp>(generic);
     if (!function)
       continue;
@@ -80,18 +84,23 @@ namespace {
 /// Emits one entry point.
 class EntryEmitter {
 public:
-  EntryEmitter(ModuleOp module, SymbolTable &symbols)
-      : module(module), symbols(symbols), builder(module.getContext()) {}
+  EntryEmitter(ModuleOp module, SymbolTable &symbols, bool onDevice)
+      : module(module), symbols(symbols), builder(module.getContext()),
+        onDevice(onDevice) {}
 
   void run(LLVM::LLVMFuncOp interface, LLVM::LLVMFuncOp function);
 
 private:
   LLVM::LLVMFuncOp declare(StringRef name, Type result,
                            ArrayRef<Type> arguments);
+  Value getImage(Location loc);
+  void enter(Location loc, ValueRange place);
+  LLVM::CallOp leave(Location loc);
 
   ModuleOp module;
   SymbolTable &symbols;
   OpBuilder builder;
+  bool onDevice;
 };
 } // namespace
 
@@ -108,25 +117,59 @@ LLVM::LLVMFuncOp EntryEmitter::declare(StringRef name, Type result,
   return function;
 }
 
+/// The kernels, which another pass embeds.
+Value EntryEmitter::getImage(Location loc) {
+  if (!symbols.lookup(kImageName)) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(module.getBody());
+    symbols.insert(LLVM::GlobalOp::create(
+        builder, module.getLoc(), builder.getI8Type(), /*isConstant=*/true,
+        LLVM::Linkage::External, kImageName, Attribute()));
+  }
+  return LLVM::AddressOfOp::create(
+      builder, loc, LLVM::LLVMPointerType::get(module.getContext()),
+      kImageName);
+}
+
+void EntryEmitter::enter(Location loc, ValueRange place) {
+  Type i32 = builder.getI32Type();
+  Type pointer = LLVM::LLVMPointerType::get(module.getContext());
+  Type none = LLVM::LLVMVoidType::get(module.getContext());
+  if (!onDevice) {
+    LLVM::CallOp::create(builder, loc, declare("sparsedrop_enter", none, {}),
+                         ValueRange());
+    return;
+  }
+  LLVM::LLVMFuncOp callee =
+      declare("sparsedrop_program_enter", i32, {pointer, pointer, pointer});
+  LLVM::CallOp::create(builder, loc, callee,
+                       ValueRange{place[0], place[1], getImage(loc)});
+}
+
+LLVM::CallOp EntryEmitter::leave(Location loc) {
+  StringRef name = onDevice ? "sparsedrop_program_leave" : "sparsedrop_leave";
+  return LLVM::CallOp::create(
+      builder, loc, declare(name, builder.getI32Type(), {}), ValueRange());
+}
+
 void EntryEmitter::run(LLVM::LLVMFuncOp interface, LLVM::LLVMFuncOp function) {
   Location loc = function.getLoc();
   Type pointer = LLVM::LLVMPointerType::get(module.getContext());
   Type i32 = builder.getI32Type();
   Type none = LLVM::LLVMVoidType::get(module.getContext());
-  LLVM::LLVMFuncOp enter = declare("sparsedrop_enter", none, {});
-  LLVM::LLVMFuncOp leave = declare("sparsedrop_leave", i32, {});
   builder.setInsertionPointAfter(interface);
+  SmallVector<Type> parameters(onDevice ? 3 : 1, pointer);
   auto entry = LLVM::LLVMFuncOp::create(
       builder, loc, (kEntryPrefix + function.getName()).str(),
-      LLVM::LLVMFunctionType::get(i32, {pointer}));
-  Value array = entry.addEntryBlock(builder)->getArgument(0);
+      LLVM::LLVMFunctionType::get(i32, parameters));
+  Value array = entry.addEntryBlock(builder)->getArguments().back();
   builder.setInsertionPointToStart(&entry.front());
   auto load = [&](int32_t index, Type type) -> Value {
     Value slot = LLVM::GEPOp::create(builder, loc, pointer, pointer, array,
                                      ArrayRef<LLVM::GEPArg>{index});
     return LLVM::LoadOp::create(builder, loc, type, slot);
   };
-  LLVM::CallOp::create(builder, loc, enter, ValueRange());
+  enter(loc, entry.front().getArguments());
 
   // The C interface takes descriptors by pointer, like the array, and scalars
   // by value; structs of results go through a first pointer.
@@ -144,19 +187,20 @@ void EntryEmitter::run(LLVM::LLVMFuncOp interface, LLVM::LLVMFuncOp function) {
   auto call = LLVM::CallOp::create(builder, loc, interface, operands);
   if (returnsScalar)
     LLVM::StoreOp::create(builder, loc, call.getResult(), load(0, pointer));
-  auto status = LLVM::CallOp::create(builder, loc, leave, ValueRange());
-  LLVM::ReturnOp::create(builder, loc, status.getResult());
+  LLVM::ReturnOp::create(builder, loc, leave(loc).getResult());
 }
 
 namespace {
 struct EmitEntryPoints
     : public sparsedrop::impl::EmitEntryPointsBase<EmitEntryPoints> {
+  using EmitEntryPointsBase::EmitEntryPointsBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     if (failed(checkLowered(module)))
       return signalPassFailure();
     dropAttributes(module);
-    renameAllocations(module);
+    renameAllocations(module, device);
     SymbolTable symbols(module);
     SmallVector<LLVM::LLVMFuncOp> interfaces;
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())
@@ -166,7 +210,7 @@ struct EmitEntryPoints
     for (LLVM::LLVMFuncOp interface : interfaces)
       if (auto function = symbols.lookup<LLVM::LLVMFuncOp>(
               interface.getName().drop_front(kInterfacePrefix.size())))
-        EntryEmitter(module, symbols).run(interface, function);
+        EntryEmitter(module, symbols, device).run(interface, function);
   }
 };
 } // namespace

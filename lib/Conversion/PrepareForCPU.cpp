@@ -42,7 +42,7 @@ static LogicalResult decomposeAggregates(RewriterBase &rewriter,
     rewriter.setInsertionPoint(op);
     FailureOr<SmallVector<Value>> results = op.decomposeOperation(rewriter);
     if (failed(results))
-      return op.emitOpError() << "cannot run on the CPU: it does not decompose";
+      return op.emitOpError() << "cannot run: it does not decompose";
     rewriter.replaceOp(op, *results);
   }
   return success();
@@ -143,7 +143,7 @@ static LogicalResult checkRunnable(ModuleOp module) {
         problem = getTypeProblem(type);
     if (problem.empty())
       return WalkResult::advance();
-    op->emitOpError() << "cannot run on the CPU: " << problem;
+    op->emitOpError() << "cannot run: " << problem;
     return WalkResult::interrupt();
   });
   return failure(result.wasInterrupted());

@@ -8,6 +8,8 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "sparsedrop/Conversion/DeviceMath.h"
+
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
@@ -56,7 +58,8 @@ struct LowerKernels
     : public mlir::sparsedrop::impl::LowerKernelsBase<LowerKernels> {
   void runOnOperation() override {
     for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
-      if (failed(lowerControlFlow(kernels)) || failed(lowerToLLVM(kernels)))
+      if (failed(mlir::sparsedrop::expandDeviceMath(kernels)) ||
+          failed(lowerControlFlow(kernels)) || failed(lowerToLLVM(kernels)))
         return signalPassFailure();
   }
 };

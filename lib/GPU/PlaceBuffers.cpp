@@ -56,6 +56,7 @@ private:
   void lowerCopies();
   void lowerReads();
   void lowerWrites();
+  void checkArguments();
 
   Value call(OpBuilder &builder, Location loc, StringRef name, Type result,
              ValueRange arguments);
@@ -385,10 +386,30 @@ void PlaceBuffers::lowerWrites() {
   }
 }
 
+/// Entry points check their arrays before anything else.
+void PlaceBuffers::checkArguments() {
+  for (auto function : getOperation().getOps<func::FuncOp>()) {
+    if (function.isExternal() || !function.isPublic())
+      continue;
+    OpBuilder builder = OpBuilder::atBlockBegin(&function.front());
+    Location loc = function.getLoc();
+    for (BlockArgument argument : function.getArguments()) {
+      if (!isa<MemRefType>(argument.getType()))
+        continue;
+      Value number = arith::ConstantIntOp::create(builder, loc,
+                                                  argument.getArgNumber(), 64);
+      call(builder, loc, "sparsedrop_program_check_argument", Type(),
+           {number, getAddress(builder, loc, argument),
+            countBytes(builder, loc, argument)});
+    }
+  }
+}
+
 void PlaceBuffers::runOnOperation() {
   placeConstants();
   placeHostBuffers();
   lowerCopies();
   lowerReads();
   lowerWrites();
+  checkArguments();
 }

@@ -68,6 +68,11 @@ void mlir::sparsedrop::registerSparseDropPipelines() {
         "sparsedrop-to-cpu",
         "Upstream dialects on tensors to the LLVM dialect for the host",
         buildToCPUPipeline);
+    PassPipelineRegistration<ToNVVMPipelineOptions>(
+        "sparsedrop-to-nvvm",
+        "Upstream dialects on tensors to GPU kernels (gpu.binary) and the LLVM "
+        "dialect for the host",
+        buildToNVVMPipeline);
     return true;
   }();
   (void)registered;

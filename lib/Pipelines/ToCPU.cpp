@@ -6,52 +6,18 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Stages.h"
+
 #include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
-#include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
-#include "mlir/Dialect/Bufferization/IR/BufferizableOpInterface.h"
-#include "mlir/Dialect/Bufferization/Pipelines/Passes.h"
-#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
-#include "mlir/Dialect/Linalg/Passes.h"
-#include "mlir/Dialect/Math/Transforms/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
-
-/// Tensors become buffers that are freed after their last use.
-static void addBufferization(OpPassManager &pm) {
-  // Buffer deallocation refuses loops of branches and mishandles branches that
-  // pass tensors.
-  pm.addPass(createLiftControlFlowToSCFPass());
-  pm.addPass(createPrepareForCPU());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createSeparateInits());
-  pm.addPass(bufferization::createEmptyTensorEliminationPass());
-  bufferization::OneShotBufferizePassOptions options;
-  options.bufferizeFunctionBoundaries = true;
-  // Callers pass contiguous buffers.
-  options.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::IdentityLayoutMap;
-  options.allowReturnAllocsFromLoops = true;
-  pm.addPass(bufferization::createOneShotBufferizePass(options));
-  // Before results become the callers': they would be copied for them.
-  pm.addPass(createTieDonated());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  bufferization::BufferDeallocationPipelineOptions deallocation;
-  bufferization::buildBufferDeallocationPipeline(pm, deallocation);
-  // The pipeline frees at the end of blocks; temporaries should die earlier.
-  pm.addNestedPass<func::FuncOp>(
-      bufferization::createOptimizeAllocationLivenessPass());
-  pm.addPass(createConvertBufferizationToMemRefPass());
-}
 
 /// Products go to BLAS, the rest becomes loops on all threads.
 static void addLoops(OpPassManager &pm) {
@@ -62,40 +28,10 @@ static void addLoops(OpPassManager &pm) {
   pm.addPass(createParallelLoopsToRuntime());
 }
 
-static void addLLVM(OpPassManager &pm) {
-  pm.addPass(createApproximateMath());
-  pm.addNestedPass<func::FuncOp>(memref::createExpandOpsPass());
-  pm.addPass(memref::createExpandStridedMetadataPass());
-  pm.addPass(createLowerAffinePass());
-  pm.addPass(createSCFToControlFlowPass());
-  // Conversions of bf16 would otherwise call a library that is not there.
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-  // What neither libm nor LLVM has.
-  math::MathExpandOpsPassOptions expanded;
-  expanded.opMnemonics = {"clampf", "fpowi", "ipowi", "rsqrt"};
-  pm.addPass(math::createMathExpandOpsPass(expanded));
-  // libm first: LLVM's exp(x) - 1 and log(1 + x) lose what is near 0.
-  pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createConvertMathToLLVMPass());
-  // Math on 16-bit types has become conversions around f32.
-  pm.addPass(arith::createArithExpandOpsPass(expand));
-  FinalizeMemRefToLLVMConversionPassOptions memory;
-  memory.useAlignedAlloc = true;
-  memory.useGenericFunctions = true;
-  pm.addPass(createFinalizeMemRefToLLVMConversionPass(memory));
-  pm.addPass(createConvertFuncToLLVMPass());
-  pm.addPass(createArithToLLVMConversionPass());
-  pm.addPass(createConvertIndexToLLVMPass());
-  pm.addPass(createAssertsToRuntime());
-  pm.addPass(createConvertControlFlowToLLVMPass());
-  pm.addPass(createReconcileUnrealizedCastsPass());
-  pm.addPass(createEmitEntryPoints());
-}
-
 void mlir::sparsedrop::buildToCPUPipeline(OpPassManager &pm) {
+  addPreparation(pm);
   addBufferization(pm);
   addLoops(pm);
-  addLLVM(pm);
+  pm.addPass(createApproximateMath());
+  addHostLowering(pm, /*onDevice=*/false);
 }

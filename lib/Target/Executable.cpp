@@ -157,7 +157,7 @@ static LogicalResult checkCalls(ModuleOp module) {
         llvm::sys::DynamicLibrary::SearchForAddressOfSymbol(
             call.getCallee().str()))
       return WalkResult::advance();
-    call.emitOpError() << "cannot run on the CPU: '" << call.getCallee()
+    call.emitOpError() << "cannot run: '" << call.getCallee()
                        << "' has no body";
     return WalkResult::interrupt();
   });

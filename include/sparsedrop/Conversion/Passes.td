@@ -132,6 +132,11 @@ def EmitEntryPoints
     Allocations go to the runtime library. An op that nothing has lowered is an
     error that names it.
 
+    With `device`, entry points are `i32 sparsedrop_invoke_F(ptr device, ptr
+    stream, ptr)`: handles of sparsedrop-c/Device.h, null for the default stream.
+    Arrays and tensor results are memory of the device; the call returns before
+    the device is done.
+
     Before:
 
     ```mlir
@@ -169,6 +174,8 @@ def EmitEntryPoints
     }
     ```
   }];
+  let options = [Option<"device", "device", "bool", "false",
+                        "Programs run on a device">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 

@@ -313,4 +313,33 @@ def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
     "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def EmbedKernels : Pass<"sparsedrop-embed-kernels", "::mlir::ModuleOp"> {
+  let summary = "PTX becomes data of the host's module";
+  let description = [{
+    The `gpu.binary` of a module becomes `@sparsedrop_image`, which entry points
+    hand to the runtime library: a `sparsedrop_program_image` of
+    sparsedrop-c/Program.h. Modules without entry points stay as they are.
+
+    Before (no entry point):
+
+    ```mlir
+    llvm.func @f(%x: i64) -> i64 {
+      llvm.return %x : i64
+    }
+    ```
+
+    After:
+
+    ```mlir
+    llvm.func @f(%x: i64) -> i64 {
+      llvm.return %x : i64
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "What the kernels were compiled for">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif // SPARSEDROP_GPU_PASSES_TD

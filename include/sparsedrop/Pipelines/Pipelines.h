@@ -1,5 +1,4 @@
-//===- Pipelines.h - The pipelines of SparseDrop -----------------*- C++
-//-*-===//
+//===- Pipelines.h - The pipelines of SparseDrop ----------------*- C++ -*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -9,7 +8,7 @@
 //
 // `sparsedrop-pipeline` takes annotated linalg to upstream dialects plus calls
 // to the runtime library; `sparsedrop-to-cpu` takes that on to the LLVM dialect
-// for the host.
+// for the host, `sparsedrop-to-nvvm` to GPU kernels and host code.
 //
 //===----------------------------------------------------------------------===//
 
@@ -68,7 +67,24 @@ void buildSparseDropPipeline(OpPassManager &pm,
 /// Upstream dialects on tensors in, the LLVM dialect for the host out.
 void buildToCPUPipeline(OpPassManager &pm);
 
-/// Registers both under their command-line names; may be called twice.
+/// Options of `sparsedrop-to-nvvm`.
+struct ToNVVMPipelineOptions
+    : public PassPipelineOptions<ToNVVMPipelineOptions> {
+  PassOptions::Option<std::string> chip{
+      *this, "chip", llvm::cl::desc("The GPU: sm_80, sm_86, sm_89, sm_90a ..."),
+      llvm::cl::init("sm_90a")};
+  PassOptions::Option<bool> tf32{
+      *this, "tf32",
+      llvm::cl::desc("Round the factors of f32 products to tf32"),
+      llvm::cl::init(false)};
+};
+
+/// Upstream dialects on tensors in; a `gpu.binary` with the kernels and the
+/// LLVM dialect for the host, which calls only the runtime library, out.
+void buildToNVVMPipeline(OpPassManager &pm,
+                         const ToNVVMPipelineOptions &options);
+
+/// Registers all under their command-line names; may be called twice.
 void registerSparseDropPipelines();
 
 } // namespace sparsedrop

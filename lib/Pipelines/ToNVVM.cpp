@@ -1,0 +1,56 @@
+//===- ToNVVM.cpp - From tensors to GPU kernels and host code -------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Stages.h"
+
+#include "sparsedrop/GPU/Passes.h"
+#include "sparsedrop/Pipelines/Pipelines.h"
+
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+/// On tensors, where users of a value are known.
+static void addFormation(OpPassManager &pm) {
+  pm.addPass(createFormKernels());
+  pm.addPass(createSinkScalars());
+  pm.addPass(createFuseEpilogues());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+/// On buffers, where strides are known.
+static void addKernels(OpPassManager &pm,
+                       const ToNVVMPipelineOptions &options) {
+  pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
+  pm.addPass(createPlaceBuffers());
+  pm.addPass(createCanonicalizerPass());
+  ChooseKernelsOptions choice;
+  choice.chip = options.chip;
+  choice.tf32 = options.tf32;
+  pm.addPass(createChooseKernels(choice));
+  pm.addPass(createEmitKernels());
+  pm.addPass(createLowerKernels());
+  SerializeKernelsOptions serialize;
+  serialize.chip = options.chip;
+  pm.addPass(createSerializeKernels(serialize));
+}
+
+void mlir::sparsedrop::buildToNVVMPipeline(
+    OpPassManager &pm, const ToNVVMPipelineOptions &options) {
+  addPreparation(pm);
+  addFormation(pm);
+  addBufferization(pm);
+  addKernels(pm, options);
+  addHostLowering(pm, /*onDevice=*/true);
+}
