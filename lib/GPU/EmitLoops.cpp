@@ -87,7 +87,8 @@ private:
   SmallVector<Value> combine(ValueRange lhs, ValueRange rhs);
   SmallVector<Value> combineLanes(ValueRange values, int64_t lanes);
   SmallVector<Value> combineShared(ValueRange values, Value row, Value column,
-                                   int64_t rows, int64_t columns);
+                                   int64_t rows, int64_t columns,
+                                   Value isWriter = {});
   void emitVector(Value column, int64_t width);
   bool isVector(OpOperand *operand);
   Value pointer(OpOperand *operand) {
@@ -293,10 +294,12 @@ SmallVector<Value> LoopsEmitter::combineLanes(ValueRange values,
   return results;
 }
 
-/// What all rows of threads make of a column, for row 0; through shared memory.
+/// What all rows of threads make of a column, for row 0; through shared memory,
+/// where `isWriter` says that a thread writes (null: all do).
 SmallVector<Value> LoopsEmitter::combineShared(ValueRange values, Value row,
                                                Value column, int64_t rows,
-                                               int64_t columns) {
+                                               int64_t columns,
+                                               Value isWriter) {
   SmallVector<Value> bases;
   for (Value value : values) {
     Type type = value.getType();
@@ -304,7 +307,13 @@ SmallVector<Value> LoopsEmitter::combineShared(ValueRange values, Value row,
     bases.push_back(k.sharedMemory(sharedBytes));
     sharedBytes += llvm::alignTo(rows * columns * bytes, 16);
     Value place = k.add(k.mul(row, k.constant(columns)), column);
-    k.store(value, k.offset(bases.back(), place, type), type);
+    auto write = [&] {
+      k.store(value, k.offset(bases.back(), place, type), type);
+    };
+    if (isWriter)
+      ifThen(isWriter, write);
+    else
+      write();
   }
   k.barrier();
   SmallVector<Value> results;
@@ -440,8 +449,11 @@ void LoopsEmitter::emitRows() {
     SmallVector<Value> values = reduce(lane, k.constant(lanes), getNeutral());
     values = combineLanes(values, std::min<int64_t>(lanes, 32));
     if (lanes > 32)
-      values = combineShared(values, k.divU(lane, k.constant(32)),
-                             k.constant(0), lanes / 32, 1);
+      values = combineShared(
+          values, k.divU(lane, k.constant(32)), k.constant(0), lanes / 32, 1,
+          k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                          k.remU(lane, k.constant(32)),
+                                          k.constant(0)));
     ifThen(k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, lane,
                                            k.constant(0)),
            [&] { storeOutputs(combine(loadInits(), values)); });

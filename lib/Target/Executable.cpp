@@ -8,8 +8,9 @@
 
 #include "sparsedrop/Target/Executable.h"
 
-#include "sparsedrop-c/Runtime.h"
+#include "sparsedrop-c/Program.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+#include "sparsedrop/GPU/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -174,7 +175,17 @@ bool Executable::lower() {
       function.setPrivate();
   PassManager cleanup(lowered->getContext()), pm(lowered->getContext());
   cleanup.addPass(createSymbolDCEPass());
-  buildToCPUPipeline(pm);
+  if (isForDevice()) {
+    ToNVVMPipelineOptions options;
+    options.chip = chip;
+    options.tf32 = tf32;
+    buildToNVVMPipeline(pm, options);
+    EmbedKernelsOptions embed;
+    embed.chip = chip;
+    pm.addPass(createEmbedKernels(embed));
+  } else {
+    buildToCPUPipeline(pm);
+  }
   if (failed(cleanup.run(*lowered)) || failed(checkCalls(*lowered)) ||
       failed(pm.run(*lowered)))
     return false;
@@ -189,6 +200,8 @@ Executable::compile(ModuleOp module, const ExecutableOptions &options) {
   std::unique_ptr<Executable> executable(new Executable());
   executable->upstream = cast<ModuleOp>(module->clone());
   executable->mode = options.mode;
+  executable->chip = options.chip;
+  executable->tf32 = options.tf32;
   if (!isFutureGradient(module, options.entry) &&
       !executable->findEntry(options.entry))
     return nullptr;
@@ -287,6 +300,7 @@ bool Executable::readResults(ArrayRef<uint64_t> storage, ArrayRef<Array> inputs,
       for (size_t dim = 0; dim < slot.shape.size(); ++dim)
         array.shape.push_back(static_cast<int64_t>(words[3 + dim]));
       array.allocation = reinterpret_cast<void *>(words[0]);
+      array.onDevice = isForDevice();
       array.data = reinterpret_cast<uint8_t *>(words[1]) +
                    words[2] * static_cast<uint64_t>(width);
     } else {
@@ -298,7 +312,8 @@ bool Executable::readResults(ArrayRef<uint64_t> storage, ArrayRef<Array> inputs,
   return complete;
 }
 
-bool Executable::call(ArrayRef<Array> inputs, int64_t seed, int64_t step,
+bool Executable::call(const DevicePlace &place, ArrayRef<Array> inputs,
+                      int64_t seed, int64_t step,
                       SmallVectorImpl<Array> &outputs, Costs *costs) const {
   SmallVector<SmallVector<uint64_t>> descriptors;
   descriptors.reserve(inputs.size());
@@ -322,7 +337,10 @@ bool Executable::call(ArrayRef<Array> inputs, int64_t seed, int64_t step,
   int64_t before = sparsedrop_memory_in_use();
   sparsedrop_memory_reset_peak();
   auto start = std::chrono::steady_clock::now();
-  int32_t status = entry(pointers.data());
+  int32_t status = isForDevice()
+                       ? reinterpret_cast<JIT::DeviceEntry>(entry)(
+                             place.device, place.stream, pointers.data())
+                       : reinterpret_cast<JIT::Entry>(entry)(pointers.data());
   if (costs)
     *costs = {
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
@@ -333,7 +351,10 @@ bool Executable::call(ArrayRef<Array> inputs, int64_t seed, int64_t step,
   if (status == 0 && complete)
     return true;
   for (Array &array : outputs)
-    sparsedrop_free(array.allocation);
+    if (array.onDevice)
+      sparsedrop_program_release(place.device, array.allocation);
+    else
+      sparsedrop_free(array.allocation);
   outputs.clear();
   return false;
 }

@@ -125,10 +125,10 @@ std::unique_ptr<JIT> JIT::create(ModuleOp module) {
   return jit;
 }
 
-JIT::Entry JIT::lookup(Location loc, StringRef name) {
+void *JIT::lookup(Location loc, StringRef name) {
   auto address = state->engine->lookup(("sparsedrop_invoke_" + name).str());
   if (address)
-    return address->toPtr<Entry>();
+    return address->toPtr<void *>();
   emitError(loc) << "cannot find the entry point of '" << name
                  << "': " << llvm::toString(address.takeError());
   return nullptr;

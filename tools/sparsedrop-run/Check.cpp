@@ -186,10 +186,12 @@ int mlir::sparsedrop::run::check(const Request &request, Program &program,
   std::vector<Tensor> results[2], copies[2];
   DropoutMode modes[2] = {DropoutMode::Compact, DropoutMode::Masked};
   for (int i = 0; i < 2; ++i) {
-    if (request.mode == modes[i])
+    bool isReference = modes[i] == DropoutMode::Masked;
+    bool isOther = isReference && request.target.device;
+    if (request.mode == modes[i] && !isOther)
       continue;
-    others[i] =
-        Program::compile(request.module, request.entry, modes[i], false);
+    others[i] = Program::compile(request.module, request.entry, modes[i], false,
+                                 isReference ? Target() : request.target);
     programs[i] = others[i].get();
     if (!programs[i])
       return 1;

@@ -8,19 +8,24 @@
 
 #include "Program.h"
 
-#include "sparsedrop-c/Runtime.h"
+#include <chrono>
+#include <cstring>
 
 using namespace mlir;
 using namespace mlir::sparsedrop::run;
 using mlir::sparsedrop::Executable;
 
 std::unique_ptr<Program> Program::compile(ModuleOp module, StringRef entry,
-                                          DropoutMode mode, bool instrument) {
+                                          DropoutMode mode, bool instrument,
+                                          const Target &target) {
   mlir::sparsedrop::ExecutableOptions options;
   options.entry = entry.str();
   options.mode = mode;
   options.instrument = instrument;
+  options.chip = target.chip;
+  options.tf32 = target.tf32;
   auto program = std::make_unique<Program>();
+  program->target = target;
   program->executable = Executable::compile(module, options);
   return program->executable ? std::move(program) : nullptr;
 }
@@ -32,16 +37,21 @@ void Program::restore(MutableArrayRef<Tensor> inputs,
       inputs[*slot.donor].bytes = original[*slot.donor].bytes;
 }
 
+bool Program::fail() {
+  getUpstream().lookupSymbol(getEntryName())->emitError()
+      << "failed to run: " << sparsedrop_last_error();
+  return false;
+}
+
 bool Program::run(MutableArrayRef<Tensor> inputs, int64_t seed, int64_t step,
                   std::vector<Tensor> *results) {
+  if (target.device)
+    return runOnDevice(inputs, seed, step, results);
   SmallVector<Executable::Array> arrays, outputs;
   for (Tensor &tensor : inputs)
     arrays.push_back({tensor.bytes.data(), tensor.shape, nullptr});
-  if (!executable->call(arrays, seed, step, outputs, &costs)) {
-    getUpstream().lookupSymbol(getEntryName())->emitError()
-        << "failed to run: " << sparsedrop_last_error();
-    return false;
-  }
+  if (!executable->call(arrays, seed, step, outputs, &costs))
+    return fail();
   if (results)
     results->clear();
   for (auto [slot, array] : llvm::zip(getResults(), outputs)) {
@@ -53,6 +63,92 @@ bool Program::run(MutableArrayRef<Tensor> inputs, int64_t seed, int64_t step,
                                            getElementBytes(slot.elementType));
     }
     sparsedrop_free(array.allocation);
+  }
+  return true;
+}
+
+namespace {
+/// Arrays of the device that go with their scope.
+class DeviceArrays {
+public:
+  explicit DeviceArrays(sparsedrop_device *device) : device(device) {}
+  ~DeviceArrays() {
+    for (uint64_t address : addresses)
+      sparsedrop_device_free(device, address);
+    for (Executable::Array &array : results)
+      if (array.onDevice)
+        sparsedrop_program_release(device, array.allocation);
+      else
+        sparsedrop_free(array.allocation);
+  }
+
+  /// Null after a failure.
+  void *add(const Tensor &tensor) {
+    uint64_t address = 0;
+    if (sparsedrop_device_alloc(device, tensor.bytes.size(), &address) != 0)
+      return nullptr;
+    addresses.push_back(address);
+    sparsedrop_device_upload(device, nullptr, address, tensor.bytes.data(),
+                             tensor.bytes.size());
+    return reinterpret_cast<void *>(address);
+  }
+
+  SmallVector<Executable::Array> results;
+
+private:
+  sparsedrop_device *device;
+  SmallVector<uint64_t> addresses;
+};
+} // namespace
+
+/// The bytes of an array of either side.
+static bool fetch(sparsedrop_device *device, const Executable::Array &array,
+                  bool onDevice, std::vector<uint8_t> &bytes) {
+  if (!onDevice) {
+    std::memcpy(bytes.data(), array.data, bytes.size());
+    return true;
+  }
+  return sparsedrop_device_download(device, nullptr, bytes.data(),
+                                    reinterpret_cast<uint64_t>(array.data),
+                                    bytes.size()) == 0 &&
+         sparsedrop_device_synchronize(device) == 0;
+}
+
+bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
+                          int64_t step, std::vector<Tensor> *results) {
+  DeviceArrays arrays(target.device);
+  SmallVector<Executable::Array> operands;
+  for (auto [tensor, slot] : llvm::zip(inputs, executable->getInputs())) {
+    void *data = slot->isTensor ? arrays.add(tensor) : tensor.bytes.data();
+    if (!data && !tensor.bytes.empty())
+      return fail();
+    operands.push_back({data, tensor.shape, nullptr, slot->isTensor});
+  }
+  sparsedrop_device_synchronize(target.device);
+  sparsedrop_program_statistics_reset(target.device);
+  auto start = std::chrono::steady_clock::now();
+  if (!executable->call({target.device, nullptr}, operands, seed, step,
+                        arrays.results))
+    return fail();
+  sparsedrop_program_statistics_of(target.device, &statistics);
+  if (sparsedrop_device_synchronize(target.device) != 0)
+    return fail();
+  costs = {
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count(),
+      static_cast<int64_t>(statistics.bytesPeak)};
+  if (results)
+    results->clear();
+  for (auto [slot, array] : llvm::zip(getResults(), arrays.results)) {
+    Tensor tensor{slot.elementType, array.shape, {}};
+    tensor.bytes.resize(
+        static_cast<size_t>(tensor.size() * getElementBytes(slot.elementType)));
+    if (!fetch(target.device, array, slot.isTensor, tensor.bytes))
+      return fail();
+    if (slot.donor)
+      inputs[*slot.donor].bytes = tensor.bytes;
+    if (results)
+      results->push_back(std::move(tensor));
   }
   return true;
 }

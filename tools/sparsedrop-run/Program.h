@@ -11,6 +11,7 @@
 
 #include "Tensor.h"
 
+#include "sparsedrop-c/Program.h"
 #include "sparsedrop/Target/Executable.h"
 
 namespace mlir::sparsedrop::run {
@@ -18,13 +19,21 @@ namespace mlir::sparsedrop::run {
 using mlir::sparsedrop::DropoutMode;
 using mlir::sparsedrop::Slot;
 
+/// What programs are compiled for and run on: the host without a device.
+struct Target {
+  std::string chip;
+  sparsedrop_device *device = nullptr;
+  bool tf32 = false;
+};
+
 /// An executable and what its last run took.
 class Program {
 public:
   /// An error has been emitted when the result is null.
   static std::unique_ptr<Program> compile(mlir::ModuleOp module,
                                           llvm::StringRef entry,
-                                          DropoutMode mode, bool instrument);
+                                          DropoutMode mode, bool instrument,
+                                          const Target &target);
 
   /// Runs on `inputs` (one for each slot that is neither seed nor step), which
   /// it writes to where they are donated, and replaces `results` unless null.
@@ -40,6 +49,10 @@ public:
   double getSeconds() const { return costs.seconds; }
   /// Most bytes of temporaries and results during the last run.
   int64_t getPeakBytes() const { return costs.peakBytes; }
+  /// What the last run did on its device; all zero on the host.
+  const sparsedrop_program_statistics &getStatistics() const {
+    return statistics;
+  }
 
   llvm::ArrayRef<Slot> getArguments() const {
     return executable->getArguments();
@@ -53,7 +66,13 @@ public:
 
 private:
   std::unique_ptr<mlir::sparsedrop::Executable> executable;
+  bool runOnDevice(llvm::MutableArrayRef<Tensor> inputs, int64_t seed,
+                   int64_t step, std::vector<Tensor> *results);
+  bool fail();
+
+  Target target;
   mlir::sparsedrop::Executable::Costs costs;
+  sparsedrop_program_statistics statistics = {};
 };
 
 } // namespace mlir::sparsedrop::run

@@ -48,12 +48,18 @@ static void printTable(const Request &request, const Program &program,
   printLine("total", "", "", "", mlir::sparsedrop::sumProducts(products), "");
   llvm::outs() << "\ntemporaries, most at once: " << program.getPeakBytes()
                << " bytes\n";
+  if (request.target.device) {
+    const sparsedrop_program_statistics &device = program.getStatistics();
+    llvm::outs() << "kernels launched: " << device.launches
+                 << ", times the host waited: " << device.synchronizations
+                 << "\n";
+  }
 }
 
 int mlir::sparsedrop::run::report(const Request &request,
                                   ArrayRef<Tensor> inputs, bool json) {
-  std::unique_ptr<Program> program =
-      Program::compile(request.module, request.entry, request.mode, true);
+  std::unique_ptr<Program> program = Program::compile(
+      request.module, request.entry, request.mode, true, request.target);
   if (!program)
     return 1;
   sparsedrop_reset_counts();

@@ -49,8 +49,9 @@ struct Operations {
 /// Counts on an instrumented copy, so that counting does not disturb the times.
 static bool countOperations(const Request &request, ArrayRef<Tensor> inputs,
                             int64_t count, Operations &operations) {
-  std::unique_ptr<Program> program = Program::compile(
-      request.module, request.entry, DropoutMode::Compact, true);
+  std::unique_ptr<Program> program =
+      Program::compile(request.module, request.entry, DropoutMode::Compact,
+                       true, request.target);
   if (!program)
     return false;
   auto products = program->getUpstream()->getAttrOfType<ArrayAttr>(
@@ -112,8 +113,8 @@ int mlir::sparsedrop::run::time(const Request &request, ArrayRef<Tensor> inputs,
   std::vector<Tensor> copies(inputs.begin(), inputs.end());
   for (size_t i = 0; i < series.size(); ++i) {
     series[i].mode = modes[i];
-    series[i].program =
-        Program::compile(request.module, request.entry, modes[i], false);
+    series[i].program = Program::compile(request.module, request.entry,
+                                         modes[i], false, request.target);
     // Once to warm up: pages, threads, the cache of blocks.
     if (!series[i].program ||
         !series[i].program->run(copies, request.seed, request.step, nullptr))

@@ -33,10 +33,17 @@ static cl::opt<std::string> inputFile(cl::Positional, cl::Required,
 static cl::opt<std::string>
     entryName("entry", cl::desc("Function to run (default: the only one)"),
               cl::cat(category));
-static cl::opt<std::string> target("target", cl::desc("cpu (default)"),
+static cl::opt<std::string> target("target", cl::desc("cpu (default) or nvptx"),
                                    cl::init("cpu"), cl::cat(category));
 static cl::opt<std::string>
-    device("device", cl::desc("Device of the target nvptx"), cl::cat(category));
+    device("device", cl::desc("Device of the target nvptx: cuda or interp"),
+           cl::cat(category));
+static cl::opt<std::string>
+    chip("chip", cl::desc("GPU to compile for (default: the device's)"),
+         cl::value_desc("sm_XY"), cl::cat(category));
+static cl::opt<bool> tf32("tf32",
+                          cl::desc("Round the factors of f32 products to tf32"),
+                          cl::cat(category));
 static cl::opt<DropoutMode> modeName(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
@@ -104,11 +111,10 @@ static int writeResults(llvm::ArrayRef<Tensor> results) {
 }
 
 static int checkOptions() {
-  if (target != "cpu")
-    return fail("target '" + target +
-                "' is not supported by this build; the target is cpu");
-  if (!device.empty())
-    return fail("--device belongs to the target nvptx");
+  if (target != "cpu" && target != "nvptx")
+    return fail("expected the target cpu or nvptx, but got '" + target + "'");
+  if (target == "cpu" && (!device.empty() || !chip.empty() || tf32))
+    return fail("--device, --chip and --tf32 belong to the target nvptx");
   if (timeSteps.getNumOccurrences() && timeSteps < 1)
     return fail("expected at least one step in --time, but got " +
                 llvm::Twine(timeSteps));
@@ -123,11 +129,41 @@ static int checkOptions() {
   return 0;
 }
 
+namespace {
+/// Closes the device at the end.
+struct OpenDevice {
+  ~OpenDevice() { sparsedrop_device_close(target.device); }
+  Target target;
+};
+} // namespace
+
+/// Opens what --target and --device name.
+static int openTarget(Target &opened) {
+  if (target == "cpu")
+    return 0;
+  std::string kind = device.empty() ? std::string("cuda") : std::string(device);
+  opened.device = sparsedrop_device_open(kind.c_str(), 0);
+  if (!opened.device)
+    return fail(sparsedrop_last_error());
+  sparsedrop_device_info info;
+  sparsedrop_device_describe(opened.device, &info);
+  opened.chip = chip;
+  opened.tf32 = tf32;
+  // What only this chip has, its programs may use.
+  if (opened.chip.empty())
+    opened.chip =
+        "sm_" + std::to_string(info.arch) + (info.arch >= 90 ? "a" : "");
+  return 0;
+}
+
 /// All that was asked for, on the parsed module.
 static int run(mlir::ModuleOp module) {
-  Request request{module, entryName, modeName, seed, step};
-  std::unique_ptr<Program> program =
-      Program::compile(module, request.entry, request.mode, false);
+  OpenDevice opened;
+  if (int code = openTarget(opened.target))
+    return code;
+  Request request{module, entryName, modeName, seed, step, opened.target};
+  std::unique_ptr<Program> program = Program::compile(
+      module, request.entry, request.mode, false, request.target);
   if (!program)
     return 1;
   std::optional<uint64_t> random;

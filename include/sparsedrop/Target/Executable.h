@@ -50,17 +50,29 @@ struct ExecutableOptions {
   SmallVector<int64_t> periods;
   /// Whether calls count the work of each product.
   bool instrument = false;
+  /// The GPU to compile for (sm_80, sm_90a ...); empty: the host.
+  std::string chip;
+  /// Round the factors of f32 products to tf32, on a GPU.
+  bool tf32 = false;
 };
 
-/// One function of a module, compiled for the host in one mode.
+/// Where a program compiled for a GPU runs.
+struct DevicePlace {
+  sparsedrop_device *device = nullptr;
+  sparsedrop_stream *stream = nullptr; ///< null: the default one
+};
+
+/// One function of a module, compiled for the host or for a GPU in one mode.
 class Executable {
 public:
   /// Contiguous memory in row-major order.
   struct Array {
     void *data = nullptr;
     SmallVector<int64_t> shape;
-    /// What `sparsedrop_free` takes; null where the memory is an input's.
+    /// What `sparsedrop_free` takes, or `sparsedrop_program_release` where the
+    /// memory is a device's; null where the memory is an input's.
     void *allocation = nullptr;
+    bool onDevice = false; ///< tensors of programs compiled for a GPU
   };
   /// What a call took.
   struct Costs {
@@ -82,7 +94,18 @@ public:
   /// and `sparsedrop_last_error()` tells why. Any number of threads may call at
   /// once.
   bool call(ArrayRef<Array> inputs, int64_t seed, int64_t step,
-            SmallVectorImpl<Array> &results, Costs *costs = nullptr) const;
+            SmallVectorImpl<Array> &results, Costs *costs = nullptr) const {
+    return call({}, inputs, seed, step, results, costs);
+  }
+  /// The same on a device. Tensors lie in its memory, scalars on the host; the
+  /// call returns before the device is done. Costs are those of the host, and
+  /// bytes are not counted.
+  bool call(const DevicePlace &place, ArrayRef<Array> inputs, int64_t seed,
+            int64_t step, SmallVectorImpl<Array> &results,
+            Costs *costs = nullptr) const;
+
+  /// Whether it runs on a device.
+  bool isForDevice() const { return !chip.empty(); }
 
   ArrayRef<Slot> getArguments() const { return arguments; }
   ArrayRef<Slot> getResults() const { return results; }
@@ -103,8 +126,9 @@ private:
 
   OwningOpRef<ModuleOp> upstream;
   std::unique_ptr<JIT> jit;
-  JIT::Entry entry = nullptr;
-  std::string name;
+  void *entry = nullptr;
+  std::string name, chip;
+  bool tf32 = false;
   DropoutMode mode = DropoutMode::Compact;
   SmallVector<Slot> arguments, results;
 };

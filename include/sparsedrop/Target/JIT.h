@@ -9,6 +9,8 @@
 #ifndef SPARSEDROP_TARGET_JIT_H
 #define SPARSEDROP_TARGET_JIT_H
 
+#include "sparsedrop-c/Device.h"
+
 #include "mlir/IR/BuiltinOps.h"
 
 #include <memory>
@@ -26,13 +28,15 @@ public:
   /// failure.
   static std::unique_ptr<JIT> create(ModuleOp module);
 
-  /// An entry point of the signature that `sparsedrop-emit-entry-points`
+  /// Entry points of the signatures that `sparsedrop-emit-entry-points`
   /// documents.
   using Entry = int32_t (*)(void **arguments);
+  using DeviceEntry = int32_t (*)(sparsedrop_device *, sparsedrop_stream *,
+                                  void **arguments);
 
-  /// The entry point of function `name`, or null (after an error on `loc`) when
-  /// there is none.
-  Entry lookup(Location loc, StringRef name);
+  /// The address of the entry point of function `name`, or null (after an error
+  /// on `loc`) when there is none.
+  void *lookup(Location loc, StringRef name);
 
 private:
   JIT();
