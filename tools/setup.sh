@@ -8,7 +8,7 @@ build=$root/build/release
 # MLIR 22 and what builds and runs with it, by Debian's names.
 packages=(
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools clang-22 lld-22
-  libclang-rt-22-dev ninja-build cmake g++ libopenblas-pthread-dev libgtest-dev
+  libclang-rt-22-dev libclc-22 libclc-22-dev ninja-build cmake g++ libopenblas-pthread-dev libgtest-dev
   python3 python3-numpy git ca-certificates
 )
 

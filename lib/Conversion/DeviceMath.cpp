@@ -12,12 +12,14 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -29,39 +31,88 @@ static bool isIntrinsic(Operation *op) {
              math::SqrtOp, math::TruncOp>(op);
 }
 
-static bool isExpanded(StringRef name) {
-  return name != math::FloorOp::getOperationName() &&
-         name != math::CeilOp::getOperationName() &&
-         name != math::RoundEvenOp::getOperationName();
+/// Those of which upstream's polynomials for f32 are good to a few units in the
+/// last place, also for the smallest numbers.
+static bool isApproximated(StringRef name) {
+  return name == math::ErfOp::getOperationName() ||
+         name == math::ExpOp::getOperationName() ||
+         name == math::TanhOp::getOperationName();
 }
 
-LogicalResult mlir::sparsedrop::expandDeviceMath(Operation *root) {
-  MLIRContext *context = root->getContext();
-  {
-    RewritePatternSet patterns(context);
-    math::populateExpansionPatterns(
-        patterns,
-        {"clampf", "fpowi", "ipowi", "rsqrt", "exp2f", "tan", "sinh", "cosh",
-         "asinh", "acosh", "atanh", "powf", "ceilf", "roundf"});
-    populateMathF32ExpansionPatterns(patterns, isExpanded);
-    populateMathPolynomialApproximationPatterns(patterns, isExpanded);
-    if (failed(applyPatternsGreedily(root, std::move(patterns))))
-      return failure();
+/// The name of a function in OpenCL C, where it differs from the op's.
+static StringRef getLibraryName(Operation *op) {
+  StringRef name = op->getName().stripDialect();
+  return llvm::StringSwitch<StringRef>(name).Case("powf", "pow").Default(name);
+}
+
+/// Calls a function of libclc, LLVM's library of OpenCL C, which is linked when
+/// the kernels become PTX. It has f32 and f64.
+static LogicalResult callLibrary(RewriterBase &rewriter, Operation *op) {
+  Type type = op->getResult(0).getType();
+  Location loc = op->getLoc();
+  auto element = dyn_cast<FloatType>(type);
+  if (!element || element.getWidth() > 64 ||
+      llvm::any_of(op->getOperandTypes(),
+                   [&](Type operand) { return operand != type; }))
+    return op->emitError() << "cannot run on the device: nothing expands '"
+                           << op->getName() << "' on " << type;
+  Type wide = element.getWidth() < 32 ? rewriter.getF32Type() : type;
+  StringRef name = getLibraryName(op);
+  std::string symbol = ("_Z" + Twine(name.size()) + name).str();
+  for (unsigned i = 0; i < op->getNumOperands(); ++i)
+    symbol += wide.isF64() ? 'd' : 'f';
+  auto scope = op->getParentOfType<gpu::GPUModuleOp>();
+  auto callee = scope.lookupSymbol<LLVM::LLVMFuncOp>(symbol);
+  if (!callee) {
+    OpBuilder top = OpBuilder::atBlockBegin(scope.getBody());
+    SmallVector<Type> types(op->getNumOperands(), wide);
+    callee = LLVM::LLVMFuncOp::create(top, scope.getLoc(), symbol,
+                                      LLVM::LLVMFunctionType::get(wide, types));
   }
+  rewriter.setInsertionPoint(op);
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(
+        wide == type
+            ? operand
+            : arith::ExtFOp::create(rewriter, loc, wide, operand).getResult());
+  Value result =
+      LLVM::CallOp::create(rewriter, loc, callee, operands).getResult();
+  if (wide != type)
+    result = arith::TruncFOp::create(rewriter, loc, type, result);
+  rewriter.replaceOp(op, result);
+  return success();
+}
+
+static LogicalResult lowerIntrinsics(gpu::GPUModuleOp kernels) {
+  MLIRContext *context = kernels.getContext();
   LLVMTypeConverter converter(context);
   RewritePatternSet patterns(context);
   populateMathToLLVMConversionPatterns(converter, patterns);
   LLVMConversionTarget target(*context);
   target.markUnknownOpDynamicallyLegal(
       [](Operation *op) { return !isIntrinsic(op); });
-  if (failed(applyPartialConversion(root, target, std::move(patterns))))
+  return applyPartialConversion(kernels, target, std::move(patterns));
+}
+
+LogicalResult mlir::sparsedrop::expandDeviceMath(gpu::GPUModuleOp kernels) {
+  MLIRContext *context = kernels.getContext();
+  RewritePatternSet patterns(context);
+  math::populateExpansionPatterns(patterns,
+                                  {"clampf", "fpowi", "ipowi", "rsqrt"});
+  populateMathF32ExpansionPatterns(patterns, isApproximated);
+  populateMathPolynomialApproximationPatterns(patterns, isApproximated);
+  if (failed(applyPatternsGreedily(kernels, std::move(patterns))) ||
+      failed(lowerIntrinsics(kernels)))
     return failure();
-  WalkResult result = root->walk([](Operation *op) {
-    if (op->getName().getDialectNamespace() != "math")
-      return WalkResult::advance();
-    op->emitError() << "cannot run on the device: nothing expands '"
-                    << op->getName() << "' on " << op->getResult(0).getType();
-    return WalkResult::interrupt();
+  SmallVector<Operation *> calls;
+  kernels.walk([&](Operation *op) {
+    if (isa<math::MathDialect>(op->getDialect()))
+      calls.push_back(op);
   });
-  return failure(result.wasInterrupted());
+  IRRewriter rewriter(context);
+  for (Operation *op : calls)
+    if (failed(callLibrary(rewriter, op)))
+      return failure();
+  return success();
 }

@@ -15,6 +15,7 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_FUSEEPILOGUES
@@ -43,7 +44,8 @@ private:
   bool matchLoops();
   bool matchMaps();
   bool findPlace();
-  bool isKept();
+  bool isKept(unsigned number);
+  std::optional<unsigned> getResultNumber(OpOperand &operand);
   AffineMap compose(OpOperand &operand);
   void addConsumerOperands();
   unsigned addExtra(Value value, AffineMap map);
@@ -60,34 +62,43 @@ private:
   // Operands of the fused op.
   SmallVector<Value> extras, inits;
   SmallVector<AffineMap> extraMaps, initMaps;
-  /// The outputs of the contraction that stay, and the extra that holds the old
-  /// elements of one that goes.
+  /// The outputs of the contraction that stay, and the extras that hold the old
+  /// elements of those that go.
   SmallVector<unsigned> kept;
-  std::optional<unsigned> oldExtra;
-  /// The extra that each input of the consumer is; none: the result itself.
+  llvm::MapVector<unsigned, unsigned> oldExtras;
+  /// The extra that each input of the consumer is; none: a result.
   SmallVector<std::optional<unsigned>> inputs;
 };
 } // namespace
 
-/// Reads of the result that are inputs all have one map, a permutation of the
-/// consumer's loops, which makes them loops of the contraction.
+/// The number of the contraction's result that an operand of the consumer is.
+std::optional<unsigned> Fusion::getResultNumber(OpOperand &operand) {
+  auto value = dyn_cast<OpResult>(operand.get());
+  if (!value || value.getOwner() != contract)
+    return std::nullopt;
+  return value.getResultNumber();
+}
+
+/// The consumer reads the result by a permutation of its loops, which makes
+/// them loops of the contraction; then it reads other results at the same
+/// place.
 bool Fusion::matchLoops() {
-  AffineMap access;
   for (OpOperand &operand : consumer->getOpOperands()) {
     if (operand.get() != result)
       continue;
-    AffineMap map = consumer.getMatchingIndexingMap(&operand);
-    if (!consumer.isDpsInput(&operand) || (access && access != map))
+    AffineMap access = consumer.getMatchingIndexingMap(&operand);
+    if (!access.isPermutation())
       return false;
-    access = map;
+    AffineMap init = contract.getInitMap(result.getResultNumber());
+    loops.assign(consumer.getNumLoops(), {});
+    for (auto [dim, expr] : llvm::enumerate(access.getResults()))
+      loops[cast<AffineDimExpr>(expr).getPosition()] = init.getResult(dim);
+    break;
   }
-  if (!access || !access.isPermutation())
-    return false;
-  AffineMap init = contract.getInitMap(result.getResultNumber());
-  loops.resize(consumer.getNumLoops());
-  for (auto [dim, expr] : llvm::enumerate(access.getResults()))
-    loops[cast<AffineDimExpr>(expr).getPosition()] = init.getResult(dim);
-  return true;
+  return llvm::all_of(consumer->getOpOperands(), [&](OpOperand &operand) {
+    std::optional<unsigned> number = getResultNumber(operand);
+    return !number || compose(operand) == contract.getInitMap(*number);
+  });
 }
 
 AffineMap Fusion::compose(OpOperand &operand) {
@@ -110,9 +121,11 @@ bool Fusion::matchMaps() {
 
 /// Where the fused op dominates all users and is dominated by its operands.
 bool Fusion::findPlace() {
-  bool isEarly = llvm::all_of(consumer->getOperands(), [&](Value operand) {
-    return operand == result || dominance.properlyDominates(operand, contract);
-  });
+  bool isEarly =
+      llvm::all_of(consumer->getOpOperands(), [&](OpOperand &operand) {
+        return getResultNumber(operand) ||
+               dominance.properlyDominates(operand.get(), contract);
+      });
   bool isLate =
       consumer->getBlock() == contract->getBlock() &&
       llvm::all_of(contract->getUsers(), [&](Operation *user) {
@@ -144,11 +157,11 @@ StringRef Fusion::match() {
   return {};
 }
 
-/// Whether somebody else reads the result.
-bool Fusion::isKept() {
-  return llvm::any_of(result.getUsers(), [&](Operation *user) {
-    return user != consumer.getOperation();
-  });
+/// Whether somebody else reads result `number`.
+bool Fusion::isKept(unsigned number) {
+  return llvm::any_of(
+      contract.getResult(number).getUsers(),
+      [&](Operation *user) { return user != consumer.getOperation(); });
 }
 
 unsigned Fusion::addExtra(Value value, AffineMap map) {
@@ -166,22 +179,22 @@ void Fusion::addConsumerOperands() {
     extraMaps.push_back(contract.getMap(2 + i));
   }
   for (auto [i, init] : llvm::enumerate(contract.getInits())) {
-    if (i != result.getResultNumber() || isKept()) {
+    if (isKept(i)) {
       kept.push_back(i);
       inits.push_back(init);
       initMaps.push_back(contract.getInitMap(i));
     } else if (!contract.getOldArgument(i).use_empty()) {
-      oldExtra = addExtra(init, contract.getInitMap(i));
+      oldExtras.insert({i, addExtra(init, contract.getInitMap(i))});
     }
   }
-  for (OpOperand *operand : consumer.getDpsInputOperands()) {
-    if (operand->get() == result)
-      inputs.push_back(std::nullopt);
-    else
-      inputs.push_back(addExtra(operand->get(), compose(*operand)));
-  }
+  for (OpOperand *operand : consumer.getDpsInputOperands())
+    inputs.push_back(getResultNumber(*operand)
+                         ? std::optional<unsigned>()
+                         : addExtra(operand->get(), compose(*operand)));
   for (OpOperand &operand : consumer.getDpsInitsMutable()) {
-    inits.push_back(operand.get());
+    // What it starts from a result ends where that would have been.
+    std::optional<unsigned> number = getResultNumber(operand);
+    inits.push_back(number ? contract.getInits()[*number] : operand.get());
     initMaps.push_back(compose(operand));
   }
 }
@@ -199,9 +212,8 @@ void Fusion::fillBody(ContractOp fused) {
     mapping.map(contract.getExtraArgument(i), fused.getExtraArgument(i));
   for (auto [i, number] : llvm::enumerate(kept))
     mapping.map(contract.getOldArgument(number), fused.getOldArgument(i));
-  if (oldExtra)
-    mapping.map(contract.getOldArgument(result.getResultNumber()),
-                fused.getExtraArgument(*oldExtra));
+  for (auto [number, extra] : oldExtras)
+    mapping.map(contract.getOldArgument(number), fused.getExtraArgument(extra));
   for (Operation &op : contract.getBody()->without_terminator())
     rewriter.clone(op, mapping);
   auto yielded = [&](unsigned i) {
@@ -212,13 +224,18 @@ void Fusion::fillBody(ContractOp fused) {
   for (unsigned number : kept)
     values.push_back(yielded(number));
   Block *next = consumer.getBlock();
-  for (auto [i, input] : llvm::enumerate(inputs))
-    mapping.map(next->getArgument(i), input
-                                          ? fused.getExtraArgument(*input)
-                                          : yielded(result.getResultNumber()));
-  for (unsigned i = 0; i < consumer.getNumDpsInits(); ++i)
-    mapping.map(next->getArgument(inputs.size() + i),
-                fused.getOldArgument(kept.size() + i));
+  // All at once: a result may be read where another one begins.
+  SmallVector<Value> arguments;
+  for (auto [i, operand] : llvm::enumerate(consumer->getOpOperands())) {
+    if (std::optional<unsigned> number = getResultNumber(operand))
+      arguments.push_back(yielded(*number));
+    else if (i < inputs.size())
+      arguments.push_back(fused.getExtraArgument(*inputs[i]));
+    else
+      arguments.push_back(
+          fused.getOldArgument(kept.size() + i - inputs.size()));
+  }
+  mapping.map(next->getArguments(), arguments);
   for (Operation &op : next->without_terminator())
     rewriter.clone(op, mapping);
   for (Value value : next->getTerminator()->getOperands())

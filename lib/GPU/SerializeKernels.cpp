@@ -23,8 +23,11 @@
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IRReader/IRReader.h"
+#include "llvm/Linker/Linker.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -74,6 +77,41 @@ static void markConvergent(llvm::Module &module) {
       if (auto *call = llvm::dyn_cast<llvm::CallBase>(&instruction))
         if (call->isInlineAsm())
           call->setConvergent();
+}
+
+/// Functions of libclc that kernels call.
+static bool callsLibrary(llvm::Module &module) {
+  return llvm::any_of(module, [](llvm::Function &function) {
+    return function.isDeclaration() && function.getName().starts_with("_Z");
+  });
+}
+
+/// Links what is called; false, with a message, if the library is not there.
+static bool linkLibrary(llvm::Module &module, std::string &error) {
+  const char *other = std::getenv("SPARSEDROP_LIBCLC");
+  const char *path = other ? other : SPARSEDROP_LIBCLC;
+  llvm::SMDiagnostic diagnostic;
+  std::unique_ptr<llvm::Module> library =
+      llvm::getLazyIRFileModule(path, diagnostic, module.getContext());
+  if (!library) {
+    error = (Twine("cannot read '") + path +
+             "' (libclc-22): " + diagnostic.getMessage())
+                .str();
+    return false;
+  }
+  library->setTargetTriple(module.getTargetTriple());
+  library->setDataLayout(module.getDataLayout());
+  if (llvm::Linker::linkModules(module, std::move(library),
+                                llvm::Linker::LinkOnlyNeeded)) {
+    error = "cannot link libclc";
+    return false;
+  }
+  // So that they are inlined, and no names are left.
+  for (llvm::Function &function : module)
+    if (!function.isDeclaration() &&
+        function.getCallingConv() != llvm::CallingConv::PTX_Kernel)
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+  return true;
 }
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
@@ -137,6 +175,8 @@ struct SerializeKernels
       return kernels.emitError() << "cannot compile for NVIDIA GPUs: " << error;
     module->setTargetTriple(machine->getTargetTriple());
     module->setDataLayout(machine->createDataLayout());
+    if (callsLibrary(*module) && !linkLibrary(*module, error))
+      return kernels.emitError() << "cannot compile the kernels: " << error;
     markConvergent(*module);
     optimize(*module, *machine);
     std::optional<std::string> text = print(*module, *machine);

@@ -12,13 +12,16 @@
 #include "mlir/Support/LLVM.h"
 
 namespace mlir {
-class Operation;
+namespace gpu {
+class GPUModuleOp;
+} // namespace gpu
 
 namespace sparsedrop {
 
-/// Replaces the scalar `math` ops under `root` by ops that LLVM selects for
-/// NVIDIA GPUs without calling a library. An op that cannot be is an error.
-LogicalResult expandDeviceMath(Operation *root);
+/// Replaces the scalar `math` ops of kernels: by ops that LLVM selects for NVIDIA
+/// GPUs, or by calls of libclc, which `sparsedrop-serialize-kernels` links. An
+/// op that neither has is an error.
+LogicalResult expandDeviceMath(gpu::GPUModuleOp kernels);
 
 } // namespace sparsedrop
 } // namespace mlir
