@@ -41,6 +41,8 @@ static LogicalResult checkLowered(ModuleOp module) {
 /// nothing translates it to LLVM IR.
 static void dropAttributes(ModuleOp module) {
   auto drop = [](Operation *op) {
+    if (op->getName().getDialectNamespace() == "gpu")
+      return;
     SmallVector<StringAttr> names;
     for (NamedAttribute attribute : op->getDiscardableAttrs())
       if (attribute.getName().getValue().starts_with("sparsedrop."))

@@ -10,8 +10,10 @@
 
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -63,6 +65,15 @@ static Value inlineLoad(KernelBuilder &k, memref::LoadOp load,
                 load.getMemRefType().getElementType());
 }
 
+/// A failed assertion ends the kernel, and with it the stream.
+static void emitAssertion(KernelBuilder &k, Value condition) {
+  Value fails = k.xorI(condition, k.constant(1, 1));
+  auto branch = scf::IfOp::create(k.b, fails);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  LLVM::Trap::create(k.b);
+}
+
 SmallVector<Value> mlir::sparsedrop::inlineBody(KernelBuilder &k, Block &body,
                                                 ValueRange arguments,
                                                 ValueRange indices) {
@@ -80,6 +91,8 @@ SmallVector<Value> mlir::sparsedrop::inlineBody(KernelBuilder &k, Block &body,
       mapping.map(index.getResult(), indices[index.getDim()]);
     } else if (auto load = dyn_cast<memref::LoadOp>(op)) {
       mapping.map(load.getResult(), inlineLoad(k, load, mapping));
+    } else if (auto assertion = dyn_cast<cf::AssertOp>(op)) {
+      emitAssertion(k, mapping.lookupOrDefault(assertion.getArg()));
     } else {
       Operation *copy = k.b.clone(op, mapping);
       copy->walk([&](linalg::IndexOp index) {

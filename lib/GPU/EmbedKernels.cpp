@@ -10,6 +10,8 @@
 
 #include "sparsedrop-c/Program.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -124,9 +126,9 @@ struct EmbedKernels
     std::string ptx = ".version 8.0\n.target " + chip + "\n.address_size 64\n";
     SmallVector<StringRef> kernels, constants;
     std::string cubin;
-    constants = getStrings(module, "sparsedrop.constants");
     for (auto binary : llvm::to_vector(module.getOps<gpu::BinaryOp>())) {
       kernels = getStrings(binary, "kernels");
+      constants = getStrings(binary, mlir::sparsedrop::kConstantsAttrName);
       for (auto object : binary.getObjects().getAsRange<gpu::ObjectAttr>())
         (object.getFormat() == gpu::CompilationTarget::Binary ? cubin : ptx) =
             object.getObject().getValue().str();

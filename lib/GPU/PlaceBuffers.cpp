@@ -10,6 +10,8 @@
 
 #include "KernelBuilder.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,6 +22,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_PLACEBUFFERS
@@ -51,7 +54,8 @@ struct PlaceBuffers
 private:
   void placeConstants();
   void placeHostBuffers();
-  void moveList(memref::AllocOp list);
+  void moveList(memref::AllocOp list, ArrayRef<Operation *> pointers);
+  bool isOnHost(Value buffer);
   void copyArgument(memref::ExtractAlignedPointerAsIndexOp pointer);
   void lowerCopies();
   void lowerReads();
@@ -66,6 +70,8 @@ private:
                    MemRefType type, ValueRange sizes);
   Value allocateHost(OpBuilder &builder, Location loc, MemRefType type,
                      ValueRange sizes, Value bytes);
+
+  llvm::SmallPtrSet<Value, 4> hostBuffers;
 };
 } // namespace
 
@@ -202,7 +208,8 @@ void PlaceBuffers::placeConstants() {
         /*isConstant=*/true, LLVM::Linkage::External, name, flat,
         /*alignment=*/16, kGlobalSpace);
   }
-  getOperation()->setAttr("sparsedrop.constants", builder.getArrayAttr(names));
+  kernels.getKernels()->setAttr(kConstantsAttrName,
+                                builder.getArrayAttr(names));
 }
 
 //===----------------------------------------------------------------------===//
@@ -218,40 +225,57 @@ Value PlaceBuffers::allocateHost(OpBuilder &builder, Location loc,
   return makeBuffer(builder, loc, address, type, sizes);
 }
 
-/// A list that a function of the host fills and kernels read: there are two of
-/// it, the device's is filled when the function has returned.
-void PlaceBuffers::moveList(memref::AllocOp list) {
-  OpBuilder builder(list);
+/// The last op of the pointer's block that computes from it, up to calls.
+static Operation *findLastUser(Operation *pointer) {
+  Operation *last = pointer;
+  SmallVector<Operation *> work(pointer->getUsers());
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val();
+    if (op->getBlock() == pointer->getBlock() && last->isBeforeInBlock(op))
+      last = op;
+    if (!isa<func::CallOp>(op))
+      llvm::append_range(work, op->getUsers());
+  }
+  return last;
+}
+
+/// A list that a function of the host fills: there are two of it. The host
+/// reads its own, the device's is filled when the function has returned.
+void PlaceBuffers::moveList(memref::AllocOp list,
+                            ArrayRef<Operation *> pointers) {
+  OpBuilder builder(list->getContext());
+  builder.setInsertionPointAfter(list);
   Location loc = list.getLoc();
   Value bytes = countBytes(builder, loc, list);
   Value host =
       allocateHost(builder, loc, list.getType(), list.getDynamicSizes(), bytes);
-  for (Operation *user : llvm::make_early_inc_range(list->getUsers())) {
-    auto pointer = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(user);
-    if (!pointer)
-      continue;
+  for (Operation *pointer : pointers) {
     builder.setInsertionPoint(pointer);
     Value address =
         memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
-    // Behind the last call that gets the pointer.
-    Operation *last = pointer;
-    SmallVector<Operation *> work(pointer->getUsers());
-    while (!work.empty()) {
-      Operation *op = work.pop_back_val();
-      if (op->getBlock() == pointer->getBlock() && last->isBeforeInBlock(op))
-        last = op;
-      if (!isa<func::CallOp>(op))
-        llvm::append_range(work, op->getUsers());
-    }
-    pointer.replaceAllUsesWith(address);
-    pointer.erase();
+    Operation *last = findLastUser(pointer);
+    pointer->getResult(0).replaceAllUsesWith(address);
     builder.setInsertionPointAfter(last);
+    if (last == pointer)
+      builder.setInsertionPointAfter(address.getDefiningOp());
     call(builder, loc, "sparsedrop_program_upload", Type(),
          {getAddress(builder, loc, list), getAddress(builder, loc, host),
           bytes});
-    call(builder, loc, "sparsedrop_free", Type(),
-         getAddress(builder, loc, host));
+    pointer->erase();
   }
+  getOperation().walk([&](Operation *op) {
+    if (auto load = dyn_cast<memref::LoadOp>(op)) {
+      if (!op->getParentOfType<LinalgOp>() && load.getMemRef() == list)
+        load->setOperand(0, host);
+    } else if (auto dealloc = dyn_cast<memref::DeallocOp>(op)) {
+      if (getRoot(dealloc.getMemref()) != list)
+        return;
+      builder.setInsertionPoint(op);
+      call(builder, loc, "sparsedrop_free", Type(),
+           getAddress(builder, loc, host));
+    }
+  });
+  hostBuffers.insert(host);
 }
 
 /// A buffer of the device that a function of the host reads.
@@ -279,21 +303,27 @@ void PlaceBuffers::copyArgument(
 }
 
 void PlaceBuffers::placeHostBuffers() {
-  llvm::SetVector<Operation *> lists;
+  llvm::MapVector<Operation *, SmallVector<Operation *>> lists;
   SmallVector<memref::ExtractAlignedPointerAsIndexOp> arguments;
   getOperation().walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
-    Operation *source = op.getSource().getDefiningOp();
-    if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(source))
+    Operation *root = getRoot(op.getSource()).getDefiningOp();
+    if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(root))
       return;
-    if (isa_and_present<memref::AllocOp>(source))
-      lists.insert(source);
+    if (isa_and_present<memref::AllocOp>(root))
+      lists[root].push_back(op);
     else
       arguments.push_back(op);
   });
-  for (Operation *list : lists)
-    moveList(cast<memref::AllocOp>(list));
+  for (auto &[list, pointers] : lists)
+    moveList(cast<memref::AllocOp>(list), pointers);
   for (auto pointer : arguments)
     copyArgument(pointer);
+}
+
+/// Whether the host may read and write the elements of a buffer itself.
+bool PlaceBuffers::isOnHost(Value buffer) {
+  Value root = getRoot(buffer);
+  return hostBuffers.contains(buffer) || root.getDefiningOp<memref::AllocaOp>();
 }
 
 //===----------------------------------------------------------------------===//
@@ -336,8 +366,7 @@ static Value getElement(OpBuilder &builder, Location loc, Value buffer,
 void PlaceBuffers::lowerReads() {
   SmallVector<memref::LoadOp> loads;
   getOperation().walk([&](memref::LoadOp op) {
-    if (!op->getParentOfType<LinalgOp>() &&
-        !getRoot(op.getMemRef()).getDefiningOp<memref::AllocaOp>())
+    if (!op->getParentOfType<LinalgOp>() && !isOnHost(op.getMemRef()))
       loads.push_back(op);
   });
   for (memref::LoadOp op : loads) {
@@ -373,8 +402,7 @@ void PlaceBuffers::lowerReads() {
 void PlaceBuffers::lowerWrites() {
   SmallVector<memref::StoreOp> stores;
   getOperation().walk([&](memref::StoreOp op) {
-    if (!op->getParentOfType<LinalgOp>() &&
-        !getRoot(op.getMemRef()).getDefiningOp<memref::AllocaOp>())
+    if (!op->getParentOfType<LinalgOp>() && !isOnHost(op.getMemRef()))
       stores.push_back(op);
   });
   for (memref::StoreOp op : stores) {

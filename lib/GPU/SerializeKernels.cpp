@@ -197,6 +197,9 @@ struct SerializeKernels
         gpu::BinaryOp::create(builder, kernels.getLoc(), kernels.getName(),
                               Attribute(), builder.getArrayAttr(object));
     binary->setAttr("kernels", builder.getArrayAttr(names));
+    if (Attribute constants =
+            kernels->getAttr(mlir::sparsedrop::kConstantsAttrName))
+      binary->setAttr(mlir::sparsedrop::kConstantsAttrName, constants);
     kernels.erase();
     return success();
   }

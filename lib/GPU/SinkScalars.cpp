@@ -33,7 +33,7 @@ public:
     if (isa_and_present<tensor::ExtractOp>(op))
       return true;
     if (!op || op->getNumRegions() != 0 || op->getNumResults() != 1 ||
-        !isMemoryEffectFree(op) ||
+        isa<ShapedType>(value.getType()) || !isMemoryEffectFree(op) ||
         llvm::any_of(op->getOperandTypes(), llvm::IsaPred<ShapedType>))
       return false;
     auto [it, isNew] = known.insert({value, false});

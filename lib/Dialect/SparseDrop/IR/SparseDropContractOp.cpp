@@ -55,7 +55,9 @@ void ContractOp::getEffects(
       continue;
     unsigned number = operand.getOperandNumber();
     bool isInit = number >= getFirstInit();
-    if (!isInit || !getOldArgument(number - getFirstInit()).use_empty())
+    // Builders ask before there is a body.
+    if (!isInit || getEpilogue().empty() ||
+        !getOldArgument(number - getFirstInit()).use_empty())
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
     if (isInit)
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
@@ -81,16 +83,19 @@ static LogicalResult verifyMaps(ContractOp op) {
         map.getNumDims() != loops || map.getNumSymbols() != 0)
       return op.emitOpError()
              << "expects a map from " << loops << " loops to the dimensions of "
-             << type << " for operand " << i << ", but got " << AffineMapAttr::get(map);
+             << type << " for operand " << i << ", but got "
+             << AffineMapAttr::get(map);
     if (i >= op.getFirstInit() && !map.isProjectedPermutation())
-      return op.emitOpError() << "expects outputs that are indexed by distinct "
-                                 "loops, but operand "
-                              << i << " has the map " << AffineMapAttr::get(map);
+      return op.emitOpError()
+             << "expects outputs that are indexed by distinct "
+                "loops, but operand "
+             << i << " has the map " << AffineMapAttr::get(map);
     for (AffineExpr expr : map.getResults())
       if (!getLinearCoefficients(expr, loops))
-        return op.emitOpError() << "expects sums of multiples of loops, but "
-                                   "operand "
-                                << i << " has the map " << AffineMapAttr::get(map);
+        return op.emitOpError()
+               << "expects sums of multiples of loops, but "
+                  "operand "
+               << i << " has the map " << AffineMapAttr::get(map);
   }
   return success();
 }

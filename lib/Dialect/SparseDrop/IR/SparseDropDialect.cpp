@@ -234,7 +234,8 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
              << "' to be \"forward\", \"dgrad\", \"wgrad\" or \"other\"";
     return success();
   }
-  if (name == kProductsAttrName || name == kMissedAttrName)
+  if (name == kProductsAttrName || name == kMissedAttrName ||
+      name == kConstantsAttrName)
     return success();
   if (name == kKernelAttrName) {
     if (isa<KernelAttr>(attribute.getValue()))
