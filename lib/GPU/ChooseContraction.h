@@ -15,8 +15,9 @@ namespace mlir::sparsedrop {
 
 /// What a kernel may count on.
 struct Chip {
-  int64_t arch = 90; ///< compute capability: 90 for 9.0
-  bool tf32 = false; ///< f32 factors may be rounded to tf32
+  int64_t arch = 90;        ///< compute capability: 90 for 9.0
+  bool tf32 = false;        ///< f32 factors may be rounded to tf32
+  int64_t processors = 108; ///< that a launch should keep busy
 };
 
 /// The chip of a name such as sm_90a; an error if there is none that the

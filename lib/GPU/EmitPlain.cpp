@@ -366,8 +366,3 @@ LogicalResult mlir::sparsedrop::emitPlain(KernelModule &kernels,
   PlainEmitter(kernels, host, op, choice).run();
   return success();
 }
-
-LogicalResult mlir::sparsedrop::emitTensorCore(KernelModule &, RewriterBase &,
-                                               ContractOp op, KernelAttr) {
-  return op->emitOpError() << "tensor cores: not yet";
-}

@@ -171,6 +171,12 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   Value y = k.divU(chunk, k.constant(across));
   Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
   Value row = k.add(tile.row, y), column = k.add(tile.column, x);
+  if (tile.blockRows != 0) {
+    Value block = k.constant(tile.blockRows);
+    row = k.add(tile.row,
+                k.add(k.mul(k.divU(y, block), k.constant(tile.blockStride)),
+                      k.remU(y, block)));
+  }
   Value rows = access.getCount(Role::Rows);
   Value columns = access.getCount(Role::Columns);
   auto place = [&](Value x) {

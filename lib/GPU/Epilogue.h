@@ -48,6 +48,9 @@ struct SumTile {
   int64_t pitch;     ///< elements between rows
   Value batch;       ///< number of the batch, i32
   Value row, column; ///< of the outputs, i32
+  /// Rows of the tile that are neighbours in the outputs (0: all are), and rows
+  /// of the outputs from one such block to the next.
+  int64_t blockRows = 0, blockStride = 0;
 };
 
 /// All threads of the block apply the region of the contraction to a tile,

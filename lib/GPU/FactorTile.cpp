@@ -1,0 +1,208 @@
+//===- FactorTile.cpp - Tiles of a factor in shared memory ----------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "FactorTile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+static constexpr int64_t kChunk = 16, kBankBytes = 128;
+
+FactorLayout mlir::sparsedrop::makeFactorLayout(const Product &product,
+                                                unsigned operand, Role role,
+                                                int64_t lines, int64_t depth,
+                                                int64_t width) {
+  FactorLayout layout;
+  layout.operand = operand;
+  layout.role = role;
+  layout.lines = lines;
+  layout.depth = depth;
+  layout.elementBytes = product.getElement(operand).getIntOrFloatBitWidth() / 8;
+  int64_t alongDepth = product.getVectorWidth(operand, Role::Depth);
+  int64_t alongLines = product.getVectorWidth(operand, role);
+  // ldmatrix transposes elements of 16 bits only.
+  if (layout.elementBytes == 2 && alongLines > alongDepth) {
+    layout.alongDepth = false;
+    layout.width = std::min(width, alongLines);
+  } else {
+    layout.width = std::min(width, alongDepth);
+  }
+  if (layout.width * layout.elementBytes < 4) {
+    layout.width = 0;
+    layout.alongDepth = true;
+  }
+  return layout;
+}
+
+void FactorTile::setPlace(Value batch, Value line, Value depthEnd) {
+  this->batch = batch;
+  firstLine = line;
+  this->depthEnd = depthEnd;
+}
+
+//===----------------------------------------------------------------------===//
+// Addresses
+//===----------------------------------------------------------------------===//
+
+/// In shared memory, of a byte of a row, both i32.
+Value FactorTile::getPlace(Value stage, Value row, Value byte) {
+  int64_t chunks = layout.rowBytes() / kChunk;
+  // Rows that fill all banks together share a swizzle.
+  int64_t shared = std::max<int64_t>(1, kBankBytes / layout.rowBytes());
+  int64_t mask = std::min<int64_t>(chunks, 8) - 1;
+  Value swizzle = k.andI(k.divU(row, k.constant(shared)), k.constant(mask));
+  Value chunk = k.xorI(k.divU(byte, k.constant(kChunk)), swizzle);
+  Value inRow =
+      k.add(k.mul(chunk, k.constant(kChunk)), k.remU(byte, k.constant(kChunk)));
+  Value offset = k.add(k.add(k.mul(stage, k.constant(layout.stageBytes())),
+                             k.mul(row, k.constant(layout.rowBytes()))),
+                       inRow);
+  return k.offset(k.sharedMemory(layout.base), offset, k.b.getI8Type());
+}
+
+/// In global memory.
+Value FactorTile::getSource(Value line, Value depth) {
+  Value sum = k.add(access.getOffset(layout.operand, layout.role, line),
+                    access.getOffset(layout.operand, Role::Depth, depth));
+  sum = k.add(access.getOffset(layout.operand, Role::Batch, batch), sum);
+  return k.offset(access.getPointer(layout.operand), sum,
+                  product.getElement(layout.operand));
+}
+
+/// The first element of a thread's chunk, inside the tile. Threads beside each
+/// other take chunks beside each other in global memory.
+void FactorTile::locate(int64_t chunk, Value &line, Value &depth) {
+  int64_t width = std::max<int64_t>(1, layout.width);
+  bool byDepth = layout.width != 0
+                     ? layout.alongDepth
+                     : !product.isContiguous(layout.operand, layout.role);
+  int64_t across = (byDepth ? layout.depth : layout.lines) / width;
+  Value number = k.add(k.threadId(), k.constant(chunk * threads));
+  Value fast = k.mul(k.remU(number, k.constant(across)), k.constant(width));
+  Value slow = k.divU(number, k.constant(across));
+  line = byDepth ? slow : fast;
+  depth = byDepth ? fast : slow;
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+void FactorTile::copyAsync(Value line, Value depth, Value start, Value stage) {
+  Value globalLine = k.add(firstLine, line), globalDepth = k.add(start, depth);
+  Value lineEnd = access.getCount(layout.role);
+  Value along = layout.alongDepth ? k.sub(depthEnd, globalDepth)
+                                  : k.sub(lineEnd, globalLine);
+  Value isInside = layout.alongDepth ? k.less(globalLine, lineEnd)
+                                     : k.less(globalDepth, depthEnd);
+  Value zero = k.constant(0);
+  Value count = k.minS(along, k.constant(layout.width));
+  count = k.b.createOrFold<arith::MaxSIOp>(count, zero);
+  count = k.select(isInside, count, zero);
+  Value bytes = k.mul(count, k.constant(layout.elementBytes));
+  Value row = layout.alongDepth ? line : depth;
+  Value byte =
+      k.mul(layout.alongDepth ? depth : line, k.constant(layout.elementBytes));
+  int64_t size = layout.width * layout.elementBytes;
+  auto cache = size == kChunk ? NVVM::LoadCacheModifierKind::CG
+                              : NVVM::LoadCacheModifierKind::CA;
+  NVVM::CpAsyncOp::create(
+      k.b, getPlace(stage, row, byte), getSource(globalLine, globalDepth),
+      k.b.getI32IntegerAttr(static_cast<int32_t>(size)),
+      NVVM::LoadCacheModifierKindAttr::get(k.b.getContext(), cache), bytes);
+}
+
+void FactorTile::copyElement(Value line, Value depth, Value start,
+                             Value stage) {
+  Type element = product.getElement(layout.operand);
+  Value globalLine = k.add(firstLine, line), globalDepth = k.add(start, depth);
+  Value isInside = k.both(k.less(globalLine, access.getCount(layout.role)),
+                          k.less(globalDepth, depthEnd));
+  auto branch = scf::IfOp::create(k.b, TypeRange(element), isInside, true);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(branch.thenBlock());
+    Value value = k.load(getSource(globalLine, globalDepth), element);
+    scf::YieldOp::create(k.b, value);
+    k.b.setInsertionPointToStart(branch.elseBlock());
+    Value none = arith::ConstantOp::create(k.b, k.b.getFloatAttr(element, 0));
+    scf::YieldOp::create(k.b, none);
+  }
+  Value byte = k.mul(depth, k.constant(layout.elementBytes));
+  k.store(branch.getResult(0), getPlace(stage, line, byte), element);
+}
+
+void FactorTile::copy(Value start, Value stage) {
+  int64_t width = std::max<int64_t>(1, layout.width);
+  int64_t total = layout.lines * layout.depth / width;
+  for (int64_t chunk = 0; chunk * threads < total; ++chunk) {
+    Value line, depth;
+    locate(chunk, line, depth);
+    auto one = [&] {
+      if (layout.width != 0)
+        copyAsync(line, depth, start, stage);
+      else
+        copyElement(line, depth, start, stage);
+    };
+    if ((chunk + 1) * threads <= total) {
+      one();
+      continue;
+    }
+    // Small tiles leave threads without a chunk.
+    Value number = k.add(k.threadId(), k.constant(chunk * threads));
+    auto branch = scf::IfOp::create(k.b, k.less(number, k.constant(total)));
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    one();
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Loads
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> FactorTile::loadMatrices(Value stage, Value line,
+                                            int64_t step) {
+  Value lane = k.remU(k.threadId(), k.constant(32));
+  Value inMatrix = k.andI(lane, k.constant(7));
+  Value low = k.andI(k.divU(lane, k.constant(8)), k.constant(1));
+  Value high = k.divU(lane, k.constant(16));
+  // Which of the four matrices, whose addresses groups of eight lanes give, are
+  // further along the lines, and which along the depth.
+  bool isRows = layout.role == Role::Rows;
+  Value lineHalf = isRows ? low : high, depthHalf = isRows ? high : low;
+  Value row, byte;
+  if (layout.alongDepth) {
+    row = k.add(line, k.add(inMatrix, k.mul(lineHalf, k.constant(8))));
+    byte = k.add(k.constant(step * 32), k.mul(depthHalf, k.constant(kChunk)));
+  } else {
+    row = k.add(k.constant(step * 16),
+                k.add(inMatrix, k.mul(depthHalf, k.constant(8))));
+    byte = k.mul(k.add(line, k.mul(lineHalf, k.constant(8))),
+                 k.constant(layout.elementBytes));
+  }
+  Type i32 = k.b.getI32Type();
+  auto type =
+      LLVM::LLVMStructType::getLiteral(k.b.getContext(), {i32, i32, i32, i32});
+  auto majors = layout.alongDepth ? NVVM::MMALayout::row : NVVM::MMALayout::col;
+  MLIRContext *context = k.b.getContext();
+  Value loaded = NVVM::LdMatrixOp::create(
+      k.b, type, getPlace(stage, row, byte), k.b.getI32IntegerAttr(4),
+      NVVM::MMALayoutAttr::get(context, majors),
+      NVVM::LdStMatrixShapeAttr::get(context, 8, 8),
+      NVVM::LdStMatrixEltTypeAttr::get(context, NVVM::LdStMatrixEltType::B16));
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < 4; ++i)
+    parts.push_back(LLVM::ExtractValueOp::create(k.b, loaded, i));
+  return parts;
+}
