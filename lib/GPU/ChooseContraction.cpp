@@ -77,6 +77,22 @@ static constexpr TileChoice kPlainTiles[] = {
     {32, 32, 16, 0, 0, 1},
 };
 
+/// Blocks that share the depth of a tile: as many as keep processors busy that
+/// would have nothing to do, as long as each has some slices.
+static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
+                           const Product &product, int64_t processors) {
+  int64_t rows = product.count(Role::Rows, kUnknown);
+  int64_t columns = product.count(Role::Columns, kUnknown);
+  int64_t blocks = product.count(Role::Batch, kUnknown) *
+                   ((rows + tile.rows - 1) / tile.rows) *
+                   ((columns + tile.columns - 1) / tile.columns);
+  int64_t slices = product.count(Role::Depth, kUnknown) / depth;
+  constexpr int64_t kLeast = 8, kMost = 16;
+  int64_t split = std::min(
+      {processors / std::max<int64_t>(blocks, 1), slices / kLeast, kMost});
+  return std::max<int64_t>(split, 1);
+}
+
 /// Whether tensor cores multiply the factors.
 static bool fitsTensorCores(const Product &product, const Chip &chip) {
   Type a = product.getElement(product.first);
@@ -107,8 +123,8 @@ KernelAttr mlir::sparsedrop::chooseContraction(ContractOp op,
   bool isTf32 = product.getElement(product.first).isF32();
   int64_t depth = isTf32 ? tile.depth / 2 : tile.depth;
   int64_t width = isTf32 ? 4 : 8;
-  return KernelAttr::get(context, KernelFamily::TensorCore,
-                         {tile.rows, tile.columns, depth},
-                         {tile.warpRows, tile.warpColumns}, {},
-                         {width, width, outputs}, tile.stages, 1, isTf32);
+  return KernelAttr::get(
+      context, KernelFamily::TensorCore, {tile.rows, tile.columns, depth},
+      {tile.warpRows, tile.warpColumns}, {}, {width, width, outputs},
+      tile.stages, chooseSplit(tile, depth, product, chip.processors), isTf32);
 }

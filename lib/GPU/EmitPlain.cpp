@@ -53,6 +53,8 @@ public:
         type(op.getSum().getType()) {}
 
   void run();
+  /// Sums that a second kernel has to add, if there are.
+  Value getParts() const { return parts; }
 
 private:
   FactorTile makeTile(unsigned operand, Role role, int64_t lines,
@@ -81,6 +83,8 @@ private:
   int64_t perRow = 0, perColumn = 0; ///< rows and columns of a thread
   Value tx, ty;                      ///< the thread
   Value batch, row, column;          ///< where the block's tile begins
+  Value depthEnd;                    ///< of the block's part
+  Value parts; ///< sums, where several blocks share the depth
   HostIndex grid;
 };
 } // namespace
@@ -137,8 +141,8 @@ void PlainEmitter::locate(const FactorTile &tile, int64_t chunk, Value &line,
 Value PlainEmitter::loadGuarded(const FactorTile &tile, Value line,
                                 Value depth) {
   Type element = product.getElement(tile.operand);
-  Value isInside = k.both(k.less(line, access.getCount(tile.role)),
-                          k.less(depth, access.getCount(Role::Depth)));
+  Value isInside =
+      k.both(k.less(line, access.getCount(tile.role)), k.less(depth, depthEnd));
   auto branch = scf::IfOp::create(k.b, TypeRange(element), isInside, true);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(branch.thenBlock());
@@ -179,7 +183,7 @@ SmallVector<Value> PlainEmitter::loadTile(const FactorTile &tile, Value slice) {
     Value endLine = tile.alongDepth ? line : k.add(line, last);
     Value endDepth = tile.alongDepth ? k.add(depth, last) : depth;
     Value isInside = k.both(k.less(endLine, access.getCount(tile.role)),
-                            k.less(endDepth, access.getCount(Role::Depth)));
+                            k.less(endDepth, depthEnd));
     SmallVector<Type> types(tile.width, element);
     auto branch = scf::IfOp::create(k.b, types, isInside, true);
     OpBuilder::InsertionGuard guard(k.b);
@@ -273,17 +277,19 @@ SmallVector<Value> PlainEmitter::emitMainLoop() {
   Value zero = k.constant(0);
   Value none = arith::ConstantOp::create(k.b, k.b.getFloatAttr(type, 0));
   SmallVector<Value> start(perRow * perColumn, none);
-  Value slices =
-      k.divU(k.add(access.getCount(Role::Depth), k.constant(first.depth - 1)),
-             k.constant(first.depth));
-  storeTile(first, loadTile(first, zero), zero);
-  storeTile(second, loadTile(second, zero), zero);
+  Value begin, end;
+  getSlices(k, access.getCount(Role::Depth), first.depth, choice.getSplit(),
+            begin, end);
+  depthEnd = k.minS(access.getCount(Role::Depth),
+                    k.mul(end, k.constant(first.depth)));
+  storeTile(first, loadTile(first, begin), zero);
+  storeTile(second, loadTile(second, begin), zero);
   k.barrier();
-  auto loop = scf::ForOp::create(k.b, zero, slices, k.constant(1), start);
+  auto loop = scf::ForOp::create(k.b, begin, end, k.constant(1), start);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(loop.getBody());
   Value slice = loop.getInductionVar();
-  Value stage = k.andI(slice, k.constant(1));
+  Value stage = k.andI(k.sub(slice, begin), k.constant(1));
   Value next = k.add(slice, k.constant(1));
   // Behind the last slice these are zeros.
   SmallVector<Value> a = loadTile(first, next), b = loadTile(second, next);
@@ -329,7 +335,10 @@ void PlainEmitter::emitOutputs(ValueRange sums) {
                  batch,
                  k.add(row, k.constant(i * kSide)),
                  column};
-    emitEpilogue(k, access, product, tile, kThreads, width);
+    if (parts)
+      emitPart(k, access, tile, kThreads, parts, k.blockId(1));
+    else
+      emitEpilogue(k, access, product, tile, kThreads, width);
   }
 }
 
@@ -341,11 +350,13 @@ void PlainEmitter::run() {
   perRow = tile[0] / kSide;
   perColumn = tile[1] / kSide;
   placeBlock();
+  if (choice.getSplit() > 1)
+    parts = allocateParts(k, access, type, choice.getSplit());
   SmallVector<Value> sums = emitMainLoop();
   emitOutputs(sums);
   int64_t factors = second.base + 2 * second.size() * bytes();
   int64_t outputs = group(perRow) * kSide * (tile[1] + 4) * bytes();
-  k.finish(grid, k.hostConstant(1), k.hostConstant(1),
+  k.finish(grid, k.hostConstant(choice.getSplit()), k.hostConstant(1),
            std::max(factors, outputs));
 }
 
@@ -363,6 +374,9 @@ LogicalResult mlir::sparsedrop::emitPlain(KernelModule &kernels,
            << tile[1] << ", " << tile[2]
            << "] by family plain: expected rows and columns of 16, 32, 64 or a "
               "multiple of 64, and at least 256 elements of each factor";
-  PlainEmitter(kernels, host, op, choice).run();
+  PlainEmitter emitter(kernels, host, op, choice);
+  emitter.run();
+  if (Value parts = emitter.getParts())
+    emitCombination(kernels, host, op, parts, choice.getSplit());
   return success();
 }

@@ -51,6 +51,8 @@ public:
         secondTile(k, access, product, second, threads) {}
 
   void run();
+  /// Sums that a second kernel has to add, if there are.
+  Value getParts() const { return parts; }
 
 private:
   FactorLayout makeLayout(int side);
@@ -78,7 +80,8 @@ private:
   FactorTile firstTile, secondTile;
   Value warpRow, warpColumn; ///< where the warp's tile begins
   Value batch, row, column;  ///< where the block's tile begins
-  Value slices;              ///< of the depth
+  Value begin, end;          ///< the block's slices of the depth
+  Value parts;               ///< sums, where several blocks share the depth
   HostIndex grid;
 };
 } // namespace
@@ -103,19 +106,20 @@ void TensorCoreEmitter::placeBlock() {
   Value block = k.remU(k.blockId(), k.getInt(area));
   batch = k.divU(k.blockId(), k.getInt(area));
   Value group = k.mul(k.getInt(across), k.constant(kGroup));
-  Value begin = k.mul(k.divU(block, group), k.constant(kGroup));
-  Value height = k.minS(k.sub(k.getInt(down), begin), k.constant(kGroup));
+  Value top = k.mul(k.divU(block, group), k.constant(kGroup));
+  Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
   Value inGroup = k.remU(block, group);
-  row = k.mul(k.add(begin, k.remU(inGroup, height)), k.constant(tile[0]));
+  row = k.mul(k.add(top, k.remU(inGroup, height)), k.constant(tile[0]));
   column = k.mul(k.divU(inGroup, height), k.constant(tile[1]));
   Value warp = k.divU(k.threadId(), k.constant(32));
   Value wide = k.constant(choice.getWarps()[1]);
   warpRow = k.mul(k.divU(warp, wide), k.constant(warpLines(0)));
   warpColumn = k.mul(k.remU(warp, wide), k.constant(warpLines(1)));
   Value depth = access.getCount(Role::Depth);
-  slices = k.divU(k.add(depth, k.constant(tile[2] - 1)), k.constant(tile[2]));
-  firstTile.setPlace(batch, row, depth);
-  secondTile.setPlace(batch, column, depth);
+  getSlices(k, depth, tile[2], choice.getSplit(), begin, end);
+  Value depthEnd = k.minS(depth, k.mul(end, k.constant(tile[2])));
+  firstTile.setPlace(batch, row, depthEnd);
+  secondTile.setPlace(batch, column, depthEnd);
 }
 
 //===----------------------------------------------------------------------===//
@@ -205,11 +209,10 @@ SmallVector<Value> TensorCoreEmitter::emitMainLoop() {
   SmallVector<Value> start(blocks(0) * blocks(1) * 2, none);
   int64_t count = static_cast<int64_t>(start.size());
   for (int64_t i = 0; i < stages - 1; ++i)
-    startCopies(k.constant(i), k.constant(i));
+    startCopies(k.add(begin, k.constant(i)), k.constant(i));
   start.push_back(k.constant(0));
   start.push_back(k.constant(stages - 1));
-  auto loop =
-      scf::ForOp::create(k.b, k.constant(0), slices, k.constant(1), start);
+  auto loop = scf::ForOp::create(k.b, begin, end, k.constant(1), start);
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
@@ -282,19 +285,24 @@ void TensorCoreEmitter::emitOutputs(ArrayRef<Value> sums) {
                  column};
     tile.blockRows = kBlock;
     tile.blockStride = warpLines(0);
-    emitEpilogue(k, access, product, tile, threads, width);
+    if (parts)
+      emitPart(k, access, tile, threads, parts, k.blockId(1));
+    else
+      emitEpilogue(k, access, product, tile, threads, width);
   }
 }
 
 void TensorCoreEmitter::run() {
   placeBlock();
+  if (choice.getSplit() > 1)
+    parts = allocateParts(k, access, k.b.getF32Type(), choice.getSplit());
   SmallVector<Value> sums = emitMainLoop();
   emitOutputs(sums);
   int64_t factors =
       choice.getStages() * (first.stageBytes() + second.stageBytes());
   int64_t outputs =
       kBlock * choice.getWarps()[0] * (choice.getTile()[1] + 8) * 4;
-  k.finish(grid, k.hostConstant(1), k.hostConstant(1),
+  k.finish(grid, k.hostConstant(choice.getSplit()), k.hostConstant(1),
            std::max(factors, outputs));
 }
 
@@ -339,6 +347,9 @@ LogicalResult mlir::sparsedrop::emitTensorCore(KernelModule &kernels,
   if (!problem.empty())
     return op->emitOpError()
            << "cannot become the kernel " << choice << ": " << problem;
-  TensorCoreEmitter(kernels, host, op, choice).run();
+  TensorCoreEmitter emitter(kernels, host, op, choice);
+  emitter.run();
+  if (Value parts = emitter.getParts())
+    emitCombination(kernels, host, op, parts, choice.getSplit());
   return success();
 }

@@ -11,6 +11,7 @@
 #include "Bodies.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -88,9 +89,10 @@ public:
       : k(k), access(access), product(product), op(product.op), tile(tile) {}
 
   void run(int64_t threads, int64_t width);
+  /// `width` columns from `column` on, which are all there, from their sums.
+  void emitChunk(Value sums, Value row, Value column, int64_t width);
 
 private:
-  void emitChunk(Value sum, Value row, Value column, int64_t width);
   Value getPointer(unsigned operand, Value column);
   bool isIndexed(unsigned operand) const;
 
@@ -117,15 +119,14 @@ Value EpilogueEmitter::getPointer(unsigned operand, Value column) {
   return k.offset(access.getPointer(operand), sum, product.getElement(operand));
 }
 
-/// `width` columns from `column` on, which are all there.
-void EpilogueEmitter::emitChunk(Value sum, Value row, Value column,
+void EpilogueEmitter::emitChunk(Value sums, Value row, Value column,
                                 int64_t width) {
   rowOffsets.clear();
   for (unsigned operand = 2; operand < op->getNumOperands(); ++operand)
     rowOffsets.push_back(
         k.add(access.getOffset(operand, Role::Batch, tile.batch),
               access.getOffset(operand, Role::Rows, row)));
-  SmallVector<Value> loaded{k.load(sum, tile.type, width)}, pointers;
+  SmallVector<Value> loaded{sums}, pointers;
   for (unsigned operand = 2; operand < op->getNumOperands(); ++operand) {
     pointers.push_back(getPointer(operand, column));
     bool isUsed = !op.getBody()->getArgument(operand - 1).use_empty();
@@ -161,6 +162,15 @@ void EpilogueEmitter::emitChunk(Value sum, Value row, Value column,
   }
 }
 
+/// The row of the outputs that row `y` of a tile is.
+static Value getRow(KernelBuilder &k, const SumTile &tile, Value y) {
+  if (tile.blockRows == 0)
+    return k.add(tile.row, y);
+  Value block = k.constant(tile.blockRows);
+  Value start = k.mul(k.divU(y, block), k.constant(tile.blockStride));
+  return k.add(tile.row, k.add(start, k.remU(y, block)));
+}
+
 void EpilogueEmitter::run(int64_t threads, int64_t width) {
   int64_t across = tile.columns / width;
   auto loop = scf::ForOp::create(
@@ -170,13 +180,7 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   Value chunk = loop.getInductionVar();
   Value y = k.divU(chunk, k.constant(across));
   Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
-  Value row = k.add(tile.row, y), column = k.add(tile.column, x);
-  if (tile.blockRows != 0) {
-    Value block = k.constant(tile.blockRows);
-    row = k.add(tile.row,
-                k.add(k.mul(k.divU(y, block), k.constant(tile.blockStride)),
-                      k.remU(y, block)));
-  }
+  Value row = getRow(k, tile, y), column = k.add(tile.column, x);
   Value rows = access.getCount(Role::Rows);
   Value columns = access.getCount(Role::Columns);
   auto place = [&](Value x) {
@@ -187,7 +191,7 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   Value isWhole = k.both(k.less(row, rows), k.less(last, columns));
   auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/width > 1);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitChunk(place(x), row, column, width);
+  emitChunk(k.load(place(x), tile.type, width), row, column, width);
   if (width == 1)
     return;
   // The last columns, one by one.
@@ -197,11 +201,106 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   auto rest = scf::ForOp::create(k.b, column, columns, k.constant(1));
   k.b.setInsertionPoint(rest.getBody()->getTerminator());
   Value at = rest.getInductionVar();
-  emitChunk(place(k.sub(at, tile.column)), row, at, 1);
+  emitChunk(k.load(place(k.sub(at, tile.column)), tile.type), row, at, 1);
 }
 
 void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
                                     const Product &product, const SumTile &tile,
                                     int64_t threads, int64_t width) {
   EpilogueEmitter(k, access, product, tile).run(threads, width);
+}
+
+//===----------------------------------------------------------------------===//
+// Parts of the depth
+//===----------------------------------------------------------------------===//
+
+/// Where the sum of an output in one part lies: parts, batches, rows, columns.
+static Value getPartialPlace(KernelBuilder &k, ProductAccess &access,
+                             Value part, Value batch, Value row, Value column) {
+  Value place = k.extend(part);
+  auto step = [&](Role role, Value number) {
+    place =
+        k.add(k.mul(place, k.extend(access.getCount(role))), k.extend(number));
+  };
+  step(Role::Batch, batch);
+  step(Role::Rows, row);
+  step(Role::Columns, column);
+  return place;
+}
+
+void mlir::sparsedrop::getSlices(KernelBuilder &k, Value depth, int64_t size,
+                                 int64_t parts, Value &begin, Value &end) {
+  end = k.divU(k.add(depth, k.constant(size - 1)), k.constant(size));
+  begin = k.constant(0);
+  if (parts == 1)
+    return;
+  Value share = k.divU(k.add(end, k.constant(parts - 1)), k.constant(parts));
+  begin = k.minS(k.mul(k.blockId(1), share), end);
+  end = k.minS(k.add(begin, share), end);
+}
+
+Value mlir::sparsedrop::allocateParts(KernelBuilder &k, ProductAccess &access,
+                                      Type type, int64_t parts) {
+  HostIndex count = k.hostConstant(parts);
+  for (Role role : {Role::Batch, Role::Rows, Role::Columns})
+    count = k.hostMul(count, access.getHostCount(role));
+  return memref::AllocOp::create(k.host, k.b.getLoc(),
+                                 MemRefType::get({ShapedType::kDynamic}, type),
+                                 k.hostValue(count));
+}
+
+void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
+                                const SumTile &tile, int64_t threads,
+                                Value parts, Value part) {
+  auto loop = scf::ForOp::create(k.b, k.threadId(),
+                                 k.constant(tile.rows * tile.columns),
+                                 k.constant(threads));
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPoint(loop.getBody()->getTerminator());
+  Value y = k.divU(loop.getInductionVar(), k.constant(tile.columns));
+  Value x = k.remU(loop.getInductionVar(), k.constant(tile.columns));
+  Value row = getRow(k, tile, y), column = k.add(tile.column, x);
+  Value isInside = k.both(k.less(row, access.getCount(Role::Rows)),
+                          k.less(column, access.getCount(Role::Columns)));
+  auto branch = scf::IfOp::create(k.b, isInside);
+  k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+  Value source = k.add(k.mul(y, k.constant(tile.pitch)), x);
+  Value sum = k.load(k.offset(tile.pointer, source, tile.type), tile.type);
+  Value place = getPartialPlace(k, access, part, tile.batch, row, column);
+  k.store(sum, k.offset(k.getPointer(parts), place, tile.type), tile.type);
+}
+
+void mlir::sparsedrop::emitCombination(KernelModule &kernels,
+                                       RewriterBase &host, ContractOp op,
+                                       Value parts, int64_t count) {
+  constexpr int64_t kThreads = 256;
+  KernelBuilder k(kernels, host, op, "combine", kThreads);
+  Product product(op);
+  ProductAccess access(k, product);
+  Type type = op.getSum().getType();
+  HostIndex outputs = k.hostMul(k.hostMul(access.getHostCount(Role::Rows),
+                                          access.getHostCount(Role::Columns)),
+                                access.getHostCount(Role::Batch));
+  Value number = k.add(k.mul(k.blockId(), k.constant(kThreads)), k.threadId());
+  auto branch = scf::IfOp::create(k.b, k.less(number, k.getInt(outputs)));
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    Value columns = access.getCount(Role::Columns);
+    Value rows = access.getCount(Role::Rows);
+    Value column = k.remU(number, columns), rest = k.divU(number, columns);
+    Value row = k.remU(rest, rows), batch = k.divU(rest, rows);
+    Value sum;
+    for (int64_t part = 0; part < count; ++part) {
+      Value place =
+          getPartialPlace(k, access, k.constant(part), batch, row, column);
+      Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
+      sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
+    }
+    SumTile tile{Value(), type, 0, 0, 0, batch, row, column};
+    EpilogueEmitter(k, access, product, tile).emitChunk(sum, row, column, 1);
+  }
+  k.finish(k.hostCeilDiv(outputs, kThreads), k.hostConstant(1),
+           k.hostConstant(1));
+  memref::DeallocOp::create(host, op.getLoc(), parts);
 }

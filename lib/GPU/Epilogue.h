@@ -60,6 +60,31 @@ void emitEpilogue(KernelBuilder &k, ProductAccess &access,
                   const Product &product, const SumTile &tile, int64_t threads,
                   int64_t width);
 
+//===----------------------------------------------------------------------===//
+// Parts of the depth
+//===----------------------------------------------------------------------===//
+//
+// Where there are few outputs, several blocks share the depth of one tile. Each
+// writes the sums of its part to memory, and a second kernel adds them, always
+// in the same order, and applies the epilogue.
+
+/// The slices [begin, end) of part blockIdx.y out of `parts`, of a depth that
+/// is cut into slices of `size`.
+void getSlices(KernelBuilder &k, Value depth, int64_t size, int64_t parts,
+               Value &begin, Value &end);
+
+/// Memory for the sums of `parts` parts.
+Value allocateParts(KernelBuilder &k, ProductAccess &access, Type type,
+                    int64_t parts);
+
+/// As emitEpilogue(): the sums of number `part` (i32) go to `parts`.
+void emitPart(KernelBuilder &k, ProductAccess &access, const SumTile &tile,
+              int64_t threads, Value parts, Value part);
+
+/// The second kernel, and the end of `parts`.
+void emitCombination(KernelModule &kernels, RewriterBase &host, ContractOp op,
+                     Value parts, int64_t count);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_GPU_EPILOGUE_H
