@@ -16,6 +16,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_EMITKERNELS
@@ -25,6 +26,47 @@ namespace mlir::sparsedrop {
 using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
+
+/// The buffer that `value` is a view of.
+static Value getRoot(Value value) {
+  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+    value = view.getViewSource();
+  return value;
+}
+
+/// Whether `op` may see the memory of an allocation.
+static bool touches(Operation *op, Value allocation) {
+  if (op->getNumRegions() != 0 && !isa<LinalgOp, ContractOp>(op))
+    return true;
+  if (isa<ViewLikeOpInterface>(op))
+    return false;
+  return llvm::any_of(op->getOperands(), [&](Value operand) {
+    return isa<MemRefType>(operand.getType()) && getRoot(operand) == allocation;
+  });
+}
+
+/// The fill that an output of `op`, all of whose elements it writes, begins
+/// from and that nothing else sees.
+static linalg::FillOp findFill(LinalgOp op, OpOperand &init) {
+  Value output = init.get();
+  if (!output.getDefiningOp<memref::AllocOp>() ||
+      op.getMatchingBlockArgument(&init).use_empty() ||
+      !op.getMatchingIndexingMap(&init).isProjectedPermutation())
+    return {};
+  for (OpOperand &other : op->getOpOperands())
+    if (&other != &init && isa<MemRefType>(other.get().getType()) &&
+        getRoot(other.get()) == output)
+      return {};
+  for (Operation *previous = op->getPrevNode(); previous;
+       previous = previous->getPrevNode()) {
+    auto fill = dyn_cast<linalg::FillOp>(previous);
+    if (fill && fill.getOutputs()[0] == output)
+      return fill;
+    if (touches(previous, output))
+      return {};
+  }
+  return {};
+}
 
 namespace {
 struct EmitKernels
@@ -42,6 +84,7 @@ struct EmitKernels
       return;
     KernelModule kernels(getOperation());
     IRRewriter rewriter(&getContext());
+    absorbFills(ops);
     for (Operation *op : ops) {
       if (failed(emit(kernels, rewriter, op)))
         return signalPassFailure();
@@ -66,7 +109,35 @@ struct EmitKernels
       return emitTensorCore(kernels, rewriter, contract, choice);
     if (choice.getFamily() == KernelFamily::Plain)
       return emitPlain(kernels, rewriter, contract, choice);
-    return emitLoops(kernels, rewriter, cast<LinalgOp>(op), choice);
+    auto loops = cast<LinalgOp>(op);
+    SmallVector<Value> none(loops.getNumDpsInits());
+    auto known = starts.find(op);
+    return emitLoops(kernels, rewriter, loops, choice,
+                     known == starts.end() ? none : known->second);
   }
+
+  /// Ops that begin from a fill take its scalar instead.
+  void absorbFills(SmallVectorImpl<Operation *> &ops) {
+    llvm::SmallPtrSet<Operation *, 8> absorbed;
+    for (Operation *op : ops) {
+      auto loops = dyn_cast<LinalgOp>(op);
+      if (!loops || isa<linalg::FillOp>(op))
+        continue;
+      SmallVector<Value> values(loops.getNumDpsInits());
+      for (auto [i, init] : llvm::enumerate(loops.getDpsInitsMutable())) {
+        linalg::FillOp fill = findFill(loops, init);
+        if (!fill)
+          continue;
+        values[i] = fill.getInputs()[0];
+        absorbed.insert(fill);
+      }
+      starts[op] = values;
+    }
+    llvm::erase_if(ops, [&](Operation *op) { return absorbed.contains(op); });
+    for (Operation *fill : absorbed)
+      fill->erase();
+  }
+
+  llvm::DenseMap<Operation *, SmallVector<Value>> starts;
 };
 } // namespace

@@ -56,8 +56,8 @@ namespace {
 class LoopsEmitter {
 public:
   LoopsEmitter(KernelModule &kernels, RewriterBase &host, LinalgOp op,
-               KernelAttr choice)
-      : op(op), choice(choice), threads(countThreads(choice)),
+               KernelAttr choice, ArrayRef<Value> starts)
+      : op(op), choice(choice), starts(starts), threads(countThreads(choice)),
         k(kernels, host, op, stringifyKernelFamily(choice.getFamily()),
           threads),
         indices(op.getNumLoops()) {}
@@ -79,6 +79,7 @@ private:
 
   void decode(ArrayRef<unsigned> loops, Value number);
   HostIndex countIterations(ArrayRef<unsigned> loops);
+  Value loadInit(OpOperand &init, int64_t width = 1);
   SmallVector<Value> loadInits();
   void storeOutputs(ValueRange values);
   SmallVector<Value> getNeutral();
@@ -102,6 +103,7 @@ private:
 
   LinalgOp op;
   KernelAttr choice;
+  ArrayRef<Value> starts; ///< scalars of the host that outputs begin from
   int64_t threads;
   KernelBuilder k;
   SmallVector<Value> indices;
@@ -182,12 +184,20 @@ void LoopsEmitter::decode(ArrayRef<unsigned> loops, Value number) {
 // Iterations
 //===----------------------------------------------------------------------===//
 
+/// What an output holds before; null if nobody asks.
+Value LoopsEmitter::loadInit(OpOperand &init, int64_t width) {
+  if (op.getMatchingBlockArgument(&init).use_empty())
+    return {};
+  unsigned number = init.getOperandNumber() - op.getNumDpsInputs();
+  if (starts[number])
+    return k.getScalar(starts[number]);
+  return k.load(pointer(&init), element(&init), width);
+}
+
 SmallVector<Value> LoopsEmitter::loadInits() {
   SmallVector<Value> values;
-  for (OpOperand &init : op.getDpsInitsMutable()) {
-    bool isUsed = !op.getMatchingBlockArgument(&init).use_empty();
-    values.push_back(isUsed ? k.load(pointer(&init), element(&init)) : Value());
-  }
+  for (OpOperand &init : op.getDpsInitsMutable())
+    values.push_back(loadInit(init));
   return values;
 }
 
@@ -341,15 +351,14 @@ bool LoopsEmitter::isVector(OpOperand *operand) {
 /// `width` columns from `column` on, which are all there.
 void LoopsEmitter::emitVector(Value first, int64_t width) {
   indices[*column] = k.toIndex(first);
-  auto loadAll = [&](OpOperand *operand) -> Value {
-    return k.load(pointer(operand), element(operand),
-                  isVector(operand) ? width : 1);
-  };
   DenseMap<OpOperand *, Value> vectors;
-  for (OpOperand &operand : op->getOpOperands())
-    if (isa<MemRefType>(operand.get().getType()) &&
-        !op.getMatchingBlockArgument(&operand).use_empty())
-      vectors[&operand] = loadAll(&operand);
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (isa<MemRefType>(operand->get().getType()) &&
+        !op.getMatchingBlockArgument(operand).use_empty())
+      vectors[operand] = k.load(pointer(operand), element(operand),
+                                isVector(operand) ? width : 1);
+  for (OpOperand &init : op.getDpsInitsMutable())
+    vectors[&init] = loadInit(init, width);
   SmallVector<SmallVector<Value>> results(op.getNumDpsInits());
   for (int64_t i = 0; i < width; ++i) {
     indices[*this->column] = k.toIndex(k.add(first, k.constant(i)));
@@ -505,7 +514,8 @@ void LoopsEmitter::run() {
 
 LogicalResult mlir::sparsedrop::emitLoops(KernelModule &kernels,
                                           RewriterBase &host, LinalgOp op,
-                                          KernelAttr choice) {
-  LoopsEmitter(kernels, host, op, choice).run();
+                                          KernelAttr choice,
+                                          ArrayRef<Value> starts) {
+  LoopsEmitter(kernels, host, op, choice, starts).run();
   return success();
 }

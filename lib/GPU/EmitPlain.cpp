@@ -280,8 +280,8 @@ SmallVector<Value> PlainEmitter::emitMainLoop() {
   Value begin, end;
   getSlices(k, access.getCount(Role::Depth), first.depth, choice.getSplit(),
             begin, end);
-  depthEnd = k.minS(access.getCount(Role::Depth),
-                    k.mul(end, k.constant(first.depth)));
+  depthEnd =
+      k.minS(access.getCount(Role::Depth), k.mul(end, k.constant(first.depth)));
   storeTile(first, loadTile(first, begin), zero);
   storeTile(second, loadTile(second, begin), zero);
   k.barrier();

@@ -22,9 +22,11 @@
 
 namespace mlir::sparsedrop {
 
-/// Elementwise, serial and reduction kernels.
+/// Elementwise, serial and reduction kernels. `starts` has, for each output,
+/// the scalar that all its elements hold before, or null: those that are there.
 LogicalResult emitLoops(KernelModule &kernels, RewriterBase &host,
-                        linalg::LinalgOp op, KernelAttr choice);
+                        linalg::LinalgOp op, KernelAttr choice,
+                        ArrayRef<Value> starts);
 
 /// Whether the sums of `op` can be formed in parts: each result is a reduction
 /// by one combiner that has a neutral element.

@@ -22,6 +22,7 @@ using namespace mlir::sparsedrop;
 
 /// On tensors, where users of a value are known.
 static void addFormation(OpPassManager &pm) {
+  pm.addPass(createShareElementwise());
   pm.addPass(createFormKernels());
   pm.addPass(createSinkScalars());
   pm.addPass(createFuseEpilogues());

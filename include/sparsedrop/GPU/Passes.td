@@ -106,6 +106,64 @@ def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
 }
 
+def ShareElementwise : Pass<"sparsedrop-share-elementwise", "::mlir::ModuleOp"> {
+  let summary = "Reductions read what is computed anyway";
+  let description = [{
+    Where a reduction computes of its operands what an elementwise op before it
+    has computed, as the gradient of a bias does beside that of an activation, it
+    reads that op's result: one array instead of several, and no other result of a
+    product has to be stored for it.
+
+    Before:
+
+    ```mlir
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    #column = affine_map<(d0, d1) -> (d1)>
+    func.func @f(%x: tensor<8x4xf32>, %g: tensor<8x4xf32>, %z: tensor<4xf32>) -> (tensor<8x4xf32>, tensor<4xf32>) {
+      %e = tensor.empty() : tensor<8x4xf32>
+      %0 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%x, %g : tensor<8x4xf32>, tensor<8x4xf32>) outs(%e : tensor<8x4xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %2 = arith.mulf %a, %b : f32
+        linalg.yield %2 : f32
+      } -> tensor<8x4xf32>
+      %1 = linalg.generic {indexing_maps = [#id, #id, #column], iterator_types = ["reduction", "parallel"]}
+          ins(%x, %g : tensor<8x4xf32>, tensor<8x4xf32>) outs(%z : tensor<4xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %2 = arith.mulf %a, %b : f32
+        %3 = arith.addf %o, %2 : f32
+        linalg.yield %3 : f32
+      } -> tensor<4xf32>
+      return %0, %1 : tensor<8x4xf32>, tensor<4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    #column = affine_map<(d0, d1) -> (d1)>
+    func.func @f(%x: tensor<8x4xf32>, %g: tensor<8x4xf32>, %z: tensor<4xf32>) -> (tensor<8x4xf32>, tensor<4xf32>) {
+      %e = tensor.empty() : tensor<8x4xf32>
+      %0 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%x, %g : tensor<8x4xf32>, tensor<8x4xf32>) outs(%e : tensor<8x4xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %2 = arith.mulf %a, %b : f32
+        linalg.yield %2 : f32
+      } -> tensor<8x4xf32>
+      %1 = linalg.generic {indexing_maps = [#id, #column], iterator_types = ["reduction", "parallel"]}
+          ins(%0 : tensor<8x4xf32>) outs(%z : tensor<4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %2 = arith.addf %o, %a : f32
+        linalg.yield %2 : f32
+      } -> tensor<4xf32>
+      return %0, %1 : tensor<8x4xf32>, tensor<4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def SinkScalars : Pass<"sparsedrop-sink-scalars", "::mlir::ModuleOp"> {
   let summary = "Scalars read from tensors are read where they are used";
   let description = [{
