@@ -24,12 +24,18 @@ static constexpr StringLiteral kInterfacePrefix = "_mlir_ciface_";
 static constexpr StringLiteral kEntryPrefix = "sparsedrop_invoke_";
 static constexpr StringLiteral kImageName = "sparsedrop_image";
 
+/// Whether `op` holds kernels of a GPU, in whatever form.
+static bool isKernels(Operation *op) {
+  StringRef name = op->getName().getStringRef();
+  return name == "gpu.module" || name == "gpu.binary";
+}
+
 /// Everything must be of the LLVM dialect now.
 static LogicalResult checkLowered(ModuleOp module) {
   WalkResult result = module.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (op == module || isa<LLVM::LLVMDialect>(op->getDialect()))
       return WalkResult::advance();
-    if (op->getName().getDialectNamespace() == "gpu")
+    if (isKernels(op))
       return WalkResult::skip();
     op->emitError() << "cannot run: nothing lowers '" << op->getName() << "'";
     return WalkResult::interrupt();
@@ -41,7 +47,7 @@ static LogicalResult checkLowered(ModuleOp module) {
 /// nothing translates it to LLVM IR.
 static void dropAttributes(ModuleOp module) {
   auto drop = [](Operation *op) {
-    if (op->getName().getDialectNamespace() == "gpu")
+    if (isKernels(op))
       return;
     SmallVector<StringAttr> names;
     for (NamedAttribute attribute : op->getDiscardableAttrs())

@@ -49,20 +49,21 @@ static bool touches(Operation *op, Value allocation) {
 /// from and that nothing else sees.
 static linalg::FillOp findFill(LinalgOp op, OpOperand &init) {
   Value output = init.get();
-  if (!output.getDefiningOp<memref::AllocOp>() ||
+  Value allocation = getRoot(output);
+  if (!allocation.getDefiningOp<memref::AllocOp>() ||
       op.getMatchingBlockArgument(&init).use_empty() ||
       !op.getMatchingIndexingMap(&init).isProjectedPermutation())
     return {};
   for (OpOperand &other : op->getOpOperands())
     if (&other != &init && isa<MemRefType>(other.get().getType()) &&
-        getRoot(other.get()) == output)
+        getRoot(other.get()) == allocation)
       return {};
   for (Operation *previous = op->getPrevNode(); previous;
        previous = previous->getPrevNode()) {
     auto fill = dyn_cast<linalg::FillOp>(previous);
     if (fill && fill.getOutputs()[0] == output)
       return fill;
-    if (touches(previous, output))
+    if (touches(previous, allocation))
       return {};
   }
   return {};

@@ -242,6 +242,7 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
            "The GPU: sm_80, sm_86, sm_89, sm_90a ...">,
     Option<"tf32", "tf32", "bool", "false",
            "Round the factors of f32 products to tf32, on tensor cores">];
+  let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
 }
 
 def EmitKernels : Pass<"sparsedrop-emit-kernels", "::mlir::ModuleOp"> {
@@ -337,6 +338,44 @@ def SerializeKernels : Pass<"sparsedrop-serialize-kernels", "::mlir::ModuleOp"> 
                            "::mlir::NVVM::NVVMDialect"];
 }
 
+def PadAllocations : Pass<"sparsedrop-pad-allocations", "::mlir::ModuleOp"> {
+  let summary = "Rows of temporaries begin at multiples of 16 bytes";
+  let description = [{
+    A temporary of several dimensions that only structured ops use gets a leading
+    dimension that is a multiple of 16 bytes, so that the number of kept units
+    does not decide how fast its rows can be copied. Its extents stay as they
+    are; the padding is never read.
+
+    Before:
+
+    ```mlir
+    func.func @f(%n: index, %v: f32) {
+      %0 = memref.alloc(%n) : memref<8x?xf32>
+      linalg.fill ins(%v : f32) outs(%0 : memref<8x?xf32>)
+      memref.dealloc %0 : memref<8x?xf32>
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%n: index, %v: f32) {
+      %c4 = arith.constant 4 : index
+      %0 = arith.ceildivui %n, %c4 : index
+      %1 = arith.muli %0, %c4 : index
+      %2 = memref.alloc(%1) : memref<8x?xf32>
+      %3 = memref.subview %2[0, 0] [8, %n] [1, 1] : memref<8x?xf32> to memref<8x?xf32, strided<[?, 1]>>
+      linalg.fill ins(%v : f32) outs(%3 : memref<8x?xf32, strided<[?, 1]>>)
+      memref.dealloc %2 : memref<8x?xf32>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
   let summary = "Decides what lies on the host and what on the device";
   let description = [{
@@ -349,7 +388,7 @@ def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
     Before:
 
     ```mlir
-    func.func @set(%x: memref<8xf32>, %i: index, %v: f32) {
+    func.func private @set(%x: memref<8xf32>, %i: index, %v: f32) {
       memref.store %v, %x[%i] : memref<8xf32>
       return
     }
@@ -358,7 +397,7 @@ def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
     After:
 
     ```mlir
-    func.func @set(%x: memref<8xf32>, %i: index, %v: f32) {
+    func.func private @set(%x: memref<8xf32>, %i: index, %v: f32) {
       %0 = memref.subview %x[%i] [1] [1] : memref<8xf32> to memref<f32, strided<[], offset: ?>>
       linalg.fill ins(%v : f32) outs(%0 : memref<f32, strided<[], offset: ?>>)
       return
