@@ -28,6 +28,7 @@
 #ifndef SPARSEDROP_C_COMPILER_H
 #define SPARSEDROP_C_COMPILER_H
 
+#include "sparsedrop-c/Device.h"
 #include "sparsedrop-c/Runtime.h"
 
 #ifdef __cplusplus
@@ -35,7 +36,7 @@ extern "C" {
 #endif
 
 /// Raised by one whenever a function or a struct below changes its meaning.
-#define SPARSEDROP_COMPILER_VERSION 1
+#define SPARSEDROP_COMPILER_VERSION 2
 
 /// The value that the loaded library was built with.
 SPARSEDROP_API int32_t sparsedrop_compiler_version(void);
@@ -156,11 +157,14 @@ typedef struct {
   const int64_t *shape;
   const int64_t *strides;
   int32_t readOnly; ///< other than 0: a call that would write is refused
+  int32_t onDevice; ///< other than 0: `data` is an address of a device's memory
   void *owner;      ///< of the library; null for the caller's own arrays
 } sparsedrop_array;
 
 /// Frees what the library allocated for `array` and zeroes it; nothing for the
-/// caller's own arrays.
+/// caller's own arrays. Memory of a device, which must still be open, serves
+/// the stream that it was allocated on again: work on other streams that uses
+/// it must be done.
 SPARSEDROP_API void sparsedrop_array_release(sparsedrop_array *array);
 
 //===----------------------------------------------------------------------===//
@@ -173,13 +177,15 @@ typedef struct sparsedrop_executable sparsedrop_executable;
 /// Zero all of it, set `size`, then what is to differ from the defaults.
 typedef struct {
   size_t size;        ///< sizeof(sparsedrop_compile_options)
-  const char *target; ///< "cpu", also when null
+  const char *target; ///< cpu or nvptx; null: nvptx if there is a chip
   const char *entry;  ///< the function; the only public one when null
   const char *mode;   ///< compact (also when null), masked, bernoulli, dense
   const char *method; ///< of the search: sgd (also when null) or maxent
   const int64_t *periods; ///< candidate periods, ascending; null: all from 1
   int64_t periodCount;
   int32_t instrument; ///< other than 0: calls count the work of each product
+  const char *chip; ///< the GPU to compile for (sm_80, sm_90a); null: the host
+  int32_t tf32; ///< other than 0: factors of f32 products are rounded to tf32
 } sparsedrop_compile_options;
 
 /// Compiles a function of `module`, which stays as it is, for a target.
@@ -233,9 +239,22 @@ SPARSEDROP_API int32_t sparsedrop_executable_call(
     int64_t inputCount, int64_t seed, int64_t step, sparsedrop_array *results,
     int64_t resultCount);
 
+/// The same for a function compiled for a chip, on a stream of a device (null:
+/// the default one), which it returns before it is done. Tensors are contiguous
+/// memory of the device (`onDevice`) at multiples of 16 bytes, scalars memory
+/// of the host. The device must stay open until the results have been released.
+/// An executable that has been called on a device keeps its code when it is
+/// destroyed: the device knows it by its address.
+SPARSEDROP_API int32_t sparsedrop_executable_call_on(
+    const sparsedrop_executable *executable, sparsedrop_device *device,
+    sparsedrop_stream *stream, const sparsedrop_array *inputs,
+    int64_t inputCount, int64_t seed, int64_t step, sparsedrop_array *results,
+    int64_t resultCount);
+
 /// What the last successful call from this thread took: seconds without checks
 /// and copies of arrays, and the most bytes of temporaries and results (of the
-/// whole process, if other threads called meanwhile).
+/// whole process, if other threads called meanwhile). Of a call on a device
+/// these are the seconds until it returned and the bytes of the host.
 SPARSEDROP_API void sparsedrop_last_call_costs(double *seconds,
                                                int64_t *peakBytes);
 

@@ -14,27 +14,32 @@
 #include "Call.h"
 #include "Arrays.h"
 
+#include "sparsedrop-c/Program.h"
+
 #include "llvm/ADT/SmallVector.h"
 
 #include <cstring>
 
 using namespace mlir;
 using namespace mlir::sparsedrop::capi;
+using mlir::sparsedrop::DevicePlace;
 using mlir::sparsedrop::Executable;
 
 namespace {
 /// What an array that the library allocated needs to be freed, and its shape.
 struct Owner {
   void *allocation;
+  sparsedrop_device *device; ///< null: the host
   std::vector<int64_t> shape;
 };
 
 /// One call on its way.
 class Call {
 public:
-  Call(const sparsedrop_executable &target, ArrayRef<sparsedrop_array> inputs,
+  Call(const sparsedrop_executable &target, const DevicePlace &place,
+       ArrayRef<sparsedrop_array> inputs,
        MutableArrayRef<sparsedrop_array> results)
-      : target(target), inputs(inputs), results(results) {}
+      : target(target), place(place), inputs(inputs), results(results) {}
   ~Call();
 
   /// Empty, or what is wrong.
@@ -42,17 +47,24 @@ public:
   std::string run(int64_t seed, int64_t step, Executable::Costs &costs);
 
 private:
+  std::string checkTarget() const;
+  std::string checkPlace(const sparsedrop_array &array,
+                         const sparsedrop_slot &slot) const;
+  std::string checkInput(size_t index) const;
   std::string checkResult(size_t index) const;
   std::string checkOverlaps() const;
   bool isDonated(size_t input) const {
     return target.inputs[input].slot.donation >= 0;
   }
   bool pack();
-  void finish(MutableArrayRef<Executable::Array> outputs);
+  int32_t finish(MutableArrayRef<Executable::Array> outputs);
+  int32_t copyResult(const Executable::Array &output,
+                     const sparsedrop_array &result);
   void giveAway(Executable::Array &output, const SlotText &slot,
                 sparsedrop_array &result);
 
   const sparsedrop_executable &target;
+  DevicePlace place; ///< without a device: the host
   ArrayRef<sparsedrop_array> inputs;
   MutableArrayRef<sparsedrop_array> results;
   SmallVector<Executable::Array> packed;
@@ -67,6 +79,14 @@ struct Reach {
 } // namespace
 
 static thread_local Executable::Costs lastCosts;
+
+/// To the host, or to the pool of the device that it was allocated from.
+static void release(void *allocation, sparsedrop_device *device) {
+  if (device)
+    sparsedrop_program_release(device, allocation);
+  else
+    sparsedrop_free(allocation);
+}
 
 Call::~Call() {
   for (Executable::Array &array : packed)
@@ -87,12 +107,53 @@ static std::string checkWritable(const sparsedrop_array &array) {
   return "";
 }
 
+/// Whether the function was compiled for where it is called.
+std::string Call::checkTarget() const {
+  if (target.executable->isForDevice() && !place.device)
+    return "was compiled for a GPU, but is called without a device";
+  if (!target.executable->isForDevice() && place.device)
+    return "was compiled for the host, but is called on a device";
+  return "";
+}
+
+/// Whether an array lies where the function takes it from.
+std::string Call::checkPlace(const sparsedrop_array &array,
+                             const sparsedrop_slot &slot) const {
+  bool expected = place.device && slot.isTensor;
+  if (expected != (array.onDevice != 0))
+    return expected
+               ? "expected memory of the device, but got memory of the host"
+               : "expected memory of the host, but got memory of a device";
+  if (!expected)
+    return "";
+  if (!isContiguous(array))
+    return "is not contiguous in row-major order, as arrays on a device must "
+           "be";
+  constexpr uintptr_t kAlignment = 16;
+  if (reinterpret_cast<uintptr_t>(array.data) % kAlignment != 0)
+    return "is not at a multiple of 16 bytes, as arrays on a device must be";
+  return "";
+}
+
+std::string Call::checkInput(size_t index) const {
+  const sparsedrop_array &input = inputs[index];
+  const sparsedrop_slot &slot = target.inputs[index].slot;
+  std::string problem = checkArray(input, slot);
+  if (problem.empty())
+    problem = checkPlace(input, slot);
+  if (problem.empty() && isDonated(index))
+    problem = checkWritable(input);
+  return problem;
+}
+
 std::string Call::checkResult(size_t index) const {
   const sparsedrop_array &result = results[index];
   const sparsedrop_slot &slot = target.results[index].slot;
   if (slot.donation >= 0 || !result.data)
     return "";
   std::string problem = checkArray(result, slot);
+  if (problem.empty())
+    problem = checkPlace(result, slot);
   return problem.empty() ? checkWritable(result) : problem;
 }
 
@@ -121,14 +182,14 @@ std::string Call::check() const {
             Twine(given))
         .str();
   };
+  if (std::string problem = checkTarget(); !problem.empty())
+    return problem;
   if (inputs.size() != target.inputs.size())
     return count(target.inputs.size(), "inputs", inputs.size());
   if (!results.empty() && results.size() != target.results.size())
     return count(target.results.size(), "results", results.size());
-  for (auto [i, array] : llvm::enumerate(inputs)) {
-    std::string problem = checkArray(array, target.inputs[i].slot);
-    if (problem.empty() && isDonated(i))
-      problem = checkWritable(array);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    std::string problem = checkInput(i);
     if (!problem.empty())
       return "input " + std::to_string(i) + ": " + problem;
   }
@@ -151,6 +212,7 @@ bool Call::pack() {
     Executable::Array &array = packed.emplace_back();
     array.shape.assign(getShape(input).begin(), getShape(input).end());
     array.data = input.data;
+    array.onDevice = input.onDevice != 0;
     if (isContiguous(input))
       continue;
     auto bytes = static_cast<uint64_t>(*countElements(array.shape) *
@@ -163,43 +225,55 @@ bool Call::pack() {
   return sparsedrop_leave() == 0;
 }
 
-/// Hands a result that the library allocated, or copies it to the caller's.
+/// Hands a result that the library allocated to the caller.
 void Call::giveAway(Executable::Array &output, const SlotText &slot,
                     sparsedrop_array &result) {
-  if (!result.data) {
-    auto *owner = new Owner{std::exchange(output.allocation, nullptr),
-                            {output.shape.begin(), output.shape.end()}};
-    result = {output.data,    slot.slot.type,
-              slot.slot.rank, owner->shape.data(),
-              nullptr,        0,
-              owner};
-    return;
-  }
-  if (!isContiguous(result)) {
-    copyTo(result, output.data);
-    return;
-  }
-  std::memcpy(result.data, output.data,
-              static_cast<size_t>(*countElements(getShape(result)) *
-                                  getTypeBytes(result.type)));
+  auto *owner = new Owner{std::exchange(output.allocation, nullptr),
+                          output.onDevice ? place.device : nullptr,
+                          {output.shape.begin(), output.shape.end()}};
+  result = {output.data,         slot.slot.type, slot.slot.rank,
+            owner->shape.data(), nullptr,        0,
+            output.onDevice,     owner};
 }
 
-void Call::finish(MutableArrayRef<Executable::Array> outputs) {
+/// Copies a result to the caller's memory; a status.
+int32_t Call::copyResult(const Executable::Array &output,
+                         const sparsedrop_array &result) {
+  if (!isContiguous(result)) {
+    copyTo(result, output.data);
+    return 0;
+  }
+  auto bytes = static_cast<size_t>(*countElements(getShape(result)) *
+                                   getTypeBytes(result.type));
+  if (output.onDevice)
+    return sparsedrop_device_copy(
+        place.device, place.stream, reinterpret_cast<uint64_t>(result.data),
+        reinterpret_cast<uint64_t>(output.data), bytes);
+  std::memcpy(result.data, output.data, bytes);
+  return 0;
+}
+
+/// What the caller receives. All that can fail comes first; a status.
+int32_t Call::finish(MutableArrayRef<Executable::Array> outputs) {
   for (auto [i, input] : llvm::enumerate(inputs))
     if (isDonated(i) && packed[i].allocation)
       copyTo(input, packed[i].data);
-  for (auto [i, output] : llvm::enumerate(outputs)) {
+  auto isCopied = [&](size_t i) {
+    return target.results[i].slot.donation < 0 && results[i].data;
+  };
+  for (size_t i = 0; i < results.size(); ++i)
+    if (isCopied(i) && copyResult(outputs[i], results[i]) != 0)
+      return 1;
+  for (size_t i = 0; i < results.size(); ++i) {
     const SlotText &slot = target.results[i];
-    if (results.empty()) {
-      continue;
-    }
-    if (slot.slot.donation < 0) {
-      giveAway(output, slot, results[i]);
-    } else {
+    if (slot.slot.donation >= 0) {
       results[i] = inputs[static_cast<size_t>(slot.slot.donation)];
       results[i].owner = nullptr;
+    } else if (!results[i].data) {
+      giveAway(outputs[i], slot, results[i]);
     }
   }
+  return 0;
 }
 
 /// Whether each extent of what came out is what the caller made room for.
@@ -215,7 +289,11 @@ static std::string compareShapes(ArrayRef<sparsedrop_array> results,
 
 std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
   SmallVector<Executable::Array> outputs;
-  if (!pack() || !target.executable->call(packed, seed, step, outputs, &costs))
+  if (!pack())
+    return sparsedrop_last_error();
+  if (place.device)
+    target.isLoaded = true;
+  if (!target.executable->call(place, packed, seed, step, outputs, &costs))
     return sparsedrop_last_error();
   // Extents that only the call itself can tell.
   SmallVector<sparsedrop_array> given;
@@ -225,20 +303,19 @@ std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
       given.back().data = nullptr;
   }
   std::string problem = compareShapes(given, outputs);
-  if (problem.empty())
-    finish(outputs);
+  if (problem.empty() && finish(outputs) != 0)
+    problem = sparsedrop_last_error();
   for (Executable::Array &output : outputs)
-    sparsedrop_free(output.allocation);
+    release(output.allocation, output.onDevice ? place.device : nullptr);
   return problem;
 }
 
-int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,
-                                   const sparsedrop_array *inputs,
-                                   int64_t inputCount, int64_t seed,
-                                   int64_t step, sparsedrop_array *results,
-                                   int64_t resultCount) {
-  Call call(*executable, {inputs, static_cast<size_t>(inputCount)},
-            {results, static_cast<size_t>(results ? resultCount : 0)});
+/// Checks and runs a call; a status.
+static int32_t run(const sparsedrop_executable *executable,
+                   const DevicePlace &place, ArrayRef<sparsedrop_array> inputs,
+                   int64_t seed, int64_t step,
+                   MutableArrayRef<sparsedrop_array> results) {
+  Call call(*executable, place, inputs, results);
   std::string problem = call.check();
   Executable::Costs costs;
   if (problem.empty())
@@ -247,6 +324,29 @@ int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,
     return fail(executable->name + ": " + problem);
   lastCosts = costs;
   return 0;
+}
+
+int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,
+                                   const sparsedrop_array *inputs,
+                                   int64_t inputCount, int64_t seed,
+                                   int64_t step, sparsedrop_array *results,
+                                   int64_t resultCount) {
+  return run(executable, {}, {inputs, static_cast<size_t>(inputCount)}, seed,
+             step, {results, static_cast<size_t>(results ? resultCount : 0)});
+}
+
+int32_t sparsedrop_executable_call_on(const sparsedrop_executable *executable,
+                                      sparsedrop_device *device,
+                                      sparsedrop_stream *stream,
+                                      const sparsedrop_array *inputs,
+                                      int64_t inputCount, int64_t seed,
+                                      int64_t step, sparsedrop_array *results,
+                                      int64_t resultCount) {
+  if (!device)
+    return fail(executable->name + ": expected a device, but got none");
+  return run(executable, {device, stream},
+             {inputs, static_cast<size_t>(inputCount)}, seed, step,
+             {results, static_cast<size_t>(results ? resultCount : 0)});
 }
 
 void sparsedrop_last_call_costs(double *seconds, int64_t *peakBytes) {
@@ -260,7 +360,7 @@ void sparsedrop_array_release(sparsedrop_array *array) {
   auto *owner = static_cast<Owner *>(array->owner);
   if (!owner)
     return;
-  sparsedrop_free(owner->allocation);
+  release(owner->allocation, owner->device);
   delete owner;
   *array = {};
 }

@@ -75,26 +75,45 @@ static bool describeSlots(ArrayRef<const Slot *> from,
   return true;
 }
 
+/// What the options say in other than numbers.
+static StringRef getText(const char *value, const char *otherwise) {
+  return value ? value : otherwise;
+}
+
+/// Host or GPU; false after an error.
+static bool readTarget(const sparsedrop_compile_options &from,
+                       ExecutableOptions &to, Session &session) {
+  StringRef chip = getText(from.chip, "");
+  StringRef target = getText(from.target, chip.empty() ? "cpu" : "nvptx");
+  to.chip = chip.str();
+  to.tf32 = from.tf32 != 0;
+  if (target != "cpu" && target != "nvptx")
+    session.addError("expected target to be cpu or nvptx, but got '" + target +
+                     "'");
+  else if (target == "cpu" && (!chip.empty() || to.tf32))
+    session.addError("chip and tf32 belong to the target nvptx, but the target "
+                     "is cpu");
+  else if (target == "nvptx" && chip.empty())
+    session.addError("expected a chip for the target nvptx, such as sm_80 or "
+                     "sm_90a");
+  else
+    return true;
+  return false;
+}
+
 static bool readOptions(const sparsedrop_compile_options &from,
                         ExecutableOptions &to, Session &session) {
-  auto text = [](const char *value, const char *otherwise) {
-    return StringRef(value ? value : otherwise);
-  };
-  StringRef target = text(from.target, "cpu");
-  if (target != "cpu") {
-    session.addError("target '" + target +
-                     "' is not supported by this build; the target is cpu");
+  if (!readTarget(from, to, session))
     return false;
-  }
-  to.entry = text(from.entry, "").str();
-  StringRef mode = text(from.mode, "compact");
+  to.entry = getText(from.entry, "").str();
+  StringRef mode = getText(from.mode, "compact");
   auto knownMode = llvm::StringSwitch<std::optional<DropoutMode>>(mode)
                        .Case("compact", DropoutMode::Compact)
                        .Case("masked", DropoutMode::Masked)
                        .Case("bernoulli", DropoutMode::Bernoulli)
                        .Case("dense", DropoutMode::Dense)
                        .Default(std::nullopt);
-  StringRef method = text(from.method, "sgd");
+  StringRef method = getText(from.method, "sgd");
   if (!knownMode)
     session.addError("expected mode to be compact, masked, bernoulli or "
                      "dense, but got '" +
@@ -161,7 +180,29 @@ sparsedrop_compile(sparsedrop_module *module,
   return compile(module, complete, *result) ? result.release() : nullptr;
 }
 
+namespace {
+/// Executables that devices know.
+struct Kept {
+  std::mutex mutex;
+  std::vector<std::pair<std::shared_ptr<ContextState>,
+                        std::unique_ptr<mlir::sparsedrop::Executable>>>
+      all;
+};
+} // namespace
+
+/// Devices find the kernels of a program by the address of its image, which
+/// must not become that of another one's.
+static Kept &getKept() {
+  static Kept *kept = new Kept();
+  return *kept;
+}
+
 sparsedrop_executable::~sparsedrop_executable() {
+  if (isLoaded) {
+    std::lock_guard<std::mutex> lock(getKept().mutex);
+    getKept().all.emplace_back(state, std::move(executable));
+    return;
+  }
   std::lock_guard<std::mutex> lock(state->mutex);
   executable.reset();
 }

@@ -76,8 +76,8 @@ static void note(const sparsedrop_diagnostic *diagnostic, void *user) {
 }
 
 static sparsedrop_module *parse(sparsedrop_context *context) {
-  sparsedrop_module *module = sparsedrop_module_parse(
-      context, program, sizeof(program) - 1, "program");
+  sparsedrop_module *module =
+      sparsedrop_module_parse(context, program, sizeof(program) - 1, "program");
   CHECK(module);
   return module;
 }
@@ -169,9 +169,9 @@ static void prepare(struct data *d) {
   d->wShape[0] = K, d->wShape[1] = N;
   d->xStrides[0] = K + 3, d->xStrides[1] = 1;
   sparsedrop_array inputs[3] = {
-      {d->x, SPARSEDROP_F32, 2, d->xShape, d->xStrides, 1, NULL},
-      {d->w, SPARSEDROP_F32, 2, d->wShape, NULL, 1, NULL},
-      {d->a, SPARSEDROP_F32, 2, d->aShape, NULL, 0, NULL}};
+      {d->x, SPARSEDROP_F32, 2, d->xShape, d->xStrides, 1, 0, NULL},
+      {d->w, SPARSEDROP_F32, 2, d->wShape, NULL, 1, 0, NULL},
+      {d->a, SPARSEDROP_F32, 2, d->aShape, NULL, 0, 0, NULL}};
   memcpy(d->inputs, inputs, sizeof(inputs));
 }
 
@@ -238,8 +238,8 @@ static void test_strides(const sparsedrop_executable *executable) {
     y[i] = -1;
   d.inputs[2].data = a, d.inputs[2].strides = aStrides;
   sparsedrop_array results[2] = {
-      {y, SPARSEDROP_F32, 2, yShape, yStrides, 0, NULL},
-      {NULL, 0, 0, NULL, NULL, 0, NULL}};
+      {y, SPARSEDROP_F32, 2, yShape, yStrides, 0, 0, NULL},
+      {NULL, 0, 0, NULL, NULL, 0, 0, NULL}};
   CHECK(!sparsedrop_executable_call(executable, d.inputs, 3, 5, 1, results, 2));
   float packed[M * N];
   for (int i = 0; i < M * N; ++i) {
@@ -281,8 +281,9 @@ static void test_refusals(const sparsedrop_executable *executable) {
   refuse(executable, &d, NULL, "f: ");
   float y[M * N];
   int64_t shape[2] = {M - 1, N}, zeros[2] = {0, 1};
-  sparsedrop_array results[2] = {{y, SPARSEDROP_F32, 2, shape, NULL, 1, NULL},
-                                 {NULL, 0, 0, NULL, NULL, 0, NULL}};
+  sparsedrop_array results[2] = {
+      {y, SPARSEDROP_F32, 2, shape, NULL, 1, 0, NULL},
+      {NULL, 0, 0, NULL, NULL, 0, 0, NULL}};
   refuse(executable, &d, results, "result 0: is read-only");
   results[0].readOnly = 0, results[0].strides = zeros;
   refuse(executable, &d, results, "repeats its elements");
