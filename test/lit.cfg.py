@@ -8,6 +8,7 @@ Tests therefore write --pass-pipeline=, the only form a plugin can have.
 """
 
 import os
+import shutil
 
 import lit.formats
 from lit.llvm import llvm_config
@@ -54,11 +55,15 @@ else:
 
 if not os.path.exists(os.path.join(bin_dir, "sparsedrop-ptx")):
     config.excludes += ["Interp"]
+ptxas = shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+if ptxas:
+    config.available_features.add("ptxas")
 if driver != "tool":
     # The rest does not go through the driver.
     config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models", "Interp"]
 
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
+llvm_config.with_environment("PATH", bin_dir, append_path=True)
 llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
     [
@@ -77,8 +82,10 @@ llvm_config.add_tool_substitutions(
     [bin_dir, config.llvm_tools_dir],
 )
 config.substitutions.append(("%python", config.python_executable))
+config.substitutions.append(("%ptxas", ptxas or "ptxas"))
 config.substitutions.append(("%plugin", plugin))
 config.substitutions.append(("%mlir_lib_dir", os.path.join(os.path.dirname(config.llvm_tools_dir), "lib")))
 config.substitutions.append(("%runtime", runtime))
 config.substitutions.append(("%examples", os.path.join(config.sparsedrop_source_dir, "docs", "examples")))
+config.substitutions.append(("%run_on_interp", os.path.join(config.test_source_root, "GPU", "Inputs", "run-on-interp")))
 config.substitutions.append(("%root", config.sparsedrop_source_dir))

@@ -14,10 +14,52 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLExtras.h"
 
+#include <atomic>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace mlir::sparsedrop::capi {
+
+/// What stands behind `sparsedrop_array::owner`: memory that the library
+/// allocated. Arrays and tensors of DLPack share it.
+class Owner {
+public:
+  enum class Source {
+    Host,    ///< sparsedrop_alloc
+    Program, ///< the pool of a stream
+    Device   ///< sparsedrop_device_alloc
+  };
+  Owner(Source source, void *allocation, llvm::ArrayRef<int64_t> shape,
+        sparsedrop_device *device = nullptr,
+        sparsedrop_stream *stream = nullptr)
+      : shape(shape.begin(), shape.end()), source(source),
+        allocation(allocation), device(device), stream(stream) {}
+
+  void retain() { ++count; }
+  /// Frees the memory and the owner when nobody is left.
+  void release();
+
+  /// Work on `used` reads or writes the memory.
+  void noteUse(sparsedrop_stream *used) {
+    if (used != stream)
+      noteUseElsewhere();
+  }
+  void noteUseElsewhere() { isUsedElsewhere = true; }
+  bool isOnDevice() const { return source != Source::Host; }
+
+  const std::vector<int64_t> shape;
+
+private:
+  ~Owner() = default;
+
+  const Source source;
+  void *const allocation;
+  sparsedrop_device *const device;
+  sparsedrop_stream *const stream; ///< that a pool gave it to
+  std::atomic<int64_t> count{1};
+  std::atomic<bool> isUsedElsewhere{false};
+};
 
 /// Bytes of an element of enum sparsedrop_type or sparsedrop_array_type; 0 for
 /// other values.

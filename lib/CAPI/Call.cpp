@@ -26,13 +26,6 @@ using mlir::sparsedrop::DevicePlace;
 using mlir::sparsedrop::Executable;
 
 namespace {
-/// What an array that the library allocated needs to be freed, and its shape.
-struct Owner {
-  void *allocation;
-  sparsedrop_device *device; ///< null: the host
-  std::vector<int64_t> shape;
-};
-
 /// One call on its way.
 class Call {
 public:
@@ -57,6 +50,7 @@ private:
     return target.inputs[input].slot.donation >= 0;
   }
   bool pack();
+  void noteUse();
   int32_t finish(MutableArrayRef<Executable::Array> outputs);
   int32_t copyResult(const Executable::Array &output,
                      const sparsedrop_array &result);
@@ -228,9 +222,10 @@ bool Call::pack() {
 /// Hands a result that the library allocated to the caller.
 void Call::giveAway(Executable::Array &output, const SlotText &slot,
                     sparsedrop_array &result) {
-  auto *owner = new Owner{std::exchange(output.allocation, nullptr),
-                          output.onDevice ? place.device : nullptr,
-                          {output.shape.begin(), output.shape.end()}};
+  auto *owner =
+      new Owner(output.onDevice ? Owner::Source::Program : Owner::Source::Host,
+                std::exchange(output.allocation, nullptr), output.shape,
+                place.device, place.stream);
   result = {output.data,         slot.slot.type, slot.slot.rank,
             owner->shape.data(), nullptr,        0,
             output.onDevice,     owner};
@@ -287,12 +282,23 @@ static std::string compareShapes(ArrayRef<sparsedrop_array> results,
   return "";
 }
 
+/// What a call on a device leaves behind, also if it fails on the way.
+void Call::noteUse() {
+  target.isLoaded = true;
+  for (const sparsedrop_array &input : inputs)
+    if (input.owner)
+      static_cast<Owner *>(input.owner)->noteUse(place.stream);
+  for (const sparsedrop_array &result : results)
+    if (result.data && result.owner)
+      static_cast<Owner *>(result.owner)->noteUse(place.stream);
+}
+
 std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
   SmallVector<Executable::Array> outputs;
   if (!pack())
     return sparsedrop_last_error();
   if (place.device)
-    target.isLoaded = true;
+    noteUse();
   if (!target.executable->call(place, packed, seed, step, outputs, &costs))
     return sparsedrop_last_error();
   // Extents that only the call itself can tell.
@@ -354,13 +360,4 @@ void sparsedrop_last_call_costs(double *seconds, int64_t *peakBytes) {
     *seconds = lastCosts.seconds;
   if (peakBytes)
     *peakBytes = lastCosts.peakBytes;
-}
-
-void sparsedrop_array_release(sparsedrop_array *array) {
-  auto *owner = static_cast<Owner *>(array->owner);
-  if (!owner)
-    return;
-  release(owner->allocation, owner->device);
-  delete owner;
-  *array = {};
 }

@@ -79,17 +79,16 @@ Value FactorTile::getSource(Value line, Value depth) {
                   product.getElement(layout.operand));
 }
 
-/// The first element of a thread's chunk, inside the tile. Threads beside each
-/// other take chunks beside each other in global memory.
-void FactorTile::locate(int64_t chunk, Value &line, Value &depth) {
+/// The first element of a chunk, inside the tile. Threads beside each other
+/// take chunks beside each other in global memory.
+void FactorTile::locate(Value chunk, Value &line, Value &depth) {
   int64_t width = std::max<int64_t>(1, layout.width);
   bool byDepth = layout.width != 0
                      ? layout.alongDepth
                      : !product.isContiguous(layout.operand, layout.role);
   int64_t across = (byDepth ? layout.depth : layout.lines) / width;
-  Value number = k.add(k.threadId(), k.constant(chunk * threads));
-  Value fast = k.mul(k.remU(number, k.constant(across)), k.constant(width));
-  Value slow = k.divU(number, k.constant(across));
+  Value fast = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
+  Value slow = k.divU(chunk, k.constant(across));
   line = byDepth ? slow : fast;
   depth = byDepth ? fast : slow;
 }
@@ -143,28 +142,28 @@ void FactorTile::copyElement(Value line, Value depth, Value start,
 }
 
 void FactorTile::copy(Value start, Value stage) {
-  int64_t width = std::max<int64_t>(1, layout.width);
-  int64_t total = layout.lines * layout.depth / width;
-  for (int64_t chunk = 0; chunk * threads < total; ++chunk) {
+  int64_t total =
+      layout.lines * layout.depth / std::max<int64_t>(1, layout.width);
+  auto copyChunk = [&](Value chunk) {
     Value line, depth;
     locate(chunk, line, depth);
-    auto one = [&] {
-      if (layout.width != 0)
-        copyAsync(line, depth, start, stage);
-      else
-        copyElement(line, depth, start, stage);
-    };
-    if ((chunk + 1) * threads <= total) {
-      one();
-      continue;
-    }
-    // Small tiles leave threads without a chunk.
-    Value number = k.add(k.threadId(), k.constant(chunk * threads));
-    auto branch = scf::IfOp::create(k.b, k.less(number, k.constant(total)));
+    if (layout.width != 0)
+      copyAsync(line, depth, start, stage);
+    else
+      copyElement(line, depth, start, stage);
+  };
+  // Single elements are many: a loop. Small tiles leave threads without a
+  // chunk.
+  if (layout.width == 0 || total % threads != 0) {
+    auto loop = scf::ForOp::create(k.b, k.threadId(), k.constant(total),
+                                   k.constant(threads));
     OpBuilder::InsertionGuard guard(k.b);
-    k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    one();
+    k.b.setInsertionPoint(loop.getBody()->getTerminator());
+    copyChunk(loop.getInductionVar());
+    return;
   }
+  for (int64_t chunk = 0; chunk < total; chunk += threads)
+    copyChunk(k.add(k.threadId(), k.constant(chunk)));
 }
 
 //===----------------------------------------------------------------------===//

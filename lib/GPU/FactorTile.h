@@ -69,7 +69,7 @@ public:
   SmallVector<Value> loadMatrices(Value stage, Value line, int64_t step);
 
 private:
-  void locate(int64_t chunk, Value &line, Value &depth);
+  void locate(Value chunk, Value &line, Value &depth);
   Value getPlace(Value stage, Value row, Value byte);
   Value getSource(Value line, Value depth);
   void copyAsync(Value line, Value depth, Value start, Value stage);

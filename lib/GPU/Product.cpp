@@ -98,7 +98,9 @@ bool Product::isContiguous(unsigned operand, Role role) const {
 
 int64_t Product::getVectorWidth(unsigned operand, Role role,
                                 int64_t bytes) const {
-  if (!isContiguous(operand, role))
+  // Booleans and indices are not stored as they are.
+  Type element = getElement(operand);
+  if (!isContiguous(operand, role) || element.isIndex() || element.isInteger(1))
     return 1;
   unsigned fastest = get(role).back();
   // Neighbours must not lie in different iterations of a slower loop.
@@ -115,7 +117,7 @@ int64_t Product::getVectorWidth(unsigned operand, Role role,
           !(loop == fastest && layout.strides[dim] == 1 && coefficient == 1))
         divisor = std::gcd(divisor, coefficient * layout.strides[dim]);
   }
-  int64_t size = getElement(operand).getIntOrFloatBitWidth() / 8;
+  int64_t size = element.getIntOrFloatBitWidth() / 8;
   int64_t width = std::max<int64_t>(1, bytes / std::max<int64_t>(1, size));
   while (width > 1 && divisor % width != 0)
     width /= 2;

@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run %t 100
+# RUN: %python %s %run_on_interp %t.device 20 1000
 
 """Gradients of random annotated programs against central differences.
 

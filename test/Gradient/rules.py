@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run %t
+# RUN: %python %s %run_on_interp %t.device
 
 """Each gradient rule against central differences, in float64.
 

@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run %t
+# RUN: %python %s %run_on_interp %t.device
 
 """Donated arguments: each result is what it should be wherever it lies, also
 when buffers are exchanged or another result reads what is overwritten; bad

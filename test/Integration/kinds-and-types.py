@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run sparsedrop-search %t
+# RUN: %python %s %run_on_interp sparsedrop-search %t.device
 
 """Element types against NumPy, tile and channel patterns as masks against
 their definitions, Bernoulli masks bit by bit, dynamic shapes, the time index."""

@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run %t
+# RUN: %python %s %run_on_interp %t.device
 
 """Upstream-style linalg without annotations passes through the pipeline
 unchanged in meaning: NumPy in float64 is the reference, f32 sums the bound."""

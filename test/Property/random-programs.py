@@ -1,4 +1,5 @@
 # RUN: %python %s sparsedrop-run %t 500
+# RUN: %python %s sparsedrop-run %t.device 100 1000 --target=nvptx --device=interp
 
 """Random annotated programs: masked equals compact, and both equal NumPy.
 
@@ -378,13 +379,19 @@ class Program:
         )
 
 
-def check(run, folder, number):
+def check(run, folder, number, options):
     """None, or what is wrong with program `number`."""
     program = Program(number)
     stem = os.path.join(folder, f"p{number}")
     with open(stem + ".mlir", "w") as file:
         file.write(program.text())
     command = [run, stem + ".mlir", f"--seed={program.seed}", f"--step={program.step}", "--check", f"--output={stem}"]
+    command += options
+    if options:
+        # The device adds in another order than the CPU: where terms cancel, the
+        # error is one of the values on the way.
+        least = min((np.abs(expected).max(initial=0.0) for _, _, expected in program.results), default=0.0)
+        command.append(f"--tolerance={get_slack(program) * program_magnitude(program) / max(least, 1e-30):.6e}")
     for i, data in enumerate(program.inputs):
         np.save(f"{stem}.in{i}.npy", data)
         command.append(f"--input={stem}.in{i}.npy")
@@ -394,21 +401,24 @@ def check(run, folder, number):
         return f"{stem}.mlir: still running after two minutes"
     if done.returncode != 0:
         return f"{stem}.mlir: {done.stdout}{done.stderr}"
-    # f32 rounding of every op along a chain of at most 8 with sums of at most
-    # 100 terms; squares and sums of them amplify it, hence the factor.
-    roundoff = 2.0**-24 if program.type == "f32" else 2.0**-53
     for i, (_, _, expected) in enumerate(program.results):
         actual = np.load(f"{stem}.{i}.npy").astype(np.float64)
         scale = max(np.abs(expected).max(initial=0.0), program_magnitude(program))
         error = np.abs(actual - expected).max(initial=0.0)
-        # The scales of a product are merged into one f32 factor: half a unit of
-        # f32 for each of at most 8 products on a path, whatever the type.
-        if not error <= (400 * roundoff + 8 * 2.0**-24) * scale + 1e-30:
+        if not error <= get_slack(program) * scale + 1e-30:
             return f"{stem}.mlir: result {i} is off from NumPy by {error:.3e}, largest value {scale:.3e}"
     for path in os.listdir(folder):
         if path.startswith(f"p{number}."):
             os.unlink(os.path.join(folder, path))
     return None
+
+
+def get_slack(program):
+    """The largest error, relative to the largest value. f32 rounding of every op along a chain of at most 8 with
+    sums of at most 100 terms; squares and sums of them amplify it, hence the factor. The scales of a product are
+    merged into one f32 factor: half a unit of f32 for each of at most 8 products on a path, whatever the type."""
+    roundoff = 2.0**-24 if program.type == "f32" else 2.0**-53
+    return 400 * roundoff + 8 * 2.0**-24
 
 
 def program_magnitude(program):
@@ -423,7 +433,7 @@ def main():
     # The programs are small: one thread each, two at a time.
     os.environ["SPARSEDROP_NUM_THREADS"] = "1"
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        failures = [f for f in pool.map(lambda n: check(run, folder, n), range(first, first + count)) if f]
+        failures = [f for f in pool.map(lambda n: check(run, folder, n, sys.argv[5:]), range(first, first + count)) if f]
     for failure in failures[:10]:
         print(failure)
     print(f"{count - len(failures)} of {count} programs agree")

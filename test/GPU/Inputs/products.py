@@ -1,0 +1,73 @@
+"""Programs of one product, and their exact results."""
+
+import os
+import subprocess
+
+import numpy as np
+
+
+def affine(names):
+    return f"affine_map<(m, n, k) -> ({', '.join(names)})>"
+
+
+def matmul(m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None):
+    """A product of static extents whose factors' dimensions are in the order of `lhs` and `rhs`."""
+    extents = {"m": m, "n": n, "k": k}
+    a, b, c = ("x".join([*(str(extents[d]) for d in dims), t]) for dims, t in ((lhs, type_), (rhs, type_), ("mn", out)))
+    attribute = f"{{sparsedrop.kernel = {kernel}}}" if kernel else ""
+    return f"""
+#a = {affine(lhs)}
+#b = {affine(rhs)}
+#c = {affine("mn")}
+func.func @f(%x: tensor<{a}>, %w: tensor<{b}>) -> tensor<{c}> {{
+  %zero = arith.constant 0.0 : {out}
+  %e = tensor.empty() : tensor<{c}>
+  %init = linalg.fill ins(%zero : {out}) outs(%e : tensor<{c}>) -> tensor<{c}>
+  %r = linalg.matmul indexing_maps = [#a, #b, #c] {attribute}
+      ins(%x, %w : tensor<{a}>, tensor<{b}>) outs(%init : tensor<{c}>) -> tensor<{c}>
+  return %r : tensor<{c}>
+}}
+"""
+
+
+def round_to(values, type_):
+    """Float64 values rounded to nearest even in an element type."""
+    if type_ == "bf16":
+        bits = values.astype(np.float32).view(np.uint32)
+        bits = bits + 0x7FFF + ((bits >> 16) & 1) & np.uint32(0xFFFF0000)
+        return bits.view(np.float32).astype(np.float64)
+    return values.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[type_]).astype(np.float64)
+
+
+def run(stem, text, inputs, options=()):
+    """The first result of a program on the interpreter, as float64."""
+    with open(stem + ".mlir", "w") as file:
+        file.write(text)
+    command = ["sparsedrop-run", stem + ".mlir", "--target=nvptx", "--device=interp", f"--output={stem}", *options]
+    for i, data in enumerate(inputs):
+        np.save(f"{stem}.in{i}.npy", data)
+        command.append(f"--input={stem}.in{i}.npy")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(f"{stem}.mlir: {done.stderr}")
+    result = np.load(stem + ".0.npy").astype(np.float64)
+    for path in os.listdir(os.path.dirname(stem)):
+        if path.startswith(os.path.basename(stem) + "."):
+            os.unlink(os.path.join(os.path.dirname(stem), path))
+    return result
+
+
+def check(stem, m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None, options=()):
+    """None, or what is wrong: factors are small integers, so that sums are exact in every order."""
+    rng = np.random.default_rng([m, n, k])
+    dtype = np.float64 if type_ == "f64" else np.float32
+    x, w = (rng.integers(-4, 5, shape).astype(dtype) for shape in ((m, k), (k, n)))
+    inputs = [x if lhs == "mk" else x.T.copy(), w if rhs == "kn" else w.T.copy()]
+    name = f"{type_} to {out}, {m}x{n}x{k}, {lhs} {rhs}, {kernel}"
+    try:
+        actual = run(stem, matmul(m, n, k, lhs, rhs, type_, out, kernel), inputs, options)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return f"{name}: {error}"
+    expected = round_to(x.astype(np.float64) @ w, out)
+    wrong = np.argwhere(actual != expected)
+    return f"{name}: {len(wrong)} elements are wrong, the first at {wrong[0].tolist()}" if len(wrong) else None

@@ -1,0 +1,137 @@
+# REQUIRES: ptxas
+# RUN: %python %s sparsedrop-opt %ptxas %root %t
+
+"""Kernels of every family, type, major and tile go through ptxas for sm_80 and
+sm_90a: nothing is spilled, there is no stack frame and no note about serialised
+instructions, the instructions meant are there, and registers and shared memory are
+those of Inputs/kernels.json (with the ptxas of that file; run with --record to
+write it). The whole training step of an MLP becomes a cubin within ten seconds."""
+
+import concurrent.futures
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+opt, ptxas, root, folder = sys.argv[1:5]
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(here, "Inputs"), os.path.join(root, "python")]
+from products import matmul
+from sparsedrop.models import Dropout, Mlp
+
+os.makedirs(folder, exist_ok=True)
+RECORD = os.path.join(here, "Inputs", "kernels.json")
+
+
+def to_ptx(text, chip, passes=""):
+    """The PTX of a program."""
+    command = [opt, "-", f"--pass-pipeline=builtin.module({passes}sparsedrop-to-nvvm{{chip={chip}}})"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    quoted = re.search(r'assembly = "((?:[^"\\]|\\.)*)"', done.stdout).group(1)
+    return re.sub(r'\\([0-9A-F]{2}|["\\])', lambda m: chr(int(m[1], 16)) if len(m[1]) == 2 else m[1], quoted)
+
+
+def assemble(name, ptx, chip):
+    """Figures of each kernel by name."""
+    stem = os.path.join(folder, re.sub(r"\W+", "_", f"{name}_{chip}"))
+    with open(stem + ".ptx", "w") as file:
+        file.write(ptx)
+    done = subprocess.run([ptxas, f"-arch={chip}", "-v", stem + ".ptx", "-o", stem + ".cubin"], capture_output=True, text=True)
+    assert done.returncode == 0, f"{name}: {done.stderr}"
+    assert "C75" not in done.stderr and "serializ" not in done.stderr, f"{name}: {done.stderr}"
+    figures = {}
+    for kernel, rest in re.findall(r"Compiling entry function '(\w+)'(.*?)(?=Compiling entry function|\Z)", done.stderr, re.S):
+        frame, stores, loads = map(int, re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", rest).groups())
+        assert not (frame or stores or loads), f"{name}, {kernel}, {chip}: {frame} bytes of frame, {stores} and {loads} bytes spilled"
+        figures[kernel] = int(re.search(r"Used (\d+) registers", rest).group(1))
+    return figures
+
+
+def elementwise(type_):
+    return f"""
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (j)>
+func.func @f(%x: tensor<4096x4096x{type_}>, %b: tensor<4096x{type_}>, %n: tensor<?x?x{type_}>) -> (tensor<4096x4096x{type_}>, tensor<4096x{type_}>, tensor<4096x{type_}>, tensor<?x?x{type_}>) {{
+  %zero = arith.constant 0.0 : {type_}
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<4096x4096x{type_}>
+  %s = tensor.empty() : tensor<4096x{type_}>
+  %z = linalg.fill ins(%zero : {type_}) outs(%s : tensor<4096x{type_}>) -> tensor<4096x{type_}>
+  %0 = linalg.generic {{indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}}
+      ins(%x, %b : tensor<4096x4096x{type_}>, tensor<4096x{type_}>) outs(%e : tensor<4096x4096x{type_}>) {{
+  ^bb0(%a: {type_}, %c: {type_}, %o: {type_}):
+    %t = arith.addf %a, %c : {type_}
+    %r = math.tanh %t : {type_}
+    linalg.yield %r : {type_}
+  }} -> tensor<4096x4096x{type_}>
+  %1 = linalg.reduce {{ arith.addf }} ins(%0 : tensor<4096x4096x{type_}>) outs(%z : tensor<4096x{type_}>) dimensions = [0]
+  %2 = linalg.reduce {{ arith.addf }} ins(%0 : tensor<4096x4096x{type_}>) outs(%z : tensor<4096x{type_}>) dimensions = [1]
+  %d0 = tensor.dim %n, %c0 : tensor<?x?x{type_}>
+  %d1 = tensor.dim %n, %c1 : tensor<?x?x{type_}>
+  %q = tensor.empty(%d0, %d1) : tensor<?x?x{type_}>
+  %3 = linalg.exp ins(%n : tensor<?x?x{type_}>) outs(%q : tensor<?x?x{type_}>) -> tensor<?x?x{type_}>
+  return %0, %1, %2, %3 : tensor<4096x4096x{type_}>, tensor<4096x{type_}>, tensor<4096x{type_}>, tensor<?x?x{type_}>
+}}
+"""
+
+
+def mlp(dtype, widths, batch):
+    return Mlp(widths, batch, Dropout(0.5), dtype=dtype).mlir()
+
+
+TENSOR_CORE = "#sparsedrop.kernel<tensor_core, tile = [{}, {}, {}], warps = [2, 2], vector = [{}, {}, {}], stages = {}{}>"
+PLAIN = "#sparsedrop.kernel<plain, tile = [{}, {}, {}], vector = [4, 4, 4]>"
+SIZE = (4096, 4096, 4096)
+cases = {}
+for (type_, out), (lhs, rhs) in itertools.product((("bf16", "bf16"), ("f16", "f16"), ("bf16", "f32")), itertools.product(("mk", "km"), ("kn", "nk"))):
+    expected = ["mma.sync.aligned.m16n8k16.row.col.f32." + type_, "cp.async.cg.shared.global", "ldmatrix.sync.aligned.m8n8.x4"]
+    cases[f"{type_} to {out}, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, type_, out), expected)
+for tile in ((128, 64, 32, 4), (64, 128, 32, 4), (64, 64, 64, 3), (64, 32, 64, 3), (32, 64, 64, 3), (32, 32, 64, 3)):
+    kernel = TENSOR_CORE.format(*tile[:3], 8, 8, 8, tile[3], "")
+    cases[f"bf16, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["mma.sync"])
+for lhs, rhs in (("mk", "nk"), ("km", "kn")):
+    kernel = TENSOR_CORE.format(128, 128, 16, 4, 4, 4, 4, ", tf32")
+    cases[f"tf32, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, "f32", "f32", kernel), ["mma.sync.aligned.m16n8k8.row.col.f32.tf32", "cvt.rna.tf32.f32"])
+cases["bf16, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["mma.sync"])
+cases["bf16, no alignment"] = (matmul(4095, 4095, 4095, "mk", "kn", "bf16", "bf16"), ["mma.sync"])
+for tile in ((128, 128, 8), (128, 64, 8), (64, 128, 8), (64, 64, 16), (64, 16, 16), (16, 64, 16), (32, 32, 16)):
+    cases[f"f32, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "f32", "f32", PLAIN.format(*tile)), ["fma.rn.f32", "ld.global.v"])
+cases["f64"] = (matmul(*SIZE, "mk", "kn", "f64", "f64"), ["fma.rn.f64"])
+for type_ in ("bf16", "f16", "f32", "f64"):
+    vector = {"bf16": "ld.global.v4.b32", "f16": "ld.global.v4.b32", "f32": "ld.global.v4.b32", "f64": "ld.global.v2.b64"}[type_]
+    cases[f"elementwise and reductions, {type_}"] = (elementwise(type_), [vector, "bar.sync"])
+
+
+def measure(item):
+    (name, (text, expected)), chip = item
+    ptx = to_ptx(text, chip)
+    for instruction in expected:
+        assert instruction in ptx, f"{name}, {chip}: no {instruction}"
+    return name, chip, assemble(name, ptx, chip)
+
+
+version = re.search(r"V[\d.]+", subprocess.run([ptxas, "--version"], capture_output=True, text=True).stdout).group(0)
+figures = {}
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+    for name, chip, kernels in pool.map(measure, itertools.product(cases.items(), ("sm_80", "sm_90a"))):
+        figures.setdefault(name, {})[chip] = kernels
+if "--record" in sys.argv:
+    with open(RECORD, "w") as file:
+        json.dump({"ptxas": version, "registers": figures}, file, indent=1)
+        file.write("\n")
+with open(RECORD) as file:
+    recorded = json.load(file)
+if recorded["ptxas"] == version:
+    for name, chips in figures.items():
+        assert recorded["registers"].get(name) == chips, f"{name}: {chips}, but {RECORD} has {recorded['registers'].get(name)}"
+start = time.monotonic()
+step = to_ptx(mlp("f32", [784, 2048, 2048, 10], 256), "sm_90a", "sparsedrop-pipeline,")
+assemble("mlp", step, "sm_90a")
+seconds = time.monotonic() - start
+assert seconds < 10, f"the training step took {seconds:.1f} s to become a cubin"
+print(f"{len(figures)} programs, {sum(len(k) for c in figures.values() for k in c.values())} kernels; training step to cubin in {seconds:.1f} s")

@@ -1,0 +1,76 @@
+# RUN: %python %s sparsedrop-run %root %t
+
+"""The training step of a small MLP on the device layer: twenty steps agree with
+the CPU's to rounding, nothing waits for the device inside a step, and the report
+counts what is launched."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+
+run, root, folder = sys.argv[1:4]
+sys.path.insert(0, os.path.join(root, "python"))
+from sparsedrop.models import Dropout, Mlp
+
+os.makedirs(folder, exist_ok=True)
+WIDTHS, BATCH = [96, 160, 128, 10], 32
+ROUNDOFF = 2.0**-24
+
+
+def execute(path, step, inputs, options):
+    stem = os.path.join(folder, "s")
+    command = [run, path, "--entry=step", "--seed=7", f"--step={step}", f"--output={stem}", *options]
+    for i, data in enumerate(inputs):
+        np.save(f"{stem}.in{i}.npy", data)
+        command.append(f"--input={stem}.in{i}.npy")
+    subprocess.run(command, check=True)
+    count = len([name for name in os.listdir(folder) if re.fullmatch(r"s\.\d+\.npy", name)])
+    return [np.load(f"{stem}.{i}.npy") for i in range(count)]
+
+
+def train(path, options, inputs):
+    """Losses, and what the last step returns."""
+    inputs, losses = list(inputs), []
+    for step in range(STEPS):
+        results = execute(path, step, inputs, options)
+        losses.append(float(results[0]))
+        inputs[2 : 1 + len(results)] = results[1:]
+    return losses, results[1:]
+
+
+def make_inputs(model, rng):
+    """Batch, targets, parameters, state and learning rate, in the order of @step."""
+    x = rng.standard_normal((model.batch, model.widths[0]))
+    target = np.eye(model.widths[-1])[rng.integers(model.widths[-1], size=model.batch)]
+    parameters = [rng.standard_normal(shape) / np.sqrt(shape[0] if len(shape) > 1 else 4) for _, shape in model.parameters()]
+    state = [np.zeros(shape) for _, shape in model.state()]
+    rate = np.array(0.05 if model.optimizer == "sgd" else 0.001)
+    return [value.astype(np.float32) for value in (x, target, *parameters, *state, rate)]
+
+
+rng = np.random.default_rng(1)
+for optimizer, activation, STEPS in (("sgd", "relu", 20), ("adam", "gelu", 5)):
+    model = Mlp(WIDTHS, BATCH, [Dropout(0.5), Dropout(0.3)], activation, optimizer=optimizer)
+    path = os.path.join(folder, optimizer + ".mlir")
+    with open(path, "w") as file:
+        file.write(model.mlir())
+    inputs = make_inputs(model, rng)
+    cpu = train(path, (), inputs)
+    device = train(path, ("--target=nvptx", "--device=interp"), inputs)
+    # Sums of at most 160 terms in another order, 6 products deep; each step starts
+    # from the one before, and Adam divides by moments that may be small.
+    slack = {"sgd": 1, "adam": 100}[optimizer]
+    for name, a, b in [("losses", np.array(cpu[0]), np.array(device[0])), *((f"result {i}", a, b) for i, (a, b) in enumerate(zip(cpu[1], device[1])))]:
+        error = np.abs(a.astype(np.float64) - b).max() / np.abs(a).max()
+        bound = 4 * ROUNDOFF * np.sqrt(160) * 6 * STEPS * slack
+        assert error <= bound, (optimizer, name, error, bound)
+    assert cpu[0][-1] < cpu[0][0], cpu[0]
+    command = [run, path, "--entry=step", "--target=nvptx", "--device=interp", "--random=1", "--report"]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    launches, waits = map(int, re.search(r"kernels launched: (\d+), times the host waited: (\d+)", report).groups())
+    assert waits == 0, report
+    print(f"{optimizer}: {launches} launches a step")
+    assert launches <= {"sgd": 27, "adam": 60}[optimizer], launches
