@@ -60,7 +60,7 @@ if ptxas:
     config.available_features.add("ptxas")
 if driver != "tool":
     # The rest does not go through the driver.
-    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models", "Interp"]
+    config.excludes += ["Tools", "Integration", "Doc", "Examples", "Property", "Gradient", "CAPI", "Models", "Interp", "GPU"]
 
 llvm_config.with_environment("PATH", config.llvm_tools_dir, append_path=True)
 llvm_config.with_environment("PATH", bin_dir, append_path=True)

@@ -1,0 +1,48 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-form-kernels)' | FileCheck %s
+
+// CHECK: affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 * 2 + d4, d2 * 2 + d5, d6)>
+
+// Whatever the op is called, its maps say what it is.
+
+// CHECK-LABEL: func.func @batched
+// CHECK: sparsedrop.contract
+// CHECK-SAME: ins(%{{.*}}, %{{.*}} : tensor<3x8x4xbf16>, tensor<3x4x6xbf16>) outs(%{{.*}} : tensor<3x8x6xbf16>)
+// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32, %{{.*}}: bf16):
+// CHECK-NEXT: %[[R:.*]] = arith.truncf %[[SUM]] : f32 to bf16
+// CHECK-NEXT: sparsedrop.yield %[[R]]
+func.func @batched(%x: tensor<3x8x4xbf16>, %w: tensor<3x4x6xbf16>, %y: tensor<3x8x6xbf16>) -> tensor<3x8x6xbf16> {
+  %zero = arith.constant 0.0 : bf16
+  %0 = linalg.fill ins(%zero : bf16) outs(%y : tensor<3x8x6xbf16>) -> tensor<3x8x6xbf16>
+  %1 = linalg.batch_matmul ins(%x, %w : tensor<3x8x4xbf16>, tensor<3x4x6xbf16>) outs(%0 : tensor<3x8x6xbf16>) -> tensor<3x8x6xbf16>
+  return %1 : tensor<3x8x6xbf16>
+}
+
+// What it starts from is added in the epilogue.
+
+// CHECK-LABEL: func.func @accumulate
+// CHECK: sparsedrop.contract
+// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f64, %[[OLD:.*]]: f64):
+// CHECK-NEXT: %[[R:.*]] = arith.addf %[[OLD]], %[[SUM]] : f64
+// CHECK-NEXT: sparsedrop.yield %[[R]]
+func.func @accumulate(%x: tensor<8x4xf64>, %w: tensor<4x6xf64>, %y: tensor<8x6xf64>) -> tensor<8x6xf64> {
+  %1 = linalg.matmul ins(%x, %w : tensor<8x4xf64>, tensor<4x6xf64>) outs(%y : tensor<8x6xf64>) -> tensor<8x6xf64>
+  return %1 : tensor<8x6xf64>
+}
+
+// CHECK-LABEL: func.func @convolution
+// CHECK: sparsedrop.contract
+func.func @convolution(%x: tensor<1x9x9x4xf32>, %w: tensor<3x3x4x8xf32>, %y: tensor<1x4x4x8xf32>) -> tensor<1x4x4x8xf32> {
+  %1 = linalg.conv_2d_nhwc_hwcf {strides = dense<2> : tensor<2xi64>}
+    ins(%x, %w : tensor<1x9x9x4xf32>, tensor<3x3x4x8xf32>) outs(%y : tensor<1x4x4x8xf32>) -> tensor<1x4x4x8xf32>
+  return %1 : tensor<1x4x4x8xf32>
+}
+
+// CHECK-LABEL: func.func @other
+// CHECK-NOT: sparsedrop.contract
+// CHECK: linalg.reduce
+// CHECK: linalg.matmul
+func.func @other(%x: tensor<8x4xf32>, %y: tensor<8xf32>, %i: tensor<8x4xi32>, %j: tensor<4x8xi32>, %k: tensor<8x8xi32>) -> (tensor<8xf32>, tensor<8x8xi32>) {
+  %0 = linalg.reduce { arith.addf } ins(%x : tensor<8x4xf32>) outs(%y : tensor<8xf32>) dimensions = [1]
+  %1 = linalg.matmul ins(%i, %j : tensor<8x4xi32>, tensor<4x8xi32>) outs(%k : tensor<8x8xi32>) -> tensor<8x8xi32>
+  return %0, %1 : tensor<8xf32>, tensor<8x8xi32>
+}

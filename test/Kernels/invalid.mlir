@@ -1,0 +1,102 @@
+// RUN: sparsedrop-opt %s --split-input-file --verify-diagnostics
+
+// expected-error @below {{expected tensor_core, plain, elementwise, reduce_rows, reduce_columns or serial, but got 'magic'}}
+func.func private @family() attributes {k = #sparsedrop.kernel<magic>}
+
+// -----
+
+// expected-error @below {{expected tile, warps, threads, vector, stages, split or tf32, but got 'size'}}
+func.func private @key() attributes {k = #sparsedrop.kernel<plain, size = [1]>}
+
+// -----
+
+// expected-error @below {{expected 3 numbers in 'tile' of family 'plain', but got 2}}
+func.func private @count() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64], vector = [1, 1, 1]>}
+
+// -----
+
+// expected-error @below {{expected 'vector' of at least 1, but got 0}}
+func.func private @zero() attributes {k = #sparsedrop.kernel<elementwise, threads = [32], vector = [0]>}
+
+// -----
+
+// expected-error @below {{expected 'stages' of at least 1, but got 0}}
+func.func private @stages() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [1, 1, 1], stages = 0>}
+
+// -----
+
+func.func @no_kernel(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @below {{expects 'sparsedrop.kernel' to be #sparsedrop.kernel, but got 1 : i64}}
+  %0 = linalg.exp {sparsedrop.kernel = 1} ins(%x : tensor<8xf32>) outs(%x : tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @maps(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects 3 indexing maps, one for each operand, but got 2}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b]} ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (m, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @loops(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects each loop to index two of lhs, rhs and outputs, but loop 2 indexes 1}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @extents(%x: tensor<8x8xf32>, %w: tensor<9x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects one extent of loop 2, but got 8 and 9}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : tensor<8x8xf32>, tensor<9x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @sum_type(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects a sum of f32 or f64, but got 'bf16'}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: bf16, %o: f32):
+    sparsedrop.yield %o : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m + n, n)>
+func.func @output(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects outputs that are indexed by distinct loops, but operand 2 has the map}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
