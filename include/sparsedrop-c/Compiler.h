@@ -163,9 +163,33 @@ typedef struct {
 
 /// Frees what the library allocated for `array` and zeroes it; nothing for the
 /// caller's own arrays. Memory of a device, which must still be open, serves
-/// the stream that it was allocated on again: work on other streams that uses
-/// it must be done.
+/// the stream that it was allocated on again. If calls on other streams used
+/// it, the device is waited for.
 SPARSEDROP_API void sparsedrop_array_release(sparsedrop_array *array);
+
+/// Makes an array in the memory of a device from one of the host. Waits for the
+/// stream (null: the default one).
+SPARSEDROP_API int32_t sparsedrop_array_upload(sparsedrop_device *device,
+                                               sparsedrop_stream *stream,
+                                               const sparsedrop_array *from,
+                                               sparsedrop_array *to);
+/// Copies a contiguous array of a device to one of the host, of the same type
+/// and shape. Waits for the stream.
+SPARSEDROP_API int32_t sparsedrop_array_download(sparsedrop_device *device,
+                                                 sparsedrop_stream *stream,
+                                                 const sparsedrop_array *from,
+                                                 const sparsedrop_array *to);
+
+/// A DLManagedTensor of DLPack (the struct without a version) on memory that
+/// the library allocated on a device, which is freed when both the array and
+/// the tensor have been released. `deviceType` and `deviceId` are DLPack's.
+/// Other than 0, `elsewhere` says that work on other streams than the array's
+/// may use it, so that the device is waited for before the memory is used
+/// again. Null after a failure.
+SPARSEDROP_API void *sparsedrop_array_to_dlpack(const sparsedrop_array *array,
+                                                int32_t deviceType,
+                                                int32_t deviceId,
+                                                int32_t elsewhere);
 
 //===----------------------------------------------------------------------===//
 // Executables

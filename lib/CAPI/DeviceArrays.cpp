@@ -14,6 +14,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <memory>
+#include <new>
 
 using namespace mlir::sparsedrop::capi;
 using llvm::ArrayRef;
@@ -73,6 +74,15 @@ static std::string measure(const sparsedrop_array &array, bool onDevice,
   return "";
 }
 
+/// Memory for an array without gaps; null after fail().
+static std::unique_ptr<char[]> makeRoom(int64_t bytes) {
+  std::unique_ptr<char[]> room(
+      new (std::nothrow) char[static_cast<size_t>(bytes)]);
+  if (!room)
+    fail("there is no memory for " + std::to_string(bytes) + " bytes");
+  return room;
+}
+
 /// Enqueues a copy of the host's memory and waits for it.
 static int32_t upload(sparsedrop_device *device, sparsedrop_stream *stream,
                       uint64_t to, const sparsedrop_array &from,
@@ -80,7 +90,9 @@ static int32_t upload(sparsedrop_device *device, sparsedrop_stream *stream,
   std::unique_ptr<char[]> packed;
   const void *data = from.data;
   if (!isContiguous(from)) {
-    packed = std::make_unique<char[]>(static_cast<size_t>(bytes));
+    packed = makeRoom(bytes);
+    if (!packed)
+      return 1;
     copyFrom(from, packed.get());
     data = packed.get();
   }
@@ -133,7 +145,9 @@ int32_t sparsedrop_array_download(sparsedrop_device *device,
   std::unique_ptr<char[]> packed;
   void *data = to->data;
   if (!isContiguous(*to)) {
-    packed = std::make_unique<char[]>(static_cast<size_t>(bytes));
+    packed = makeRoom(bytes);
+    if (!packed)
+      return 1;
     data = packed.get();
   }
   int32_t status =

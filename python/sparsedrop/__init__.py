@@ -5,7 +5,7 @@
     loss, *parameters = step(x, target, *parameters, seed=0, step=7)
 
 ``compile`` turns a function of an annotated MLIR module into a callable on
-NumPy arrays, ``report`` tells what each product costs, ``sample`` and ``search``
+NumPy arrays, or for a GPU on those of PyTorch, CuPy and others, ``report`` tells what each product costs, ``sample`` and ``search``
 draw patterns and find distributions, ``sparsedrop.models`` writes the MLIR of
 multilayer perceptrons.
 """
@@ -13,17 +13,23 @@ multilayer perceptrons.
 from ._arrays import Slot
 from ._library import Diagnostic, Error, library, set_threads, threads
 from .compiler import MODES, Costs, Function, compile, opt, report
+from .device import Device, DeviceArray, DeviceInfo, Memory, Statistics
 from .patterns import Pattern, sample, sample_channel, sample_row, sample_tile, search
 
 __version__ = "0.1.0"
 __all__ = [
     "MODES",
     "Costs",
+    "Device",
+    "DeviceArray",
+    "DeviceInfo",
     "Diagnostic",
     "Error",
     "Function",
+    "Memory",
     "Pattern",
     "Slot",
+    "Statistics",
     "compile",
     "opt",
     "report",

@@ -40,18 +40,21 @@ class Slot:
 
     ``type`` is MLIR's name of the element type, ``shape`` has None for extents
     known at run time only. ``donation`` is, of an input, the result that is
-    written into it, of a result, the input that it ends in.
+    written into it, of a result, the input that it ends in. Tensors lie in the
+    memory of the device that a function was compiled for, scalars do not.
     """
 
     type: str
     shape: tuple[int | None, ...]
     donation: int | None
     number: int
+    is_tensor: bool = True
 
     @classmethod
     def read(cls, slot) -> Slot:
         shape = tuple(None if slot.shape[i] == DYNAMIC else slot.shape[i] for i in range(slot.rank))
-        return cls(NAMES[slot.type], shape, None if slot.donation < 0 else slot.donation, slot.type)
+        donation = None if slot.donation < 0 else slot.donation
+        return cls(NAMES[slot.type], shape, donation, slot.type, bool(slot.isTensor))
 
     @property
     def dtype(self) -> np.dtype:
@@ -82,7 +85,7 @@ _get_capsule.restype, _get_capsule.argtypes = c_void_p, [ctypes.py_object, ctype
 _CPU_DEVICES = (1, 3, 13)  # host memory, also page-locked by CUDA
 
 
-def _int64s(values) -> Any:
+def int64s(values) -> Any:
     return (c_int64 * len(values))(*values)
 
 
@@ -91,19 +94,24 @@ def _from_dlpack(value: Any, what: str) -> tuple[CArray, Any]:
     device, _ = value.__dlpack_device__()
     if device not in _CPU_DEVICES:
         raise Error(f"{what}: expected memory of the CPU, but got DLPack device type {int(device)}")
+    return read_dlpack(value, what)
+
+
+def read_dlpack(value: Any, what: str, **options: Any) -> tuple[CArray, Any]:
+    """The array behind ``value.__dlpack__(**options)``, wherever it lies."""
     try:
-        capsule = value.__dlpack__()
+        capsule = value.__dlpack__(**options)
+        tensor = DLTensor.from_address(_get_capsule(capsule, b"dltensor"))
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
         raise Error(f"{what}: {error}") from error
-    tensor = DLTensor.from_address(_get_capsule(capsule, b"dltensor"))
     number = _DLPACK.get((tensor.code, tensor.bits))
     if number is None or tensor.lanes != 1:
         raise Error(f"{what}: DLPack's type ({tensor.code}, {tensor.bits}) is not supported")
     data = (tensor.data or 0) + tensor.byte_offset
-    return CArray(data, number, tensor.ndim, tensor.shape, tensor.strides, 0, None), (capsule, value)
+    return CArray(data, number, tensor.ndim, tensor.shape, tensor.strides, 0, 0, None), (capsule, value)
 
 
-def _number_of(dtype: np.dtype, slot: Slot) -> int | None:
+def number_of(dtype: np.dtype, slot: Slot) -> int | None:
     """The C API's type of NumPy's ``dtype``, where there is one."""
     if dtype.name in _FOREIGN:
         return next(n for n, name in NAMES.items() if name == _FOREIGN[dtype.name])
@@ -113,6 +121,14 @@ def _number_of(dtype: np.dtype, slot: Slot) -> int | None:
     if dtype.name in unsigned:
         return slot.number if slot.number in (unsigned[dtype.name], unsigned[dtype.name] + 1) else unsigned[dtype.name]
     return next((n for n, storage in STORAGE.items() if storage == dtype and n not in (2, 4, 5)), None)
+
+
+def number_alone(dtype: np.dtype) -> int | None:
+    """The same for an array that is meant for no slot yet."""
+    if dtype.name in _FOREIGN:
+        return next(n for n, name in NAMES.items() if name == _FOREIGN[dtype.name])
+    name = dtype.name.replace("uint", "int")
+    return next((n for n, storage in STORAGE.items() if storage.name == name and n not in (2, 4, 5)), None)
 
 
 def round_bf16(values: np.ndarray) -> np.ndarray:
@@ -136,17 +152,17 @@ def _from_numpy(value: np.ndarray, slot: Slot, what: str) -> tuple[CArray, Any]:
     else:
         if value.dtype.byteorder == (">" if sys.byteorder == "little" else "<"):
             raise Error(f"{what}: expected {slot} in this machine's byte order, but got {value.dtype.str}")
-        number = _number_of(value.dtype, slot)
+        number = number_of(value.dtype, slot)
     if number is None:
         raise Error(f"{what}: expected {slot}, but got an array of {value.dtype}")
     size = value.dtype.itemsize
     if any(stride % size for stride in value.strides):
         raise Error(f"{what}: strides {value.strides} are not multiples of its elements of {size} bytes")
-    shape, strides = _int64s(value.shape), None
+    shape, strides = int64s(value.shape), None
     if not value.flags.c_contiguous:
-        strides = _int64s([stride // size for stride in value.strides])
+        strides = int64s([stride // size for stride in value.strides])
     read_only = 0 if value.flags.writeable else 1
-    return CArray(value.ctypes.data, number, value.ndim, shape, strides, read_only, None), (keep, shape, strides)
+    return CArray(value.ctypes.data, number, value.ndim, shape, strides, read_only, 0, None), (keep, shape, strides)
 
 
 def to_c(value: Any, slot: Slot, what: str) -> tuple[CArray, Any]:

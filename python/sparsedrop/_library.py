@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
-COMPILER_VERSION = 1
+COMPILER_VERSION = 2
 RUNTIME_VERSION = 1
+DEVICE_VERSION = 1
 DYNAMIC = -(2**63)
 SEVERITIES = ("note", "warning", "error", "remark")
 
@@ -60,6 +61,7 @@ class CArray(ctypes.Structure):
         ("shape", POINTER(c_int64)),
         ("strides", POINTER(c_int64)),
         ("readOnly", c_int32),
+        ("onDevice", c_int32),
         ("owner", c_void_p),
     ]
 
@@ -84,13 +86,41 @@ class CCompileOptions(ctypes.Structure):
         ("periods", POINTER(c_int64)),
         ("periodCount", c_int64),
         ("instrument", c_int32),
+        ("chip", c_char_p),
+        ("tf32", c_int32),
+    ]
+
+
+class CDeviceInfo(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char * 128),
+        ("arch", c_int32),
+        ("processors", c_int32),
+        ("maxThreads", c_int32),
+        ("maxShared", c_int32),
+        ("hasClusters", c_int32),
+        ("isInterpreter", c_int32),
+        ("memoryBytes", c_uint64),
+    ]
+
+
+class CStatistics(ctypes.Structure):
+    _fields_ = [
+        ("launches", c_uint64),
+        ("copies", c_uint64),
+        ("uploads", c_uint64),
+        ("synchronizations", c_uint64),
+        ("allocations", c_uint64),
+        ("bytesInUse", c_uint64),
+        ("bytesPeak", c_uint64),
     ]
 
 
 DiagnosticCallback = ctypes.CFUNCTYPE(None, POINTER(CDiagnostic), c_void_p)
 TextCallback = ctypes.CFUNCTYPE(None, c_void_p, c_size_t, c_void_p)
 
-# Name: (result, arguments), as in sparsedrop-c/Compiler.h and Runtime.h.
+# Name: (result, arguments), as in sparsedrop-c/Compiler.h, Runtime.h, Device.h and
+# Program.h.
 _SIGNATURES: dict[str, tuple] = {
     "compiler_version": (c_int32, []),
     "compiler_version_text": (c_char_p, []),
@@ -115,6 +145,25 @@ _SIGNATURES: dict[str, tuple] = {
         c_int32,
         [c_void_p, POINTER(CArray), c_int64, c_int64, c_int64, POINTER(CArray), c_int64],
     ),
+    "executable_call_on": (
+        c_int32,
+        [c_void_p, c_void_p, c_void_p, POINTER(CArray), c_int64, c_int64, c_int64, POINTER(CArray), c_int64],
+    ),
+    "array_upload": (c_int32, [c_void_p, c_void_p, POINTER(CArray), POINTER(CArray)]),
+    "array_download": (c_int32, [c_void_p, c_void_p, POINTER(CArray), POINTER(CArray)]),
+    "array_to_dlpack": (c_void_p, [POINTER(CArray), c_int32, c_int32, c_int32]),
+    "device_version": (c_int32, []),
+    "device_open": (c_void_p, [c_char_p, c_int32]),
+    "device_describe": (c_int32, [c_void_p, POINTER(CDeviceInfo)]),
+    "device_synchronize": (c_int32, [c_void_p]),
+    "stream_wrap": (c_void_p, [c_void_p, c_void_p]),
+    "stream_wait": (c_int32, [c_void_p, c_void_p, c_void_p]),
+    "event_create": (c_void_p, [c_void_p]),
+    "event_destroy": (None, [c_void_p]),
+    "event_record": (c_int32, [c_void_p, c_void_p]),
+    "program_trim": (None, [c_void_p]),
+    "program_statistics_of": (None, [c_void_p, POINTER(CStatistics)]),
+    "program_statistics_reset": (None, [c_void_p]),
     "last_call_costs": (None, [POINTER(c_double), POINTER(c_int64)]),
     "executable_report": (c_int32, [c_void_p, c_int64, c_int64, TextCallback, c_void_p]),
     "runtime_version": (c_int32, []),
@@ -190,7 +239,8 @@ class Library:
                 raise Error(f"{loaded._name} lacks sparsedrop_{name}: it is of another version") from None
             function.restype, function.argtypes = result, arguments
             setattr(self, name, function)
-        for what, expected in (("compiler", COMPILER_VERSION), ("runtime", RUNTIME_VERSION)):
+        versions = {"compiler": COMPILER_VERSION, "runtime": RUNTIME_VERSION, "device": DEVICE_VERSION}
+        for what, expected in versions.items():
             found = getattr(self, what + "_version")()
             if found != expected:
                 raise Error(f"expected version {expected} of the {what}'s API, but got {found} in {loaded._name}")

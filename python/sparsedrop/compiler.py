@@ -13,6 +13,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
+from . import _device_calls
 from ._arrays import Slot, from_c, to_c
 from ._library import (
     SEVERITIES,
@@ -25,6 +26,7 @@ from ._library import (
     TextCallback,
     library,
 )
+from .device import KINDS, Device, DeviceArray
 
 MODES = ("compact", "masked", "bernoulli", "dense")
 
@@ -32,7 +34,8 @@ MODES = ("compact", "masked", "bernoulli", "dense")
 @dataclass(frozen=True)
 class Costs:
     """What a call took: ``seconds`` in the compiled code, and the most bytes of
-    temporaries and results at once."""
+    temporaries and results at once. Of a call on a device: until it returned,
+    which is before the device is done, and of the host (``Device.memory``)."""
 
     seconds: float
     peak_bytes: int
@@ -103,8 +106,12 @@ class Function:
     May be called from several threads at once.
     """
 
-    def __init__(self, handle: int, mode: str, remarks: Sequence[Diagnostic]):
+    def __init__(
+        self, handle: int, mode: str, remarks: Sequence[Diagnostic], target: str = "cpu", device: Device | None = None
+    ):
         lib = library()
+        self.target = target
+        self._device = device
         self._handle = handle
         weakref.finalize(self, lib.executable_destroy, handle)
         self.name: str = lib.executable_name(handle).decode()
@@ -126,21 +133,41 @@ class Function:
     def __repr__(self) -> str:
         inputs = ", ".join(map(str, self.inputs))
         results = ", ".join(map(str, self.results))
-        return f"<sparsedrop function {self.name}({inputs}) -> ({results}), {self.mode}>"
+        return f"<sparsedrop function {self.name}({inputs}) -> ({results}), {self.mode}, {self.target}>"
 
-    def __call__(self, *arrays: Any, seed: int = 0, step: int = 0) -> Any:
+    @property
+    def device(self) -> Device | None:
+        """Where it runs; None for the host. Opens the device."""
+        if self._device is None and self.target != "cpu":
+            self._device = Device(self.target)
+        return self._device
+
+    def __call__(self, *arrays: Any, seed: int = 0, step: int = 0, stream: int | None = None) -> Any:
         """Calls the function on NumPy arrays, anything with ``__dlpack__`` in the
-        CPU's memory, or numbers.
+        CPU's memory, or numbers; on a GPU on anything with ``__dlpack__`` or
+        ``__cuda_array_interface__`` there; on the interpreter on
+        ``Device.array``'s, or on the host's, which are copied.
 
         ``seed`` and ``step`` choose the dropout patterns. Returns the result, or
         a tuple of several. An input that the program donates
         (``sparsedrop.donate``) is updated in place, and the result that it ends
         in is the very object that was passed. Arrays must have the exact type
         and shape; others raise ``Error`` before anything is written.
+
+        On a GPU the call returns before the device is done. Its work is on
+        ``stream`` (the number of a CUstream); without it on PyTorch's current
+        one if a tensor of PyTorch's is among the arrays, else on the one that
+        the first array with a CUDA array interface names, else on CUDA's default
+        one. Results are ``DeviceArray``; an array of the host is a ``TypeError``.
         """
         if len(arrays) != len(self.inputs):
             raise Error(f"{self.name}: expected {len(self.inputs)} arrays, but got {len(arrays)}")
-        inputs, results = (CArray * len(arrays))(), (CArray * len(self.results))()
+        results = (CArray * len(self.results))()
+        if self.target != "cpu":
+            return self._finish(arrays, results, *self._call_on(arrays, seed, step, stream, results))
+        if stream is not None:
+            raise Error(f"{self.name}: was compiled for the host, which has no streams")
+        inputs = (CArray * len(arrays))()
         keep = []
         for i, (value, slot) in enumerate(zip(arrays, self.inputs)):
             inputs[i], alive = to_c(value, slot, f"{self.name}: input {i}")
@@ -150,13 +177,36 @@ class Function:
             self._handle, inputs, len(inputs), _as_int64(seed), _as_int64(step), results, len(results)
         ):
             raise lib.error()
+        return self._finish(arrays, results)
+
+    def _call_on(self, arrays, seed: int, step: int, stream, results) -> tuple[Device, int | None]:
+        """Calls it on its device; that and the stream."""
+        _device_calls.refuse_host(arrays, self.inputs, self.target, self.name)
+        device = self.device
+        number = _device_calls.choose_stream(arrays, stream, device, self.name)
+        inputs = _device_calls.Inputs(device, number, self.name)
+        converted = inputs.read(arrays, self.inputs)
+        lib = library()
+        handle, on = device.handle, device.stream(number)
+        sizes = len(converted), _as_int64(seed), _as_int64(step)
+        if lib.executable_call_on(self._handle, handle, on, converted, *sizes, results, len(results)):
+            raise lib.error()
+        inputs.note_donations(arrays, self.inputs)
+        inputs.copy_back()
+        return device, number
+
+    def _finish(self, arrays, results, device: Device | None = None, stream: int | None = None) -> Any:
+        """What a call returns."""
         seconds, peak = c_double(), c_int64()
-        lib.last_call_costs(byref(seconds), byref(peak))
+        library().last_call_costs(byref(seconds), byref(peak))
         self.costs = Costs(seconds.value, peak.value)
-        outputs = tuple(
-            arrays[slot.donation] if slot.donation is not None else from_c(results[i], slot)
-            for i, slot in enumerate(self.results)
-        )
+
+        def read(slot: Slot, result: CArray) -> Any:
+            if slot.donation is not None:
+                return arrays[slot.donation]
+            return DeviceArray(device, result, stream) if result.onDevice else from_c(result, slot)
+
+        outputs = tuple(map(read, self.results, results))
         return outputs[0] if len(outputs) == 1 else outputs
 
     def count(self, *arrays: Any, seed: int = 0, step: int = 0) -> dict:
@@ -178,9 +228,10 @@ def _as_int64(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _make_options(entry, target, mode, method, periods, instrument) -> CCompileOptions:
+def _make_options(entry, chip, tf32, mode, method, periods, instrument) -> CCompileOptions:
     options = CCompileOptions(size=ctypes.sizeof(CCompileOptions))
-    options.target, options.mode, options.method = target.encode(), mode.encode(), method.encode()
+    options.mode, options.method = mode.encode(), method.encode()
+    options.chip, options.tf32 = chip.encode() if chip else None, int(tf32)
     options.entry = entry.encode() if entry else None
     if periods is not None:
         options.periods = (c_int64 * len(periods))(*periods)
@@ -189,11 +240,29 @@ def _make_options(entry, target, mode, method, periods, instrument) -> CCompileO
     return options
 
 
+def _choose_target(target: str | Device, chip: str | None, tf32: bool) -> tuple[str, Device | None, str | None]:
+    """The kind of device, the device if it is needed already, and the chip."""
+    device = target if isinstance(target, Device) else None
+    kind = device.kind if device else target
+    if kind == "cpu":
+        if chip or tf32:
+            raise Error("chip and tf32 belong to the targets cuda and interp, but the target is cpu")
+        return kind, None, None
+    if kind not in KINDS:
+        raise Error(f"expected target to be cpu, cuda, interp or a Device, but got {target!r}")
+    if not chip:
+        device = device or Device(kind)
+        chip = device.describe().chip
+    return kind, device, chip
+
+
 def compile(
     source: str | bytes | os.PathLike,
     *,
     entry: str | None = None,
-    target: str = "cpu",
+    target: str | Device = "cpu",
+    chip: str | None = None,
+    tf32: bool = False,
     mode: str = "compact",
     method: str = "sgd",
     periods: Sequence[int] | None = None,
@@ -203,20 +272,25 @@ def compile(
     """Compiles a function of an MLIR module.
 
     ``source`` is MLIR text (anything with a line break or a brace), bytecode, or
-    a path. ``entry`` names the function; the only public one without it. ``mode``
-    is compact, masked, bernoulli or dense. ``method`` (sgd or maxent) and
+    a path. ``entry`` names the function; the only public one without it.
+    ``target`` is cpu, cuda (a GPU), interp (the interpreter of PTX that stands in
+    for one) or a ``Device``; ``chip`` is the GPU to compile for, the device's own
+    without it (``sm_80``, ``sm_90a``: then none is needed to compile). ``tf32``
+    lets products of f32 round their factors to tf32 on a GPU. ``mode`` is compact, masked, bernoulli or dense. ``method`` (sgd or maxent) and
     ``periods`` (candidate periods, ascending) govern the search of distributions.
     ``remarks`` collects what was compacted and what was not in ``remarks`` of the
     result. Raises ``Error`` with the compiler's messages.
     """
+    kind, device, chip = _choose_target(target, chip, tf32)
     with _Context(remarks) as context:
         module = context.parse(source)
-        options = _make_options(entry, target, mode, method, periods, instrument)
+        options = _make_options(entry, chip, tf32, mode, method, periods, instrument)
         handle = library().compile(module, byref(options))
         library().module_destroy(module)
         if not handle:
             raise context.error()
-        return Function(handle, mode, [d for d in context.diagnostics if d.severity == "remark"])
+        found = [d for d in context.diagnostics if d.severity == "remark"]
+        return Function(handle, mode, found, kind, device)
 
 
 def opt(source: str | bytes | os.PathLike, pipeline: str) -> str:
@@ -245,7 +319,7 @@ def report(
 ) -> dict:
     """Calls a function once, on copies of what it would update, and tells what
     each product cost: the dictionary that ``sparsedrop-run --report=json``
-    prints."""
+    prints. ``target`` is cpu or interp."""
     function = compile(source, entry=entry, target=target, mode=mode, instrument=True)
     copies = [
         np.array(value) if slot.donation is not None else value for value, slot in zip(arrays, function.inputs)
