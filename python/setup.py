@@ -10,6 +10,8 @@ from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
 
 LIBRARIES = ("libSparseDropC.so.1", "libsparsedrop_runtime.so.1")
+# Opened where a program asks for the interpreter; not every build has it.
+INTERPRETER = "libsparsedrop_interp.so.1"
 
 
 def find_libraries() -> list[Path]:
@@ -18,7 +20,10 @@ def find_libraries() -> list[Path]:
         raise SystemExit(f"error: {build}/lib has no {LIBRARIES[0]} (SPARSEDROP_BUILD)")
     folder = Path(build) if build else Path(__file__).resolve().parent.parent / "build" / "release"
     found = [folder / "lib" / name for name in LIBRARIES]
-    return found if all(path.exists() for path in found) else []
+    if not all(path.exists() for path in found):
+        return []
+    interpreter = folder / "lib" / INTERPRETER
+    return [*found, interpreter] if interpreter.exists() else found
 
 
 class BuildWithLibraries(build_py):
@@ -27,7 +32,7 @@ class BuildWithLibraries(build_py):
         for path in find_libraries():
             target = Path(self.build_lib) / "sparsedrop" / "lib"
             target.mkdir(parents=True, exist_ok=True)
-            # The loader finds the second beside the first ($ORIGIN).
+            # The loader finds the others beside the first ($ORIGIN).
             shutil.copyfile(path, target / path.name)
 
 

@@ -162,6 +162,7 @@ class Inputs:
     def __init__(self, device: Device, stream: int | None, name: str):
         self.device, self.stream, self.name = device, stream, name
         self.keep: list[Any] = []
+        self.waited = {stream}
         self.uploaded: list[tuple[DeviceArray, CArray]] = []
 
     def read(self, values: Sequence[Any], slots: Sequence[Slot]) -> Any:
@@ -185,10 +186,16 @@ class Inputs:
         self.keep.append(alive)
         return array
 
+    def _wait(self, earlier: int | None) -> None:
+        """What the call does comes after what is on another stream."""
+        if earlier not in self.waited:
+            self.device.wait(self.stream, earlier)
+            self.waited.add(earlier)
+
     def _read_own(self, value: DeviceArray, what: str) -> CArray:
         if value.device is not self.device:
             raise Error(f"{what}: expected memory of {self.device!r}, but got {value!r}")
-        self.device.wait(self.stream, value.stream)
+        self._wait(value.stream)
         return value.array
 
     def _read_dlpack(self, value: Any, what: str) -> tuple[CArray, Any]:
@@ -209,7 +216,7 @@ class Inputs:
         array, alive = read_interface(interface, slot, what)
         earlier = _stream_in(interface, what)
         if earlier is not None:
-            self.device.wait(self.stream, earlier)
+            self._wait(earlier)
         return array, alive
 
     def _upload(self, value: Any, slot: Slot, what: str) -> tuple[CArray, Any]:
