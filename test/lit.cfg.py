@@ -73,6 +73,7 @@ llvm_config.add_tool_substitutions(
         ToolSubst("sparsedrop-ptx"),
         ToolSubst("sparsedrop-lsp-server"),
         ToolSubst("sparsedrop-capi-test"),
+        ToolSubst("sparsedrop-capi-device-test"),
         ToolSubst("sparsedrop-saxpy"),
         ToolSubst("sparsedrop-build-mlp"),
         ToolSubst("split-file", unresolved="fatal"),

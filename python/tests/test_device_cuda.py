@@ -155,6 +155,13 @@ def test_other_streams_are_waited_for_by_the_device(driver, f, x, a):
     assert lines.index(f"cuStreamWaitEvent 7 {records[1][1]} 0") < lines.index("cuMemcpyDtoHAsync 4 7")
     f(x.interface(stream=5), a.interface(stream=5))
     assert not any("Event" in line for line in log(driver))
+    # An array of ours was last written to on the stream of the call.
+    own = sparsedrop.Device("cuda").array(a.values)
+    f(x.interface(), own, stream=7)
+    assert own.stream == 7
+    log(driver)
+    f(x.interface(), own, stream=8)
+    assert [line.split()[2] for line in log(driver) if line.startswith("cuEventRecord")] == ["7"]
 
 
 def test_the_current_stream_of_pytorch(driver, f, x, a, monkeypatch):
