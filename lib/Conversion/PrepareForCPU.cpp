@@ -75,6 +75,25 @@ static bool shouldFuse(OpOperand *operand) {
          consumer.getNumDpsInputs() == 1;
 }
 
+namespace {
+/// What a body takes from outside and yields is a fill, which others fold.
+struct ConstantToFill : public OpRewritePattern<linalg::GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(linalg::GenericOp op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.hasPureTensorSemantics() || op.getNumDpsInits() != 1 ||
+        op.getNumReductionLoops() != 0)
+      return rewriter.notifyMatchFailure(op, "not one elementwise result");
+    Value value = op.getBlock()->getTerminator()->getOperand(0);
+    if (op.getRegion().isAncestor(value.getParentRegion()))
+      return rewriter.notifyMatchFailure(op, "the result is computed");
+    rewriter.replaceOpWithNewOp<linalg::FillOp>(op, value, op.getDpsInits()[0]);
+    return success();
+  }
+};
+} // namespace
+
 /// The caller's buffers are read only unless it gives them away.
 static void markArguments(ModuleOp module) {
   Builder builder(module.getContext());
@@ -162,6 +181,7 @@ struct PrepareForCPU
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     tensor::populateDecomposeTensorConcatPatterns(patterns);
+    patterns.add<ConstantToFill>(&getContext());
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return signalPassFailure();
     if (failed(checkRunnable(module)))

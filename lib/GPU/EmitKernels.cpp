@@ -8,6 +8,7 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "Buffers.h"
 #include "Emitters.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -16,7 +17,6 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_EMITKERNELS
@@ -26,48 +26,6 @@ namespace mlir::sparsedrop {
 using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
-
-/// The buffer that `value` is a view of.
-static Value getRoot(Value value) {
-  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
-    value = view.getViewSource();
-  return value;
-}
-
-/// Whether `op` may see the memory of an allocation.
-static bool touches(Operation *op, Value allocation) {
-  if (op->getNumRegions() != 0 && !isa<LinalgOp, ContractOp>(op))
-    return true;
-  if (isa<ViewLikeOpInterface>(op))
-    return false;
-  return llvm::any_of(op->getOperands(), [&](Value operand) {
-    return isa<MemRefType>(operand.getType()) && getRoot(operand) == allocation;
-  });
-}
-
-/// The fill that an output of `op`, all of whose elements it writes, begins
-/// from and that nothing else sees.
-static linalg::FillOp findFill(LinalgOp op, OpOperand &init) {
-  Value output = init.get();
-  Value allocation = getRoot(output);
-  if (!allocation.getDefiningOp<memref::AllocOp>() ||
-      op.getMatchingBlockArgument(&init).use_empty() ||
-      !op.getMatchingIndexingMap(&init).isProjectedPermutation())
-    return {};
-  for (OpOperand &other : op->getOpOperands())
-    if (&other != &init && isa<MemRefType>(other.get().getType()) &&
-        getRoot(other.get()) == allocation)
-      return {};
-  for (Operation *previous = op->getPrevNode(); previous;
-       previous = previous->getPrevNode()) {
-    auto fill = dyn_cast<linalg::FillOp>(previous);
-    if (fill && fill.getOutputs()[0] == output)
-      return fill;
-    if (touches(previous, allocation))
-      return {};
-  }
-  return {};
-}
 
 namespace {
 struct EmitKernels
@@ -86,11 +44,44 @@ struct EmitKernels
     KernelModule kernels(getOperation());
     IRRewriter rewriter(&getContext());
     absorbFills(ops);
-    for (Operation *op : ops) {
-      if (failed(emit(kernels, rewriter, op)))
+    for (size_t i = 0, next; i < ops.size(); i = next) {
+      // Members of a group follow each other.
+      next = i + 1;
+      while (next < ops.size() && getGroup(ops[i]) &&
+             getGroup(ops[i]) == getGroup(ops[next]))
+        ++next;
+      ArrayRef<Operation *> members(&ops[i], next - i);
+      if (failed(members.size() == 1 ? emit(kernels, rewriter, ops[i])
+                                     : emitGroup(kernels, rewriter, members)))
         return signalPassFailure();
-      op->erase();
+      for (Operation *op : members)
+        op->erase();
     }
+  }
+
+  /// The number of the group that an op is a member of.
+  static std::optional<int64_t> getGroup(Operation *op) {
+    auto numbers = op->getAttrOfType<DenseI64ArrayAttr>(kGroupAttrName);
+    return numbers && !numbers.empty() ? std::optional<int64_t>(numbers[0])
+                                       : std::nullopt;
+  }
+
+  LogicalResult emitGroup(KernelModule &kernels, RewriterBase &rewriter,
+                          ArrayRef<Operation *> members) {
+    SmallVector<LinalgOp> loops;
+    SmallVector<SmallVector<Value>> values;
+    for (Operation *op : members) {
+      loops.push_back(cast<LinalgOp>(op));
+      values.push_back(getStarts(loops.back()));
+    }
+    auto choice = members[0]->getAttrOfType<KernelAttr>(kKernelAttrName);
+    return emitLoops(kernels, rewriter, loops, choice, values);
+  }
+
+  SmallVector<Value> getStarts(LinalgOp op) {
+    auto known = starts.find(op);
+    return known == starts.end() ? SmallVector<Value>(op.getNumDpsInits())
+                                 : known->second;
   }
 
   LogicalResult emit(KernelModule &kernels, RewriterBase &rewriter,
@@ -111,10 +102,7 @@ struct EmitKernels
     if (choice.getFamily() == KernelFamily::Plain)
       return emitPlain(kernels, rewriter, contract, choice);
     auto loops = cast<LinalgOp>(op);
-    SmallVector<Value> none(loops.getNumDpsInits());
-    auto known = starts.find(op);
-    return emitLoops(kernels, rewriter, loops, choice,
-                     known == starts.end() ? none : known->second);
+    return emitLoops(kernels, rewriter, loops, choice, getStarts(loops));
   }
 
   /// Ops that begin from a fill take its scalar instead.

@@ -51,31 +51,32 @@ bool mlir::sparsedrop::isSplittable(LinalgOp op) {
   return true;
 }
 
+static int64_t countThreads(KernelAttr choice) {
+  int64_t count = 1;
+  for (int64_t n : choice.getThreads())
+    count *= n;
+  return count;
+}
+
 namespace {
-/// Writes one kernel.
+/// Writes one op of a kernel.
 class LoopsEmitter {
 public:
-  LoopsEmitter(KernelModule &kernels, RewriterBase &host, LinalgOp op,
-               KernelAttr choice, ArrayRef<Value> starts)
+  LoopsEmitter(KernelBuilder &k, LinalgOp op, KernelAttr choice,
+               ArrayRef<Value> starts)
       : op(op), choice(choice), starts(starts), threads(countThreads(choice)),
-        k(kernels, host, op, stringifyKernelFamily(choice.getFamily()),
-          threads),
-        indices(op.getNumLoops()) {}
+        k(k), indices(op.getNumLoops()) {}
 
-  void run();
+  /// The whole kernel; `others` are the rest of the group.
+  void run(MutableArrayRef<LoopsEmitter> others);
 
 private:
-  static int64_t countThreads(KernelAttr choice) {
-    int64_t count = 1;
-    for (int64_t n : choice.getThreads())
-      count *= n;
-    return count;
-  }
-
   void arrangeLoops();
+  void takeRows(LoopsEmitter &leader);
   void emitElementwise();
-  void emitRows();
-  void emitColumns();
+  void emitRows(MutableArrayRef<LoopsEmitter> others);
+  void emitColumns(MutableArrayRef<LoopsEmitter> others);
+  void emitRow(Value lane, int64_t lanes);
 
   void decode(ArrayRef<unsigned> loops, Value number);
   HostIndex countIterations(ArrayRef<unsigned> loops);
@@ -105,7 +106,7 @@ private:
   KernelAttr choice;
   ArrayRef<Value> starts; ///< scalars of the host that outputs begin from
   int64_t threads;
-  KernelBuilder k;
+  KernelBuilder &k;
   SmallVector<Value> indices;
   SmallVector<HostIndex> extents;
   /// The loop of the columns, if there is a parallel loop, and the others.
@@ -442,7 +443,55 @@ void LoopsEmitter::emitElementwise() {
   k.finish(gridX, gridY, k.hostConstant(1));
 }
 
-void LoopsEmitter::emitRows() {
+/// The rows of a group's leader are this op's, too.
+void LoopsEmitter::takeRows(LoopsEmitter &leader) {
+  auto own = op->getAttrOfType<DenseI64ArrayAttr>(kGroupAttrName).asArrayRef();
+  auto its =
+      leader.op->getAttrOfType<DenseI64ArrayAttr>(kGroupAttrName).asArrayRef();
+  for (auto [loop, other] : llvm::zip(own.drop_front(), its.drop_front()))
+    indices[loop] = leader.indices[other];
+}
+
+/// What the lanes of a row do: a reduction, of which all get the result and one
+/// stores it, or iterations of what is parallel inside of the row.
+void LoopsEmitter::emitRow(Value lane, int64_t lanes) {
+  Value isFirst = k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                                  lane, k.constant(0));
+  if (!reductions.empty() && !isSplittable(op)) {
+    ifThen(isFirst, [&] {
+      storeOutputs(reduce(k.constant(0), k.constant(1), loadInits()));
+    });
+    return;
+  }
+  if (!reductions.empty()) {
+    SmallVector<Value> values = reduce(lane, k.constant(lanes), getNeutral());
+    values = combineLanes(values, std::min<int64_t>(lanes, 32));
+    if (lanes > 32)
+      values = combineShared(
+          values, k.divU(lane, k.constant(32)), k.constant(0), lanes / 32, 1,
+          k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                          k.remU(lane, k.constant(32)),
+                                          k.constant(0)));
+    ifThen(isFirst, [&] { storeOutputs(combine(loadInits(), values)); });
+    return;
+  }
+  SmallVector<unsigned> inner;
+  for (unsigned loop = 0; loop < indices.size(); ++loop)
+    if (!indices[loop])
+      inner.push_back(loop);
+  if (inner.empty()) {
+    ifThen(isFirst, [&] { storeOutputs(emitIteration(loadInits())); });
+    return;
+  }
+  auto loop = scf::ForOp::create(k.b, lane, k.getInt(countIterations(inner)),
+                                 k.constant(lanes));
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPoint(loop.getBody()->getTerminator());
+  decode(inner, loop.getInductionVar());
+  storeOutputs(emitIteration(loadInits()));
+}
+
+void LoopsEmitter::emitRows(MutableArrayRef<LoopsEmitter> others) {
   int64_t outputs = choice.getThreads()[0], lanes = choice.getThreads()[1];
   SmallVector<unsigned> parallel(rows);
   if (column)
@@ -455,23 +504,24 @@ void LoopsEmitter::emitRows() {
   // Warps are whole: either all lanes of one take part in a reduction, or none.
   ifThen(k.less(number, k.getInt(count)), [&] {
     decode(parallel, number);
-    SmallVector<Value> values = reduce(lane, k.constant(lanes), getNeutral());
-    values = combineLanes(values, std::min<int64_t>(lanes, 32));
-    if (lanes > 32)
-      values = combineShared(
-          values, k.divU(lane, k.constant(32)), k.constant(0), lanes / 32, 1,
-          k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq,
-                                          k.remU(lane, k.constant(32)),
-                                          k.constant(0)));
-    ifThen(k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, lane,
-                                           k.constant(0)),
-           [&] { storeOutputs(combine(loadInits(), values)); });
+    emitRow(lane, lanes);
+    for (LoopsEmitter &other : others) {
+      // Other lanes read what one has written.
+      if (lanes > 32)
+        k.barrier();
+      else
+        NVVM::SyncWarpOp::create(k.b, k.constant(-1));
+      other.takeRows(*this);
+      other.sharedBytes = sharedBytes;
+      other.emitRow(lane, lanes);
+      sharedBytes = other.sharedBytes;
+    }
   });
   k.finish(k.hostCeilDiv(count, outputs), k.hostConstant(1), k.hostConstant(1),
            sharedBytes);
 }
 
-void LoopsEmitter::emitColumns() {
+void LoopsEmitter::emitColumns(MutableArrayRef<LoopsEmitter> others) {
   int64_t across = choice.getThreads()[0], down = choice.getThreads()[1];
   HostIndex columns = extents[*column], rowCount = countIterations(rows);
   Value thread = k.threadId();
@@ -490,8 +540,13 @@ void LoopsEmitter::emitColumns() {
   values = combineShared(values, ty, tx, down, across);
   Value isFirst = k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, ty,
                                                   k.constant(0));
-  ifThen(k.both(isFirst, k.less(x, end)),
-         [&] { storeOutputs(combine(loadInits(), values)); });
+  ifThen(k.both(isFirst, k.less(x, end)), [&] {
+    storeOutputs(combine(loadInits(), values));
+    for (LoopsEmitter &other : others) {
+      other.takeRows(*this);
+      other.storeOutputs(other.emitIteration(other.loadInits()));
+    }
+  });
   // The next row writes to the same shared memory.
   k.barrier();
   k.b.setInsertionPointAfter(loop);
@@ -500,22 +555,30 @@ void LoopsEmitter::emitColumns() {
            sharedBytes);
 }
 
-void LoopsEmitter::run() {
+void LoopsEmitter::run(MutableArrayRef<LoopsEmitter> others) {
   arrangeLoops();
+  for (LoopsEmitter &other : others)
+    other.arrangeLoops();
   switch (choice.getFamily()) {
   case KernelFamily::ReduceRows:
-    return emitRows();
+    return emitRows(others);
   case KernelFamily::ReduceColumns:
-    return emitColumns();
+    return emitColumns(others);
   default:
     return emitElementwise();
   }
 }
 
 LogicalResult mlir::sparsedrop::emitLoops(KernelModule &kernels,
-                                          RewriterBase &host, LinalgOp op,
+                                          RewriterBase &host,
+                                          ArrayRef<LinalgOp> ops,
                                           KernelAttr choice,
-                                          ArrayRef<Value> starts) {
-  LoopsEmitter(kernels, host, op, choice, starts).run();
+                                          ArrayRef<SmallVector<Value>> starts) {
+  std::string name = stringifyKernelFamily(choice.getFamily()).str();
+  KernelBuilder k(kernels, host, ops.front(), name, countThreads(choice));
+  std::vector<LoopsEmitter> emitters;
+  for (auto [op, values] : llvm::zip(ops, starts))
+    emitters.emplace_back(k, op, choice, values);
+  emitters.front().run(MutableArrayRef<LoopsEmitter>(emitters).drop_front());
   return success();
 }

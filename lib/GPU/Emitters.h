@@ -22,11 +22,13 @@
 
 namespace mlir::sparsedrop {
 
-/// Elementwise, serial and reduction kernels. `starts` has, for each output,
-/// the scalar that all its elements hold before, or null: those that are there.
+/// Elementwise, serial and reduction kernels; one for all of `ops`, which are a
+/// group whose first is the reduction that `choice` is of. `starts` has, for
+/// each op and output, the scalar that all its elements hold before, or null:
+/// those that are there.
 LogicalResult emitLoops(KernelModule &kernels, RewriterBase &host,
-                        linalg::LinalgOp op, KernelAttr choice,
-                        ArrayRef<Value> starts);
+                        ArrayRef<linalg::LinalgOp> ops, KernelAttr choice,
+                        ArrayRef<SmallVector<Value>> starts);
 
 /// Whether the sums of `op` can be formed in parts: each result is a reduction
 /// by one combiner that has a neutral element.

@@ -41,6 +41,7 @@ static void addKernels(OpPassManager &pm,
   choice.chip = options.chip;
   choice.tf32 = options.tf32;
   pm.addPass(createChooseKernels(choice));
+  pm.addPass(createGroupKernels());
   pm.addPass(createEmitKernels());
   pm.addPass(createLowerKernels());
   SerializeKernelsOptions serialize;

@@ -245,6 +245,38 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
 }
 
+def GroupKernels : Pass<"sparsedrop-group-kernels", "::mlir::ModuleOp"> {
+  let summary = "Ops on the same rows share a launch";
+  let description = [{
+    A reduction and the ops behind it that reduce or map the same rows, as in a
+    softmax, a loss or the update of a bias, get one `sparsedrop.group`: a number,
+    and the loops that are the rows. `sparsedrop-emit-kernels` makes one kernel of
+    them, in which each row is the business of some threads. Members are moved to
+    the first; ops that have nothing to do with them stay behind. Each op that
+    joins, and each that does not with its reason, is a remark.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: memref<8x64xf32>, %s: memref<8xf32>, %y: memref<8xf32>) {
+      linalg.reduce { arith.addf } ins(%x : memref<8x64xf32>) outs(%s : memref<8xf32>) dimensions = [1] {sparsedrop.kernel = #sparsedrop.kernel<reduce_rows, threads = [8, 32], vector = [1]>}
+      linalg.sqrt {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [256], vector = [1]>} ins(%s : memref<8xf32>) outs(%y : memref<8xf32>)
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: memref<8x64xf32>, %s: memref<8xf32>, %y: memref<8xf32>) {
+      linalg.reduce { arith.addf } ins(%x : memref<8x64xf32>) outs(%s : memref<8xf32>) dimensions = [1] {sparsedrop.kernel = #sparsedrop.kernel<reduce_rows, threads = [8, 32], vector = [1]>, sparsedrop.group = array<i64: 0, 0>}
+      linalg.sqrt {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [256], vector = [1]>, sparsedrop.group = array<i64: 0, 0>} ins(%s : memref<8xf32>) outs(%y : memref<8xf32>)
+      return
+    }
+    ```
+  }];
+}
+
 def EmitKernels : Pass<"sparsedrop-emit-kernels", "::mlir::ModuleOp"> {
   let summary = "Ops on buffers become kernels and their launches";
   let description = [{

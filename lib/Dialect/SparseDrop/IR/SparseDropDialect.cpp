@@ -237,6 +237,14 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
   if (name == kProductsAttrName || name == kMissedAttrName ||
       name == kConstantsAttrName)
     return success();
+  if (name == kGroupAttrName) {
+    if (isa<DenseI64ArrayAttr>(attribute.getValue()))
+      return success();
+    return op->emitOpError()
+           << "expects '" << kGroupAttrName
+           << "' to be the number of a group and the loops of its rows, but got "
+           << attribute.getValue();
+  }
   if (name == kKernelAttrName) {
     if (isa<KernelAttr>(attribute.getValue()))
       return success();

@@ -58,6 +58,7 @@ inline constexpr StringLiteral kDifferentiateAttrName =
 inline constexpr StringLiteral kProductAttrName = "sparsedrop.product";
 inline constexpr StringLiteral kProductsAttrName = "sparsedrop.products";
 inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
+inline constexpr StringLiteral kGroupAttrName = "sparsedrop.group";
 inline constexpr StringLiteral kConstantsAttrName = "sparsedrop.constants";
 inline constexpr StringLiteral kKernelAttrName = "sparsedrop.kernel";
 

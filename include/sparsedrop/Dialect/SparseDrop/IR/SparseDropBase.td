@@ -58,6 +58,7 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
     | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
+    | `sparsedrop.group = array<i64: 0, 1>` | structured op on buffers | the number of the launch that it shares, and its loops that are the rows |
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;

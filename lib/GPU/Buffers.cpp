@@ -1,0 +1,76 @@
+//===- Buffers.cpp - What ops do to buffers -------------------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Buffers.h"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+Value mlir::sparsedrop::getRoot(Value value) {
+  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
+    value = view.getViewSource();
+  return value;
+}
+
+static bool isView(Value value, Value root) {
+  return isa<MemRefType>(value.getType()) && getRoot(value) == root;
+}
+
+bool mlir::sparsedrop::touches(Operation *op, Value root) {
+  if (isa<ViewLikeOpInterface>(op))
+    return false;
+  if (op->getNumRegions() != 0) {
+    if (!isa<linalg::LinalgOp, ContractOp>(op))
+      return true;
+    // Bodies may read buffers of outside.
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    if (llvm::any_of(captured,
+                     [&](Value value) { return isView(value, root); }))
+      return true;
+  }
+  return llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return isView(operand, root); });
+}
+
+bool mlir::sparsedrop::writes(Operation *op, Value root) {
+  auto destination = dyn_cast<DestinationStyleOpInterface>(op);
+  return !destination ||
+         llvm::any_of(destination.getDpsInits(),
+                      [&](Value init) { return isView(init, root); });
+}
+
+linalg::FillOp mlir::sparsedrop::findFill(linalg::LinalgOp op,
+                                          OpOperand &init) {
+  Value output = init.get();
+  Value allocation = getRoot(output);
+  if (!allocation.getDefiningOp<memref::AllocOp>() ||
+      op.getMatchingBlockArgument(&init).use_empty() ||
+      !op.getMatchingIndexingMap(&init).isProjectedPermutation())
+    return {};
+  for (OpOperand &other : op->getOpOperands())
+    if (&other != &init && isa<MemRefType>(other.get().getType()) &&
+        getRoot(other.get()) == allocation)
+      return {};
+  for (Operation *previous = op->getPrevNode(); previous;
+       previous = previous->getPrevNode()) {
+    auto fill = dyn_cast<linalg::FillOp>(previous);
+    if (fill && fill.getOutputs()[0] == output)
+      return fill;
+    if (touches(previous, allocation))
+      return {};
+  }
+  return {};
+}
