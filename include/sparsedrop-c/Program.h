@@ -59,22 +59,27 @@ SPARSEDROP_API int32_t sparsedrop_program_leave(void);
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// Memory of the device, aligned to 256 bytes, which the current stream may use
-/// at once: what it freed before is used again, since its work is in order.
-/// Null for 0 bytes, and after a failure. When the device has no memory left,
-/// blocks that nobody uses are given back to it (which waits), and then it is a
-/// failure.
+/// Memory of the device, aligned to 256 bytes (a larger `alignment` is a
+/// failure), which the current stream may use at once: what it freed before is
+/// used again, since its work is in order. Null for 0 bytes, and after a
+/// failure. When the device has no memory left, blocks that nobody uses are
+/// given back to it (which waits), and then it is a failure.
 SPARSEDROP_API void *sparsedrop_program_alloc(uint64_t alignment,
                                               uint64_t bytes);
-/// To the pool of the stream that it was allocated for. Null is accepted.
+/// To the pool of the stream that it was allocated for, whose next allocation
+/// may have it at once: what other streams do with it must be done. Once the
+/// stream has been destroyed, any stream may have it. Null is accepted.
 SPARSEDROP_API void sparsedrop_program_free(void *pointer);
 
-/// The same for a result of a program, outside of a section.
+/// The same for a result of a program, outside of a section. What has not been
+/// released when the last handle of the device goes, goes with it.
 SPARSEDROP_API int32_t sparsedrop_program_release(sparsedrop_device *device,
                                                   void *pointer);
 
-/// Waits for the device and gives unused blocks of all streams back to it.
-SPARSEDROP_API void sparsedrop_program_trim(sparsedrop_device *device);
+/// Waits for the device and gives unused blocks of all streams back to it; a
+/// status, since what failed on the device is told here as by
+/// sparsedrop_device_synchronize().
+SPARSEDROP_API int32_t sparsedrop_program_trim(sparsedrop_device *device);
 
 /// Copies inside the device, in the order of the stream.
 SPARSEDROP_API void sparsedrop_program_copy(void *to, const void *from,
@@ -93,7 +98,8 @@ SPARSEDROP_API int64_t sparsedrop_program_read(const void *address,
 SPARSEDROP_API void *sparsedrop_program_constant(int64_t index);
 
 /// Fails unless argument `index` of the program, an array of `bytes` bytes,
-/// lies in memory of the device at a multiple of 16 bytes.
+/// lies in memory of the device at a multiple of 16 bytes. An empty array may
+/// lie anywhere. A GPU's driver is asked about the first and the last byte.
 SPARSEDROP_API void sparsedrop_program_check_argument(int64_t index,
                                                       const void *address,
                                                       int64_t bytes);
@@ -104,7 +110,9 @@ SPARSEDROP_API void sparsedrop_program_check_argument(int64_t index,
 
 /// Enqueues kernel image->kernels[kernel] with blocks of `threads` threads and
 /// dynamic shared memory. Each parameter is a word of 8 bytes. A grid with a
-/// zero does nothing.
+/// zero does nothing. What can be checked before a launch is, as by
+/// sparsedrop_kernel_launch(); the failure names the kernel, the grid and the
+/// parameters.
 SPARSEDROP_API void
 sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
                           int64_t gridZ, int64_t threads, int64_t sharedBytes,
@@ -116,10 +124,10 @@ sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
 
 /// What programs did on a device since the last reset.
 typedef struct {
-  uint64_t launches, copies, uploads;
-  uint64_t synchronizations; ///< times that the host waited
-  uint64_t allocations;      ///< that the pool could not serve
-  uint64_t bytesInUse, bytesPeak;
+  uint64_t launches, copies, uploads; ///< that were enqueued
+  uint64_t synchronizations;          ///< times that the host waited
+  uint64_t allocations;               ///< that the pool could not serve
+  uint64_t bytesInUse, bytesPeak;     ///< rounded up as the pool does
 } sparsedrop_program_statistics;
 
 SPARSEDROP_API void

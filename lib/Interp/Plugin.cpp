@@ -72,6 +72,12 @@ static int32_t freeMemory(PluginDevice *device, uint64_t address) {
   return failPlugin("the address to free is not the start of an allocation");
 }
 
+static bool containsBytes(PluginDevice *device, uint64_t address,
+                          uint64_t bytes) {
+  const Allocation *allocation = device->memory.find(address);
+  return allocation && allocation->contains(address, bytes);
+}
+
 /// The allocation that bytes are in; null after failPlugin().
 static const Allocation *findBytes(PluginDevice *device, const char *what,
                                    uint64_t address, uint64_t bytes) {
@@ -172,11 +178,11 @@ static int32_t encodeMap(const sparsedrop_tensor_map *map, uint8_t *out) {
 
 const Plugin *sparsedrop_interp_plugin() {
   static constexpr Plugin kPlugin = {
-      kPluginVersion,    getLastError,  openDevice, closeDevice,
-      describeDevice,    allocate,      freeMemory, writeMemory,
-      readMemory,        copyMemory,    fillMemory, loadProgram,
-      unloadProgram,     findVariable,  findKernel, describeKernel,
-      getParameterBytes, prepareLaunch, runLaunch,  releaseLaunch,
-      encodeMap};
+      kPluginVersion, getLastError,      openDevice,    closeDevice,
+      describeDevice, allocate,          freeMemory,    containsBytes,
+      writeMemory,    readMemory,        copyMemory,    fillMemory,
+      loadProgram,    unloadProgram,     findVariable,  findKernel,
+      describeKernel, getParameterBytes, prepareLaunch, runLaunch,
+      releaseLaunch,  encodeMap};
   return &kPlugin;
 }

@@ -20,7 +20,7 @@
 namespace sparsedrop::ptx {
 
 /// Raised by one with every change below, or of the structs of Device.h.
-constexpr uint32_t kPluginVersion = 1;
+constexpr uint32_t kPluginVersion = 2;
 
 struct PluginDevice;
 struct PluginProgram;
@@ -41,6 +41,8 @@ struct Plugin {
   /// Null, too, if there is no memory.
   uint64_t (*allocate)(PluginDevice *, uint64_t bytes);
   int32_t (*free)(PluginDevice *, uint64_t address);
+  /// Whether bytes lie in one allocation. Never fails.
+  bool (*contains)(PluginDevice *, uint64_t address, uint64_t bytes);
   int32_t (*write)(PluginDevice *, uint64_t to, const void *from,
                    uint64_t bytes);
   int32_t (*read)(PluginDevice *, void *to, uint64_t from, uint64_t bytes);

@@ -28,6 +28,10 @@ class Event;
 class Stream {
 public:
   virtual ~Stream() = default;
+  /// Work of streams with the same number is in order; never UINT64_MAX.
+  virtual uint64_t getNumber() const {
+    return reinterpret_cast<uintptr_t>(this);
+  }
   virtual int32_t synchronize() = 0;
   virtual int32_t query(bool &isDone) = 0;
   virtual int32_t wait(Event &event) = 0;
@@ -80,9 +84,9 @@ public:
                            uint64_t bytes) = 0;
   virtual int32_t copy(Stream &stream, uint64_t to, uint64_t from,
                        uint64_t bytes) = 0;
-  /// Returns when the sources of the uploads on a stream may change. Drivers
-  /// have copied what is not page-locked before upload() returns.
-  virtual int32_t finishUpload(Stream &) { return 0; }
+  /// An upload whose source may change when the call returns.
+  virtual int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
+                            uint64_t bytes) = 0;
   /// Whether a range, of at least one byte, lies in the device's memory.
   virtual bool contains(uint64_t address, uint64_t bytes) = 0;
   virtual int32_t fill(Stream &stream, uint64_t to, uint32_t value,

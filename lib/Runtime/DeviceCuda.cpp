@@ -101,17 +101,28 @@ int32_t CudaDevice::free(uint64_t address) {
   return call(driver.memFree, address);
 }
 
+/// Whether the driver says that an attribute of an address has a value.
+static bool hasAttribute(const cuda::Driver &driver, uint64_t address,
+                         cuda::PointerAttribute attribute, unsigned value) {
+  unsigned own = 0;
+  return driver.getPointerAttribute &&
+         driver.getPointerAttribute.ask(&own, attribute, address) ==
+             cuda::kSuccess &&
+         own == value;
+}
+
+/// The first and the last byte stand for all: the driver does not tell where
+/// memory of a framework's allocator ends.
 bool CudaDevice::contains(uint64_t address, uint64_t bytes) {
+  if (bytes - 1 > UINT64_MAX - address)
+    return false;
   ContextScope scope(*this);
   if (!scope || !driver.getPointerAttribute)
     return bool(scope);
-  for (uint64_t at : {address, address + bytes - 1}) {
-    unsigned type = 0;
-    if (driver.getPointerAttribute.ask(&type, cuda::kMemoryType, at) !=
-            cuda::kSuccess ||
-        type != cuda::kDeviceMemory)
+  for (uint64_t at : {address, address + bytes - 1})
+    if (!hasAttribute(driver, at, cuda::kMemoryType, cuda::kDeviceMemory) ||
+        !hasAttribute(driver, at, cuda::kMemoryDevice, unsigned(id)))
       return false;
-  }
   return true;
 }
 
@@ -127,6 +138,17 @@ int32_t CudaDevice::freeHost(void *memory) {
 int32_t CudaDevice::upload(Stream &stream, uint64_t to, const void *from,
                            uint64_t bytes) {
   return call(driver.upload, to, from, bytes, CudaStream::get(stream));
+}
+
+/// The driver has copied what is not page-locked when it returns.
+int32_t CudaDevice::uploadNow(Stream &stream, uint64_t to, const void *from,
+                              uint64_t bytes) {
+  ContextScope scope(*this);
+  if (!scope || upload(stream, to, from, bytes) != 0)
+    return 1;
+  bool isLocked = hasAttribute(driver, reinterpret_cast<uintptr_t>(from),
+                               cuda::kMemoryType, cuda::kHostMemory);
+  return isLocked ? stream.synchronize() : 0;
 }
 
 int32_t CudaDevice::download(Stream &stream, void *to, uint64_t from,
@@ -204,9 +226,21 @@ int32_t CudaEvent::query(bool &isDone) {
   return ask(device, device.getDriver().eventQuery, event, isDone);
 }
 
+uint64_t CudaStream::getNumber() const {
+  // CU_STREAM_LEGACY and CU_STREAM_PER_THREAD.
+  constexpr uintptr_t kLegacy = 1, kPerThread = 2;
+  auto number = reinterpret_cast<uintptr_t>(stream);
+  static thread_local char thread;
+  if (number == kPerThread)
+    return reinterpret_cast<uintptr_t>(&thread);
+  return number == kLegacy ? 0 : number;
+}
+
 CudaStream::~CudaStream() {
   if (!isOwned)
     return;
+  // The driver may give the next stream the same number.
+  Programs::retire(device, *this);
   if (ContextScope scope(device); scope)
     device.getDriver().streamDestroy.ask(stream);
 }

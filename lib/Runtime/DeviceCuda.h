@@ -33,19 +33,20 @@ private:
 
 class CudaStream : public Stream {
 public:
-  CudaStream(const CudaDevice &device, cuda::Stream stream, bool isOwned)
+  CudaStream(CudaDevice &device, cuda::Stream stream, bool isOwned)
       : device(device), stream(stream), isOwned(isOwned) {}
   ~CudaStream() override;
   int32_t synchronize() override;
   int32_t query(bool &isDone) override;
   int32_t wait(Event &event) override;
   cuda::Stream get() const { return stream; }
+  uint64_t getNumber() const override;
   static cuda::Stream get(Stream &stream) {
     return static_cast<CudaStream &>(stream).get();
   }
 
 private:
-  const CudaDevice &device;
+  CudaDevice &device;
   cuda::Stream stream;
   bool isOwned;
 };
@@ -66,6 +67,8 @@ public:
   int32_t freeHost(void *memory) override;
   int32_t upload(Stream &stream, uint64_t to, const void *from,
                  uint64_t bytes) override;
+  int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
+                    uint64_t bytes) override;
   int32_t download(Stream &stream, void *to, uint64_t from,
                    uint64_t bytes) override;
   int32_t copy(Stream &stream, uint64_t to, uint64_t from,

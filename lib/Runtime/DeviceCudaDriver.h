@@ -65,8 +65,11 @@ enum FunctionAttribute : int {
 };
 
 enum : unsigned { kNonBlocking = 1 }; ///< of streams
-enum PointerAttribute : int { kMemoryType = 2 };
-enum : unsigned { kDeviceMemory = 2 }; ///< of managed memory, too
+enum PointerAttribute : int { kMemoryType = 2, kMemoryDevice = 9 };
+enum : unsigned {
+  kHostMemory = 1,   ///< page-locked; other memory of the host is unknown
+  kDeviceMemory = 2, ///< managed memory, too
+};
 enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
 
 /// CUlaunchAttribute and CUlaunchConfig.

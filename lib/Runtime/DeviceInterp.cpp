@@ -138,9 +138,7 @@ int32_t InterpDevice::free(uint64_t address) {
 }
 
 bool InterpDevice::contains(uint64_t address, uint64_t bytes) {
-  uint8_t byte;
-  return plugin.read(device, &byte, address, 1) == 0 &&
-         plugin.read(device, &byte, address + bytes - 1, 1) == 0;
+  return plugin.contains(device, address, bytes);
 }
 
 void *InterpDevice::allocateHost(uint64_t bytes) {
@@ -159,6 +157,15 @@ int32_t InterpDevice::freeHost(void *memory) {
 int32_t InterpDevice::upload(Stream &stream, uint64_t to, const void *from,
                              uint64_t bytes) {
   return enqueue(stream, [=] { return plugin.write(device, to, from, bytes); });
+}
+
+int32_t InterpDevice::uploadNow(Stream &stream, uint64_t to, const void *from,
+                                uint64_t bytes) {
+  auto *first = static_cast<const char *>(from);
+  auto copy = std::make_shared<const std::vector<char>>(first, first + bytes);
+  return enqueue(stream, [=] {
+    return plugin.write(device, to, copy->data(), copy->size());
+  });
 }
 
 int32_t InterpDevice::download(Stream &stream, void *to, uint64_t from,
@@ -228,6 +235,11 @@ private:
   std::shared_ptr<Milestone> milestone;
 };
 } // namespace
+
+InterpStream::~InterpStream() {
+  device.removeQueue(&queue);
+  Programs::retire(device, *this);
+}
 
 int32_t InterpStream::synchronize() {
   queue.drain();

@@ -40,7 +40,8 @@ public:
                uint64_t bytes) override;
   int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                int32_t elementBytes, uint64_t count) override;
-  int32_t finishUpload(Stream &stream) override { return stream.synchronize(); }
+  int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
+                    uint64_t bytes) override;
   bool contains(uint64_t address, uint64_t bytes) override;
   Stream &getDefaultStream() override { return *defaultStream; }
   std::unique_ptr<Stream> createStream() override;
@@ -74,7 +75,7 @@ public:
   explicit InterpStream(InterpDevice &device) : device(device) {
     device.addQueue(&queue);
   }
-  ~InterpStream() override { device.removeQueue(&queue); }
+  ~InterpStream() override;
   int32_t synchronize() override;
   int32_t query(bool &isDone) override;
   int32_t wait(Event &event) override;

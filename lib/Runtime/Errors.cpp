@@ -62,6 +62,25 @@ int32_t sparsedrop::runtime::fail(const std::string &message) {
   return 1;
 }
 
+bool sparsedrop::runtime::hasFailed() {
+  ErrorState &state = getState();
+  return !state.sections.empty() && state.sections.back().failed;
+}
+
+Attempt::Attempt() : before(getState().message) {
+  getState().sections.emplace_back();
+}
+
+Attempt::~Attempt() {
+  ErrorState &state = getState();
+  state.sections.pop_back();
+  state.message = std::move(before);
+}
+
+std::string Attempt::getMessage() const {
+  return getState().sections.back().message;
+}
+
 Capture *sparsedrop::runtime::setCapture(Capture *capture) {
   return std::exchange(getState().capture, capture);
 }

@@ -44,17 +44,16 @@ static Section *getSection() {
     sparsedrop_fail("a program's function was called outside of a section");
     return nullptr;
   }
+  // Also one that did not come from here: a pattern out of its range.
+  if (hasFailed())
+    sections.back().failed = true;
   return sections.back().failed ? nullptr : &sections.back();
 }
 
-/// Ends what a call does when `status` is one of failure.
+/// Whether `status` is one of success; nothing runs in the section otherwise.
 static bool check(Section *section, int32_t status) {
-  if (status == 0)
-    return true;
-  section->failed = true;
-  std::string message = sparsedrop_last_error();
-  sparsedrop_fail(message.c_str());
-  return false;
+  section->failed |= status != 0;
+  return status == 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -93,38 +92,47 @@ int32_t sparsedrop_program_leave() {
 // Memory
 //===----------------------------------------------------------------------===//
 
-void *sparsedrop_program_alloc(uint64_t, uint64_t bytes) {
+void *sparsedrop_program_alloc(uint64_t alignment, uint64_t bytes) {
+  constexpr uint64_t kMost = 256;
   Section *section = getSection();
-  uint64_t address = 0;
-  if (!section || !check(section, section->programs->pool.allocate(
-                                      *section->stream, bytes, address)))
+  if (!section)
     return nullptr;
+  if (alignment > kMost) {
+    check(section, fail("expected an alignment of at most 256 bytes, but got " +
+                        std::to_string(alignment)));
+    return nullptr;
+  }
+  uint64_t address = 0;
+  check(section,
+        section->programs->pool.allocate(*section->stream, bytes, address));
   return reinterpret_cast<void *>(address);
 }
 
 void sparsedrop_program_free(void *pointer) {
   std::vector<Section> &sections = getSections();
+  if (sections.empty())
+    sparsedrop_fail("a program's function was called outside of a section");
   // Also after a failure, so that nothing is lost.
-  if (!sections.empty() && sections.back().programs)
-    sections.back().programs->pool.free(toAddress(pointer));
+  else if (Section &section = sections.back(); section.programs)
+    check(&section, section.programs->pool.free(toAddress(pointer)));
 }
 
 int32_t sparsedrop_program_release(sparsedrop_device *device, void *pointer) {
   return Programs::get(*device->device).pool.free(toAddress(pointer));
 }
 
-void sparsedrop_program_trim(sparsedrop_device *device) {
-  Programs::get(*device->device).pool.trim();
+int32_t sparsedrop_program_trim(sparsedrop_device *device) {
+  return Programs::get(*device->device).pool.trim();
 }
 
 void sparsedrop_program_copy(void *to, const void *from, int64_t bytes) {
   Section *section = getSection();
   if (!section || bytes <= 0)
     return;
-  ++section->programs->copies;
-  check(section,
-        section->device->copy(*section->stream, toAddress(to), toAddress(from),
-                              static_cast<uint64_t>(bytes)));
+  if (check(section, section->device->copy(*section->stream, toAddress(to),
+                                           toAddress(from),
+                                           static_cast<uint64_t>(bytes))))
+    ++section->programs->copies;
 }
 
 void sparsedrop_program_download(void *to, const void *from, int64_t bytes) {
@@ -140,22 +148,22 @@ void sparsedrop_program_download(void *to, const void *from, int64_t bytes) {
 
 int64_t sparsedrop_program_read(const void *address, int64_t bytes) {
   int64_t word = 0;
-  if (bytes > 0 && bytes <= 8)
+  if (bytes >= 1 && bytes <= 8)
     sparsedrop_program_download(&word, address, bytes);
+  else if (Section *section = getSection())
+    check(section, fail("expected to read 1 to 8 bytes, but got " +
+                        std::to_string(bytes)));
   return word;
 }
 
-/// The driver copies from memory that is not page-locked before it returns, the
-/// interpreter does not: it gets a copy and is waited for.
 void sparsedrop_program_upload(void *to, const void *from, int64_t bytes) {
   Section *section = getSection();
   if (!section || bytes <= 0)
     return;
-  ++section->programs->uploads;
   if (check(section,
-            section->device->upload(*section->stream, toAddress(to), from,
-                                    static_cast<uint64_t>(bytes))))
-    check(section, section->device->finishUpload(*section->stream));
+            section->device->uploadNow(*section->stream, toAddress(to), from,
+                                       static_cast<uint64_t>(bytes))))
+    ++section->programs->uploads;
 }
 
 void *sparsedrop_program_constant(int64_t index) {
@@ -183,7 +191,8 @@ void sparsedrop_program_check_argument(int64_t index, const void *address,
                                         static_cast<uint64_t>(bytes))) {
     std::snprintf(text, sizeof(text),
                   "argument %" PRId64 " is at %p: %" PRId64 " bytes from there "
-                  "are not memory of the device",
+                  "are not memory of the device; is it an array of the "
+                  "host?",
                   index, address, bytes);
     check(section, fail(text));
   }
@@ -200,28 +209,10 @@ void sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
   Section *section = getSection();
   if (!section || gridX == 0 || gridY == 0 || gridZ == 0)
     return;
-  std::vector<const void *> pointers;
-  std::vector<uint64_t> sizes(static_cast<size_t>(count), 8);
-  for (int64_t i = 0; i < count; ++i)
-    pointers.push_back(parameters + i);
-  sparsedrop_launch launch = {};
-  launch.size = sizeof(launch);
-  int64_t grid[] = {gridX, gridY, gridZ};
-  for (int i = 0; i < 3; ++i) {
-    if (grid[i] < 0 || grid[i] > INT32_MAX) {
-      check(section, fail("a launch of kernel " + std::to_string(kernel) +
-                          " with " + std::to_string(grid[i]) + " blocks"));
-      return;
-    }
-    launch.grid[i] = static_cast<uint32_t>(grid[i]);
-    launch.block[i] = i == 0 ? static_cast<uint32_t>(threads) : 1;
-  }
-  launch.sharedBytes = static_cast<uint32_t>(sharedBytes);
-  launch.parameters = pointers.data();
-  launch.parameterBytes = sizes.data();
-  launch.parameterCount = static_cast<int32_t>(count);
-  ++section->programs->launches;
-  check(section, section->image->launch(kernel, *section->stream, launch));
+  ProgramLaunch launch = {
+      {gridX, gridY, gridZ}, threads, sharedBytes, parameters, count};
+  if (check(section, section->image->launch(kernel, *section->stream, launch)))
+    ++section->programs->launches;
 }
 
 //===----------------------------------------------------------------------===//
@@ -234,16 +225,17 @@ void sparsedrop_program_statistics_of(
   statistics->launches = programs.launches;
   statistics->copies = programs.copies;
   statistics->uploads = programs.uploads;
-  statistics->synchronizations = programs.synchronizations;
-  statistics->allocations = programs.pool.misses;
-  statistics->bytesInUse = programs.pool.bytesInUse;
-  statistics->bytesPeak = programs.pool.bytesPeak;
+  Pool::Statistics memory = programs.pool.getStatistics();
+  statistics->synchronizations =
+      programs.synchronizations + memory.synchronizations;
+  statistics->allocations = memory.misses;
+  statistics->bytesInUse = memory.bytesInUse;
+  statistics->bytesPeak = memory.bytesPeak;
 }
 
 void sparsedrop_program_statistics_reset(sparsedrop_device *device) {
   Programs &programs = Programs::get(*device->device);
   programs.launches = programs.copies = programs.uploads = 0;
   programs.synchronizations = 0;
-  programs.pool.misses = 0;
-  programs.pool.bytesPeak = programs.pool.bytesInUse.load();
+  programs.pool.resetStatistics();
 }

@@ -18,92 +18,20 @@
 using namespace sparsedrop::runtime;
 
 //===----------------------------------------------------------------------===//
-// The pool
-//===----------------------------------------------------------------------===//
-
-/// Sizes are rounded up to steps of an eighth of their power of two, so that
-/// the temporaries of steps with other patterns fit into each other's places.
-static uint64_t roundUp(uint64_t bytes) {
-  uint64_t step = 256;
-  while (step * 16 <= bytes)
-    step *= 2;
-  return (bytes + step - 1) / step * step;
-}
-
-/// The smallest unused block that is not more than twice as large.
-bool Pool::findFree(Stream &stream, uint64_t bytes, uint64_t &address,
-                    uint64_t &size) {
-  auto &blocks = unused[&stream];
-  auto found = blocks.lower_bound(bytes);
-  if (found == blocks.end() || found->first / 2 > bytes)
-    return false;
-  size = found->first;
-  address = found->second;
-  blocks.erase(found);
-  return true;
-}
-
-int32_t Pool::allocate(Stream &stream, uint64_t bytes, uint64_t &address) {
-  address = 0;
-  if (bytes == 0)
-    return 0;
-  std::lock_guard<std::mutex> lock(mutex);
-  uint64_t size = roundUp(bytes);
-  if (size < bytes)
-    return fail("cannot allocate " + std::to_string(bytes) +
-                " bytes on the device");
-  if (!findFree(stream, size, address, size)) {
-    ++misses;
-    if (device.allocate(size, address) != 0 &&
-        (trimLocked() != 0 || device.allocate(size, address) != 0))
-      return fail("cannot allocate " + std::to_string(bytes) +
-                  " bytes on the device, of which programs use " +
-                  std::to_string(bytesInUse.load()) + ": " +
-                  sparsedrop_last_error());
-  }
-  used[address] = {size, &stream};
-  bytesInUse += size;
-  bytesPeak = std::max(bytesPeak.load(), bytesInUse.load());
-  return 0;
-}
-
-int32_t Pool::free(uint64_t address) {
-  if (address == 0)
-    return 0;
-  std::lock_guard<std::mutex> lock(mutex);
-  auto found = used.find(address);
-  if (found == used.end())
-    return fail("cannot free an address that no program has allocated");
-  bytesInUse -= found->second.bytes;
-  unused[found->second.stream].insert({found->second.bytes, address});
-  used.erase(found);
-  return 0;
-}
-
-int32_t Pool::trim() {
-  std::lock_guard<std::mutex> lock(mutex);
-  return trimLocked();
-}
-
-int32_t Pool::trimLocked() {
-  int32_t status = device.synchronize();
-  for (auto &[stream, blocks] : unused)
-    for (auto &[bytes, address] : blocks)
-      status |= device.free(address);
-  unused.clear();
-  return status;
-}
-
-//===----------------------------------------------------------------------===//
 // Images
 //===----------------------------------------------------------------------===//
 
 /// Why code for `chip` does not run on a device; empty if it does.
 static std::string checkChip(const std::string &chip, int32_t arch) {
-  int wanted = 0;
-  if (std::sscanf(chip.c_str(), "sm_%d", &wanted) != 1)
-    return "the program was compiled for '" + chip + "', which is no chip";
-  bool isExact = chip.back() == 'a';
+  constexpr size_t kPrefix = 3;
+  size_t end = chip.find_first_not_of("0123456789", kPrefix);
+  bool isExact = end != std::string::npos && chip.substr(end) == "a";
+  size_t digits = std::min(end, chip.size()) - std::min(kPrefix, chip.size());
+  if (chip.compare(0, kPrefix, "sm_") != 0 || digits < 2 || digits > 4 ||
+      (end != std::string::npos && !isExact))
+    return "the program was compiled for '" + chip +
+           "': expected a chip such as sm_80 or sm_90a";
+  int wanted = std::atoi(chip.c_str() + kPrefix);
   if (isExact ? arch == wanted : arch >= wanted)
     return "";
   return "the program was compiled for " + chip + ", but the device is an sm_" +
@@ -112,21 +40,29 @@ static std::string checkChip(const std::string &chip, int32_t arch) {
 
 int32_t LoadedImage::load(Device &device, const sparsedrop_device_info &info) {
   this->info = info;
-  std::string error = checkChip(chip, info.arch);
+  std::string error = checkChip(image.chip, info.arch);
   if (!error.empty())
     return fail(error);
-  if (image.cubin && !info.isInterpreter)
-    binary = device.load({static_cast<const char *>(image.cubin),
-                          static_cast<size_t>(image.cubinBytes)});
-  if (!binary)
-    binary = device.load({image.ptx, static_cast<size_t>(image.ptxBytes)});
-  return binary ? 0 : 1;
+  auto load = [&](const void *code, uint64_t bytes) {
+    binary = device.load({static_cast<const char *>(code), bytes});
+    return binary ? 0 : 1;
+  };
+  bool hasPTX = image.ptx && image.ptxBytes;
+  if (image.cubin && image.cubinBytes && !info.isInterpreter)
+    error = attempt([&] { return load(image.cubin, image.cubinBytes); });
+  // The driver compiles PTX for what the cubin is not for.
+  if (!binary && hasPTX)
+    return load(image.ptx, image.ptxBytes);
+  if (binary)
+    return 0;
+  return fail(error.empty() ? "the program has no code for the device" : error);
 }
 
 LoadedImage::LoadedKernel *LoadedImage::findKernel(int64_t number) {
   std::lock_guard<std::mutex> lock(mutex);
   if (number < 0 || number >= image.kernelCount) {
-    fail("the program has no kernel " + std::to_string(number));
+    fail("the program has no kernel " + std::to_string(number) +
+         ": there are " + std::to_string(image.kernelCount));
     return nullptr;
   }
   LoadedKernel &found = kernels[static_cast<size_t>(number)];
@@ -141,43 +77,84 @@ LoadedImage::LoadedKernel *LoadedImage::findKernel(int64_t number) {
   return &found;
 }
 
-/// "kernel 'plain_3' with a grid of 4x1x1, 256 threads and parameters 0x7f.."
-static std::string describe(const char *name, const sparsedrop_launch &launch) {
-  std::string text =
-      std::string("kernel '") + name + "' with a grid of " +
-      std::to_string(launch.grid[0]) + "x" + std::to_string(launch.grid[1]) +
-      "x" + std::to_string(launch.grid[2]) + ", " +
-      std::to_string(launch.block[0]) + " threads and parameters";
-  for (int32_t i = 0; i < launch.parameterCount; ++i) {
+/// "kernel 'plain_3' with a grid of 4x1x1, 256 threads, 1024 bytes of shared
+/// memory and parameters 0x7f.."
+static std::string describe(const char *name, const ProgramLaunch &launch) {
+  std::string text = std::string("kernel '") + name + "' with a grid of ";
+  for (int i = 0; i < 3; ++i)
+    text += (i ? "x" : "") + std::to_string(launch.grid[i]);
+  text += ", " + std::to_string(launch.threads) + " threads, " +
+          std::to_string(launch.sharedBytes) +
+          " bytes of shared memory and parameters";
+  for (int64_t i = 0; i < launch.count && launch.parameters; ++i) {
     char word[32];
     std::snprintf(word, sizeof(word), " 0x%" PRIx64,
-                  *static_cast<const uint64_t *>(launch.parameters[i]));
+                  static_cast<uint64_t>(launch.parameters[i]));
     text += word;
   }
   return text;
 }
 
+/// Whether all numbers of a launch fit the device's.
+static bool hasRanges(const ProgramLaunch &launch) {
+  for (int64_t value : {launch.grid[0], launch.grid[1], launch.grid[2],
+                        launch.threads, launch.sharedBytes, launch.count})
+    if (value < 0 || value > INT32_MAX)
+      return false;
+  return true;
+}
+
+int32_t LoadedImage::launch(LoadedKernel &kernel, Stream &stream,
+                            const ProgramLaunch &launch) {
+  if (!hasRanges(launch))
+    return fail("expected sizes from 0 to " + std::to_string(INT32_MAX));
+  // Kept from launch to launch.
+  thread_local std::vector<const void *> pointers;
+  thread_local std::vector<uint64_t> sizes;
+  auto count = static_cast<size_t>(launch.parameters ? launch.count : 0);
+  pointers.resize(count);
+  sizes.assign(count, sizeof(int64_t));
+  for (size_t i = 0; i < count; ++i)
+    pointers[i] = launch.parameters + i;
+  sparsedrop_launch whole = {};
+  whole.size = sizeof(whole);
+  for (int i = 0; i < 3; ++i) {
+    whole.grid[i] = static_cast<uint32_t>(launch.grid[i]);
+    whole.block[i] = i == 0 ? static_cast<uint32_t>(launch.threads) : 1;
+  }
+  whole.sharedBytes = static_cast<uint32_t>(launch.sharedBytes);
+  whole.parameters = pointers.data();
+  whole.parameterBytes = sizes.data();
+  whole.parameterCount = static_cast<int32_t>(launch.count);
+  std::string error =
+      checkLaunch(whole, info, kernel.info, kernel.parameterBytes);
+  return error.empty() ? kernel.kernel->launch(stream, whole) : fail(error);
+}
+
 int32_t LoadedImage::launch(int64_t number, Stream &stream,
-                            sparsedrop_launch &launch) {
+                            const ProgramLaunch &launch) {
   LoadedKernel *found = findKernel(number);
   if (!found)
     return 1;
   std::string error =
-      checkLaunch(launch, info, found->info, found->parameterBytes);
-  if (error.empty() && found->kernel->launch(stream, launch) == 0)
-    return 0;
-  return fail(describe(image.kernels[number], launch) + ": " +
-              (error.empty() ? sparsedrop_last_error() : error));
+      attempt([&] { return this->launch(*found, stream, launch); });
+  return error.empty()
+             ? 0
+             : fail(describe(image.kernels[number], launch) + ": " + error);
 }
 
 int32_t LoadedImage::findConstant(int64_t number, uint64_t &address) {
   std::lock_guard<std::mutex> lock(mutex);
   if (number < 0 || number >= image.constantCount)
-    return fail("the program has no constant " + std::to_string(number));
-  uint64_t &known = constants[static_cast<size_t>(number)], bytes;
+    return fail("the program has no constant " + std::to_string(number) +
+                ": there are " + std::to_string(image.constantCount));
+  uint64_t &known = constants[static_cast<size_t>(number)];
+  uint64_t found = 0, bytes = 0;
   if (known == 0 &&
-      binary->findVariable(image.constants[number], known, bytes) != 0)
+      binary->findVariable(image.constants[number], found, bytes) != 0)
     return 1;
+  if (known == 0)
+    known = found;
   address = known;
   return 0;
 }
@@ -211,32 +188,57 @@ Programs &Programs::get(Device &device) {
 void Programs::release(Device &device) {
   Registry &registry = getRegistry();
   std::unique_ptr<Programs> programs;
+  std::lock_guard<std::mutex> lock(registry.mutex);
+  auto found = registry.all.find(&device);
+  if (found == registry.all.end())
+    return;
+  programs = std::move(found->second);
+  registry.all.erase(found);
+}
+
+void Programs::retire(Device &device, Stream &stream) {
+  Registry &registry = getRegistry();
+  Programs *programs = nullptr;
   {
     std::lock_guard<std::mutex> lock(registry.mutex);
     auto found = registry.all.find(&device);
     if (found == registry.all.end())
       return;
-    programs = std::move(found->second);
-    registry.all.erase(found);
+    programs = found->second.get();
   }
-  programs->pool.trim();
+  programs->pool.retire(stream);
+}
+
+/// What is wrong with an image, or "".
+static std::string checkImage(const sparsedrop_program_image *image) {
+  if (!image || image->size != sizeof(sparsedrop_program_image))
+    return "the size of a sparsedrop_program_image is " +
+           std::to_string(image ? image->size : 0) + ", but expected " +
+           std::to_string(sizeof(sparsedrop_program_image));
+  if (!image->chip)
+    return "the program does not say which chip it was compiled for";
+  auto isList = [](const char *const *names, int64_t count) {
+    return count == 0 || (count > 0 && names);
+  };
+  if (!isList(image->kernels, image->kernelCount) ||
+      !isList(image->constants, image->constantCount))
+    return "expected names of the program's kernels and constants";
+  return "";
 }
 
 LoadedImage *Programs::find(const sparsedrop_program_image *image,
                             const sparsedrop_device_info &info) {
-  if (!image || image->size != sizeof(sparsedrop_program_image)) {
-    fail("the size of a sparsedrop_program_image is " +
-         std::to_string(image ? image->size : 0) + ", but expected " +
-         std::to_string(sizeof(sparsedrop_program_image)));
+  std::lock_guard<std::mutex> lock(mutex);
+  auto known = images.find(image);
+  if (known != images.end())
+    return known->second.get();
+  std::string error = checkImage(image);
+  if (!error.empty()) {
+    fail(error);
     return nullptr;
   }
-  std::lock_guard<std::mutex> lock(mutex);
-  std::unique_ptr<LoadedImage> &known = images[image];
-  if (known)
-    return known.get();
-  auto loaded = std::make_unique<LoadedImage>(*image, image->chip);
+  auto loaded = std::make_unique<LoadedImage>(*image);
   if (loaded->load(device, info) != 0)
     return nullptr;
-  known = std::move(loaded);
-  return known.get();
+  return images.emplace(image, std::move(loaded)).first->second.get();
 }

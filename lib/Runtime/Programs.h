@@ -9,7 +9,7 @@
 #ifndef SPARSEDROP_LIB_RUNTIME_PROGRAMS_H
 #define SPARSEDROP_LIB_RUNTIME_PROGRAMS_H
 
-#include "Device.h"
+#include "ProgramPool.h"
 
 #include "sparsedrop-c/Program.h"
 
@@ -17,51 +17,27 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
 namespace sparsedrop::runtime {
 
-/// Memory of a device by stream. A freed block serves the stream that it was
-/// allocated for again: its work is in order, so nothing waits.
-class Pool {
-public:
-  explicit Pool(Device &device) : device(device) {}
-
-  /// A status; the address is 0 for 0 bytes.
-  int32_t allocate(Stream &stream, uint64_t bytes, uint64_t &address);
-  int32_t free(uint64_t address);
-  /// Waits, and gives unused blocks back to the device.
-  int32_t trim();
-
-  std::atomic<uint64_t> bytesInUse{0}, bytesPeak{0}, misses{0};
-
-private:
-  struct Block {
-    uint64_t bytes = 0;
-    Stream *stream = nullptr;
-  };
-
-  bool findFree(Stream &stream, uint64_t bytes, uint64_t &address,
-                uint64_t &size);
-  int32_t trimLocked();
-
-  Device &device;
-  std::mutex mutex;                                             ///< of the rest
-  std::map<Stream *, std::multimap<uint64_t, uint64_t>> unused; ///< by size
-  std::unordered_map<uint64_t, Block> used;                     ///< by address
+/// A launch as a program asks for it. Parameters are words of 8 bytes.
+struct ProgramLaunch {
+  int64_t grid[3];
+  int64_t threads, sharedBytes;
+  const int64_t *parameters;
+  int64_t count;
 };
 
 /// An image in a device.
 class LoadedImage {
 public:
-  LoadedImage(const sparsedrop_program_image &image, std::string chip)
-      : image(image), chip(std::move(chip)),
-        kernels(static_cast<size_t>(image.kernelCount)),
+  explicit LoadedImage(const sparsedrop_program_image &image)
+      : image(image), kernels(static_cast<size_t>(image.kernelCount)),
         constants(static_cast<size_t>(image.constantCount)) {}
 
+  // These return a status.
   int32_t load(Device &device, const sparsedrop_device_info &info);
-  /// A status.
-  int32_t launch(int64_t number, Stream &stream, sparsedrop_launch &launch);
+  int32_t launch(int64_t number, Stream &stream, const ProgramLaunch &launch);
   int32_t findConstant(int64_t number, uint64_t &address);
 
 private:
@@ -72,9 +48,10 @@ private:
   };
 
   LoadedKernel *findKernel(int64_t number);
+  int32_t launch(LoadedKernel &kernel, Stream &stream,
+                 const ProgramLaunch &launch);
 
   sparsedrop_program_image image;
-  std::string chip;
   sparsedrop_device_info info = {};
   std::unique_ptr<Binary> binary;
   std::mutex mutex; ///< of the rest
@@ -86,11 +63,14 @@ private:
 class Programs {
 public:
   explicit Programs(Device &device) : pool(device), device(device) {}
+  ~Programs() { pool.clear(); }
 
   /// Of a device; made the first time.
   static Programs &get(Device &device);
-  /// To be called before a device goes.
+  /// To be called before a device goes: its images and its memory go.
   static void release(Device &device);
+  /// To be called before a stream goes.
+  static void retire(Device &device, Stream &stream);
 
   /// Null after fail().
   LoadedImage *find(const sparsedrop_program_image *image,
