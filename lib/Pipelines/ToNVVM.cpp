@@ -36,6 +36,7 @@ static void addKernels(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
   pm.addPass(createPlaceBuffers());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createPackFactors());
   pm.addPass(createPadAllocations());
   ChooseKernelsOptions choice;
   choice.chip = options.chip;

@@ -370,6 +370,54 @@ def SerializeKernels : Pass<"sparsedrop-serialize-kernels", "::mlir::ModuleOp"> 
                            "::mlir::NVVM::NVVMDialect"];
 }
 
+def PackFactors : Pass<"sparsedrop-pack-factors", "::mlir::ModuleOp"> {
+  let summary = "Factors whose elements are no neighbours are packed";
+  let description = [{
+    Where the innermost dimension of a weight is compacted, kept elements are some
+    apart in memory, and each block of a product would read what is between, too.
+    Such a factor is copied without gaps if blocks read it several times; products
+    that read the same one share the copy, as long as nothing writes to the weight.
+    Remarks give the number of reads.
+
+    Before:
+
+    ```mlir
+    #a = affine_map<(m, n, k) -> (m, k)>
+    #b = affine_map<(m, n, k) -> (k, n)>
+    #c = affine_map<(m, n, k) -> (m, n)>
+    func.func @f(%x: memref<1024x64xf32>, %w: memref<64x32xf32, strided<[64, 2]>>, %y: memref<1024x32xf32>) {
+      sparsedrop.contract {indexing_maps = [#a, #b, #c]}
+          ins(%x, %w : memref<1024x64xf32>, memref<64x32xf32, strided<[64, 2]>>) outs(%y : memref<1024x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #a = affine_map<(m, n, k) -> (m, k)>
+    #b = affine_map<(m, n, k) -> (k, n)>
+    #c = affine_map<(m, n, k) -> (m, n)>
+    func.func @f(%x: memref<1024x64xf32>, %w: memref<64x32xf32, strided<[64, 2]>>, %y: memref<1024x32xf32>) {
+      %0 = memref.alloc() : memref<64x32xf32>
+      linalg.copy ins(%w : memref<64x32xf32, strided<[64, 2]>>) outs(%0 : memref<64x32xf32>)
+      sparsedrop.contract {indexing_maps = [#a, #b, #c]}
+          ins(%x, %0 : memref<1024x64xf32>, memref<64x32xf32>) outs(%y : memref<1024x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      memref.dealloc %0 : memref<64x32xf32>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 def PadAllocations : Pass<"sparsedrop-pad-allocations", "::mlir::ModuleOp"> {
   let summary = "Rows of temporaries begin at multiples of 16 bytes";
   let description = [{
