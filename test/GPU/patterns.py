@@ -1,0 +1,87 @@
+# RUN: %python %s sparsedrop-run %t
+
+"""Two layers with dropout between, forward and all gradients, on the device against
+masks on the CPU: every type of product kernel, periods 1 to 8, granularity 1 and 8,
+odd sizes. All values are small integers: sums are exact in every order and each
+result is rounded once, so both have to be equal bit by bit."""
+
+import concurrent.futures
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+run, folder = sys.argv[1:3]
+os.makedirs(folder, exist_ok=True)
+os.environ["SPARSEDROP_NUM_THREADS"] = "1"
+
+
+def program(type_, m, k, h, n, period, granularity):
+    """relu(x w1), dropped, times w2. Of 8 periods only one has a probability."""
+    periods = ", ".join("1.0" if i == period else "0.0" for i in range(1, period + 1))
+    rate = 1 - 1 / period
+    dropout = f'#sparsedrop.dropout<row, operand = 0, rate = {rate}, site = "h", granularity = {granularity}, max_period = {period}, scale = pattern, distribution = [{periods}]>'
+    attribute = f"{{sparsedrop.dropout = {dropout}}}" if period > 1 else ""
+    return f"""
+#id = affine_map<(i, j) -> (i, j)>
+func.func @f(%x: tensor<{m}x{k}x{type_}>, %w1: tensor<{k}x{h}x{type_}>, %w2: tensor<{h}x{n}x{type_}>,
+             %seed: i64 {{sparsedrop.seed}}, %step: i64 {{sparsedrop.step}}) -> tensor<{m}x{n}x{type_}> attributes {{sparsedrop.differentiate = {{wrt = [0, 1, 2]}}}} {{
+  %zero = arith.constant 0.0 : {type_}
+  %e1 = tensor.empty() : tensor<{m}x{h}x{type_}>
+  %z1 = linalg.fill ins(%zero : {type_}) outs(%e1 : tensor<{m}x{h}x{type_}>) -> tensor<{m}x{h}x{type_}>
+  %a = linalg.matmul ins(%x, %w1 : tensor<{m}x{k}x{type_}>, tensor<{k}x{h}x{type_}>) outs(%z1 : tensor<{m}x{h}x{type_}>) -> tensor<{m}x{h}x{type_}>
+  %b = linalg.generic {{indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}}
+      ins(%a : tensor<{m}x{h}x{type_}>) outs(%e1 : tensor<{m}x{h}x{type_}>) {{
+  ^bb0(%s: {type_}, %o: {type_}):
+    %r = arith.maximumf %s, %zero : {type_}
+    linalg.yield %r : {type_}
+  }} -> tensor<{m}x{h}x{type_}>
+  %e2 = tensor.empty() : tensor<{m}x{n}x{type_}>
+  %z2 = linalg.fill ins(%zero : {type_}) outs(%e2 : tensor<{m}x{n}x{type_}>) -> tensor<{m}x{n}x{type_}>
+  %y = linalg.matmul {attribute}
+      ins(%b, %w2 : tensor<{m}x{h}x{type_}>, tensor<{h}x{n}x{type_}>) outs(%z2 : tensor<{m}x{n}x{type_}>) -> tensor<{m}x{n}x{type_}>
+  return %y : tensor<{m}x{n}x{type_}>
+}}
+"""
+
+
+def check(case):
+    number, ((type_, options), (m, k, h, n), period, granularity) = case
+    stem = os.path.join(folder, f"c{number}")
+    with open(stem + ".mlir", "w") as file:
+        file.write(program(type_, m, k, h, n, period, granularity))
+    rng = np.random.default_rng(number)
+    command = [run, stem + ".mlir", "--entry=f_grad", "--target=nvptx", "--device=interp", "--check", "--tolerance=0", "--steps=3", f"--seed={number}", *options]
+    for i, shape in enumerate(((m, k), (k, h), (h, n), (m, n))):
+        np.save(f"{stem}.in{i}.npy", rng.integers(-1, 2, shape).astype(np.float64 if type_ == "f64" else np.float32))
+        command.append(f"--input={stem}.in{i}.npy")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return f"{stem}.mlir: still running after two minutes"
+    if done.returncode != 0:
+        return f"{stem}.mlir: {done.stdout}{done.stderr}"
+    for path in os.listdir(folder):
+        if path.startswith(f"c{number}."):
+            os.unlink(os.path.join(folder, path))
+    return None
+
+
+TYPES = [("bf16", ()), ("f16", ()), ("f32", ("--tf32",)), ("f32", ()), ("f64", ())]
+SIZES = [(33, 40, 72, 24), (7, 13, 61, 5)]
+cases = [
+    (type_, size, period, granularity)
+    for (type_, size) in itertools.product(TYPES, SIZES)
+    for period in range(1, 9)
+    for granularity in (1, 8)
+    # The period is at most the number of blocks; each type has every period and
+    # both granularities with one of the sizes.
+    if period <= -(-size[2] // granularity) and (size == SIZES[0] or (period + granularity) % 3 == 0)
+]
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+    failures = [f for f in pool.map(check, enumerate(cases)) if f]
+print("\n".join(failures[:5]))
+print(f"{len(cases) - len(failures)} of {len(cases)} cases are equal")
+sys.exit(1 if failures else 0)
