@@ -28,7 +28,8 @@ extern "C" {
 /// Raised by one whenever a function or a struct below changes its meaning.
 #define SPARSEDROP_PROGRAM_VERSION 1
 
-/// The kernels of a program. Must stay where it is as long as the process runs.
+/// The kernels of a program, which devices know by its address: it must stay
+/// where it is, with all that it points to, as long as the process runs.
 typedef struct {
   size_t size;      ///< sizeof(sparsedrop_program_image)
   const char *chip; ///< what the code is for: "sm_90a"

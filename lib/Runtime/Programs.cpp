@@ -229,10 +229,13 @@ static std::string checkImage(const sparsedrop_program_image *image) {
 LoadedImage *Programs::find(const sparsedrop_program_image *image,
                             const sparsedrop_device_info &info) {
   std::lock_guard<std::mutex> lock(mutex);
-  auto known = images.find(image);
-  if (known != images.end())
-    return known->second.get();
   std::string error = checkImage(image);
+  auto known = images.find(image);
+  if (error.empty() && known != images.end()) {
+    if (known->second->isOf(*image))
+      return known->second.get();
+    error = "a program's image has changed since it was loaded";
+  }
   if (!error.empty()) {
     fail(error);
     return nullptr;

@@ -14,6 +14,7 @@
 #include "sparsedrop-c/Program.h"
 
 #include <atomic>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <string>
@@ -35,6 +36,10 @@ public:
       : image(image), kernels(static_cast<size_t>(image.kernelCount)),
         constants(static_cast<size_t>(image.constantCount)) {}
 
+  /// Whether it was loaded from this; code and names are not compared.
+  bool isOf(const sparsedrop_program_image &other) const {
+    return std::memcmp(&image, &other, sizeof(image)) == 0;
+  }
   // These return a status.
   int32_t load(Device &device, const sparsedrop_device_info &info);
   int32_t launch(int64_t number, Stream &stream, const ProgramLaunch &launch);

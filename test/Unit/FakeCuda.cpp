@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <sstream>
 #include <string>
 
@@ -23,6 +24,13 @@ struct State {
   int result = 0;
   void *current = nullptr;
   int depth = 0; ///< of contexts that were pushed
+  /// Bytes of the memory of the device (type 2) and of the host (type 1).
+  struct Memory {
+    size_t bytes;
+    unsigned type;
+  };
+  std::map<uint64_t, Memory> memory;
+  size_t used = 0, most = SIZE_MAX; ///< bytes of the device
 };
 } // namespace
 
@@ -66,6 +74,12 @@ void fakeCudaFail(const char *name, int result) {
 
 /// Contexts that were pushed and not popped.
 int fakeCudaGetDepth() { return getState().depth; }
+
+/// The memory of the device from now on, in bytes.
+void fakeCudaSetMemory(size_t bytes) { getState().most = bytes; }
+
+/// Bytes that were allocated on the device and not freed.
+size_t fakeCudaGetUsed() { return getState().used; }
 
 //===----------------------------------------------------------------------===//
 // Devices and contexts
@@ -165,24 +179,55 @@ int cuCtxSynchronize() { return enter("cuCtxSynchronize"); }
 //===----------------------------------------------------------------------===//
 
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+  State &state = getState();
   int result = enter("cuMemAlloc", bytes);
-  *address = result ? 0 : reinterpret_cast<uint64_t>(std::malloc(bytes));
+  if (!result && bytes > state.most - state.used)
+    result = 2;
+  *address = result ? 0
+                    : reinterpret_cast<uint64_t>(
+                          std::aligned_alloc(256, (bytes + 255) / 256 * 256));
+  if (*address) {
+    state.memory[*address] = {bytes, 2};
+    state.used += bytes;
+  }
   return result;
 }
 
 int cuMemFree_v2(uint64_t address) {
+  State &state = getState();
+  auto found = state.memory.find(address);
+  if (found == state.memory.end())
+    return enter("cuMemFree"), 1;
+  state.used -= found->second.bytes;
+  state.memory.erase(found);
   std::free(reinterpret_cast<void *>(address));
   return enter("cuMemFree");
 }
 
 int cuMemAllocHost_v2(void **memory, size_t bytes) {
   *memory = std::malloc(bytes);
+  getState().memory[reinterpret_cast<uint64_t>(*memory)] = {bytes, 1};
   return enter("cuMemAllocHost", bytes);
 }
 
 int cuMemFreeHost(void *memory) {
+  getState().memory.erase(reinterpret_cast<uint64_t>(memory));
   std::free(memory);
   return enter("cuMemFreeHost");
+}
+
+/// The type of memory, and the device that it belongs to: number 1, as in
+/// CudaTest.
+int cuPointerGetAttribute(unsigned *value, int attribute, uint64_t address) {
+  State &state = getState();
+  auto next = state.memory.upper_bound(address);
+  if (next == state.memory.begin())
+    return 1;
+  auto &[start, memory] = *--next;
+  if (address - start >= memory.bytes)
+    return 1;
+  *value = attribute == 2 ? memory.type : 1;
+  return 0;
 }
 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes,
@@ -269,7 +314,11 @@ int cuModuleLoadDataEx(uintptr_t *module, const char *image, unsigned count,
                        int *options, void **values) {
   *module = 900;
   std::string text = image;
-  int result = enter("cuModuleLoadDataEx", text.substr(0, 8), count);
+  bool isCode = text.substr(1, 3) == "ELF";
+  int result =
+      enter("cuModuleLoadDataEx", isCode ? "ELF" : text.substr(0, 8), count);
+  if (isCode && getState().failing == "ELF")
+    result = getState().result;
   for (unsigned i = 0; result && i < count; ++i)
     if (options[i] == 5)
       std::strcpy(static_cast<char *>(values[i]),
@@ -280,9 +329,10 @@ int cuModuleLoadDataEx(uintptr_t *module, const char *image, unsigned count,
 int cuModuleUnload(uintptr_t) { return enter("cuModuleUnload"); }
 
 int cuModuleGetFunction(uintptr_t *function, uintptr_t, const char *name) {
-  *function = 700;
+  bool isWords = std::string(name) == "words";
+  *function = isWords ? 701 : 700;
   int result = enter("cuModuleGetFunction", name);
-  return result ? result : std::string(name) == "scale" ? 0 : 500;
+  return result ? result : isWords || std::string(name) == "scale" ? 0 : 500;
 }
 
 int cuModuleGetGlobal_v2(uint64_t *address, size_t *bytes, uintptr_t,
@@ -302,8 +352,14 @@ int cuFuncSetAttribute(uintptr_t, int attribute, int value) {
   return enter("cuFuncSetAttribute", attribute, value);
 }
 
-/// Three parameters: a pointer and two words.
-int cuFuncGetParamInfo(uintptr_t, size_t index, size_t *offset, size_t *bytes) {
+/// Three parameters, a pointer and two words; two pointers of `words`.
+int cuFuncGetParamInfo(uintptr_t function, size_t index, size_t *offset,
+                       size_t *bytes) {
+  if (function == 701) {
+    *offset = 8 * index;
+    *bytes = 8;
+    return index < 2 ? 0 : 1;
+  }
   static constexpr size_t kOffsets[] = {0, 8, 12}, kBytes[] = {8, 4, 4};
   if (index >= 3)
     return 1;
