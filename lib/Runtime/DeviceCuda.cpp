@@ -114,8 +114,6 @@ static bool hasAttribute(const cuda::Driver &driver, uint64_t address,
 /// The first and the last byte stand for all: the driver does not tell where
 /// memory of a framework's allocator ends.
 bool CudaDevice::contains(uint64_t address, uint64_t bytes) {
-  if (bytes - 1 > UINT64_MAX - address)
-    return false;
   ContextScope scope(*this);
   if (!scope || !driver.getPointerAttribute)
     return bool(scope);
@@ -142,13 +140,14 @@ int32_t CudaDevice::upload(Stream &stream, uint64_t to, const void *from,
 
 /// The driver has copied what is not page-locked when it returns.
 int32_t CudaDevice::uploadNow(Stream &stream, uint64_t to, const void *from,
-                              uint64_t bytes) {
+                              uint64_t bytes, bool &hasWaited) {
+  hasWaited = false;
   ContextScope scope(*this);
   if (!scope || upload(stream, to, from, bytes) != 0)
     return 1;
-  bool isLocked = hasAttribute(driver, reinterpret_cast<uintptr_t>(from),
-                               cuda::kMemoryType, cuda::kHostMemory);
-  return isLocked ? stream.synchronize() : 0;
+  hasWaited = hasAttribute(driver, reinterpret_cast<uintptr_t>(from),
+                           cuda::kMemoryType, cuda::kHostMemory);
+  return hasWaited ? stream.synchronize() : 0;
 }
 
 int32_t CudaDevice::download(Stream &stream, void *to, uint64_t from,

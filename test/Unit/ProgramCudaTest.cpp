@@ -273,10 +273,13 @@ TEST_F(ProgramCudaTest, OutOfMemory) {
 
 /// What failed on the device is not lost when memory is given back.
 TEST_F(ProgramCudaTest, FailureWhileTrimming) {
+  setMemory(4096);
   EXPECT_OK(sparsedrop_program_enter(device, nullptr, &image));
-  setMemory(0);
+  sparsedrop_program_free(sparsedrop_program_alloc(64, 256));
   fail("cuCtxSynchronize", 700);
-  EXPECT_EQ(sparsedrop_program_alloc(64, 8), nullptr);
+  // There would be room for it, but what was computed is wrong.
+  EXPECT_EQ(sparsedrop_program_alloc(64, 4096), nullptr);
+  EXPECT_EQ(getUsed(), 0u);
   EXPECT_NE(sparsedrop_program_leave(), 0);
   EXPECT_ERROR("cuCtxSynchronize: unknown error (700)");
   EXPECT_NE(sparsedrop_program_trim(device), 0);
@@ -331,6 +334,7 @@ TEST_F(ProgramCudaTest, WaitsForPinnedSources) {
   sparsedrop_program_free(p);
   EXPECT_OK(sparsedrop_program_leave());
   EXPECT_EQ(getStatistics().uploads, 2u);
+  EXPECT_EQ(getStatistics().synchronizations, 1u);
   EXPECT_OK(sparsedrop_host_free(device, pinned));
 }
 
