@@ -85,7 +85,8 @@ SPARSEDROP_API int32_t sparsedrop_program_trim(sparsedrop_device *device);
 /// Copies inside the device, in the order of the stream.
 SPARSEDROP_API void sparsedrop_program_copy(void *to, const void *from,
                                             int64_t bytes);
-/// Copies from the host; `from` may change when the call returns.
+/// Copies from the host; `from` may change when the call returns, which waits
+/// for the stream if `from` is page-locked.
 SPARSEDROP_API void sparsedrop_program_upload(void *to, const void *from,
                                               int64_t bytes);
 /// Copies to the host. Waits for the stream.

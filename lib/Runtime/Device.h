@@ -84,9 +84,10 @@ public:
                            uint64_t bytes) = 0;
   virtual int32_t copy(Stream &stream, uint64_t to, uint64_t from,
                        uint64_t bytes) = 0;
-  /// An upload whose source may change when the call returns.
+  /// An upload whose source may change when the call returns; `hasWaited` says
+  /// whether that took waiting for the stream.
   virtual int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
-                            uint64_t bytes) = 0;
+                            uint64_t bytes, bool &hasWaited) = 0;
   /// Whether a range, of at least one byte, lies in the device's memory.
   virtual bool contains(uint64_t address, uint64_t bytes) = 0;
   virtual int32_t fill(Stream &stream, uint64_t to, uint32_t value,

@@ -68,7 +68,7 @@ public:
   int32_t upload(Stream &stream, uint64_t to, const void *from,
                  uint64_t bytes) override;
   int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
-                    uint64_t bytes) override;
+                    uint64_t bytes, bool &hasWaited) override;
   int32_t download(Stream &stream, void *to, uint64_t from,
                    uint64_t bytes) override;
   int32_t copy(Stream &stream, uint64_t to, uint64_t from,

@@ -160,7 +160,8 @@ int32_t InterpDevice::upload(Stream &stream, uint64_t to, const void *from,
 }
 
 int32_t InterpDevice::uploadNow(Stream &stream, uint64_t to, const void *from,
-                                uint64_t bytes) {
+                                uint64_t bytes, bool &hasWaited) {
+  hasWaited = false;
   auto *first = static_cast<const char *>(from);
   auto copy = std::make_shared<const std::vector<char>>(first, first + bytes);
   return enqueue(stream, [=] {

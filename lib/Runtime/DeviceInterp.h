@@ -41,7 +41,7 @@ public:
   int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                int32_t elementBytes, uint64_t count) override;
   int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
-                    uint64_t bytes) override;
+                    uint64_t bytes, bool &hasWaited) override;
   bool contains(uint64_t address, uint64_t bytes) override;
   Stream &getDefaultStream() override { return *defaultStream; }
   std::unique_ptr<Stream> createStream() override;

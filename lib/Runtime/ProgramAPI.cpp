@@ -160,10 +160,12 @@ void sparsedrop_program_upload(void *to, const void *from, int64_t bytes) {
   Section *section = getSection();
   if (!section || bytes <= 0)
     return;
-  if (check(section,
-            section->device->uploadNow(*section->stream, toAddress(to), from,
-                                       static_cast<uint64_t>(bytes))))
+  bool hasWaited = false;
+  if (check(section, section->device->uploadNow(
+                         *section->stream, toAddress(to), from,
+                         static_cast<uint64_t>(bytes), hasWaited)))
     ++section->programs->uploads;
+  section->programs->synchronizations += hasWaited;
 }
 
 void *sparsedrop_program_constant(int64_t index) {

@@ -117,27 +117,13 @@ int cuDeviceGetName(char *name, int, int) {
 }
 
 int cuDeviceGetAttribute(int *value, int attribute, int) {
-  switch (attribute) {
-  case 1:
-    *value = 1024;
-    return 0;
-  case 16:
-    *value = 132;
-    return 0;
-  case 75:
-    *value = 9;
-    return 0;
-  case 76:
-    *value = 0;
-    return 0;
-  case 97:
-    *value = 232448;
-    return 0;
-  case 120:
-    *value = 1;
-    return 0;
-  }
-  return 1;
+  static const std::map<int, int> values = {{1, 1024}, {16, 132},    {75, 9},
+                                            {76, 0},   {97, 232448}, {120, 1}};
+  auto found = values.find(attribute);
+  if (found == values.end())
+    return 1;
+  *value = found->second;
+  return 0;
 }
 
 int cuDeviceTotalMem_v2(size_t *bytes, int) {
