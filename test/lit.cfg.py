@@ -68,6 +68,7 @@ llvm_config.use_default_substitutions()
 llvm_config.add_tool_substitutions(
     [
         opt,
+        ToolSubst("sparsedrop-compile"),
         ToolSubst("sparsedrop-run"),
         ToolSubst("sparsedrop-search"),
         ToolSubst("sparsedrop-ptx"),

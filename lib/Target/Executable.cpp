@@ -165,13 +165,11 @@ static LogicalResult checkCalls(ModuleOp module) {
   return failure(result.wasInterrupted());
 }
 
-/// To machine code.
-bool Executable::lower() {
+OwningOpRef<ModuleOp> Executable::lower(ArrayRef<StringRef> entries) const {
   OwningOpRef<ModuleOp> lowered = cast<ModuleOp>(upstream.get()->clone());
-  // What the entry does not call needs no compiling, and may call what is not
-  // here.
+  // What no entry calls needs no compiling, and may call what is not here.
   for (func::FuncOp function : getFunctions(*lowered))
-    if (function.getName() != name)
+    if (!entries.empty() && !llvm::is_contained(entries, function.getName()))
       function.setPrivate();
   PassManager cleanup(lowered->getContext()), pm(lowered->getContext());
   cleanup.addPass(createSymbolDCEPass());
@@ -180,15 +178,28 @@ bool Executable::lower() {
     options.chip = chip;
     options.tf32 = tf32;
     buildToNVVMPipeline(pm, options);
-    EmbedKernelsOptions embed;
-    embed.chip = chip;
-    pm.addPass(createEmbedKernels(embed));
   } else {
     buildToCPUPipeline(pm);
   }
   if (failed(cleanup.run(*lowered)) || failed(checkCalls(*lowered)) ||
       failed(pm.run(*lowered)))
+    return {};
+  return lowered;
+}
+
+/// To machine code.
+bool Executable::compileForProcess() {
+  OwningOpRef<ModuleOp> lowered = lower({StringRef(name)});
+  if (!lowered)
     return false;
+  if (isForDevice()) {
+    PassManager pm(lowered->getContext());
+    EmbedKernelsOptions options;
+    options.chip = chip;
+    pm.addPass(createEmbedKernels(options));
+    if (failed(pm.run(*lowered)))
+      return false;
+  }
   jit = JIT::create(*lowered);
   if (jit)
     entry = jit->lookup(lowered->getLoc(), name);
@@ -197,6 +208,13 @@ bool Executable::lower() {
 
 std::unique_ptr<Executable>
 Executable::compile(ModuleOp module, const ExecutableOptions &options) {
+  std::unique_ptr<Executable> executable = prepare(module, options);
+  return executable && executable->compileForProcess() ? std::move(executable)
+                                                       : nullptr;
+}
+
+std::unique_ptr<Executable>
+Executable::prepare(ModuleOp module, const ExecutableOptions &options) {
   std::unique_ptr<Executable> executable(new Executable());
   executable->upstream = cast<ModuleOp>(module->clone());
   executable->mode = options.mode;
@@ -215,7 +233,7 @@ Executable::compile(ModuleOp module, const ExecutableOptions &options) {
   buildSparseDropPipeline(pm, pipeline);
   // The signature may have gained seed and step.
   if (failed(pm.run(*executable->upstream)) ||
-      !executable->findEntry(options.entry) || !executable->lower())
+      !executable->findEntry(options.entry))
     return nullptr;
   return executable;
 }

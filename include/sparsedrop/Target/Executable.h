@@ -87,6 +87,16 @@ public:
   static std::unique_ptr<Executable> compile(ModuleOp module,
                                              const ExecutableOptions &options);
 
+  /// The same up to machine code: what can be asked for its signature and be
+  /// lowered, but not be called.
+  static std::unique_ptr<Executable> prepare(ModuleOp module,
+                                             const ExecutableOptions &options);
+
+  /// The LLVM dialect for the host, with entry points of `entries` (all public
+  /// functions when empty) and, for a GPU, a `gpu.binary` that
+  /// `sparsedrop-embed-kernels` embeds. Null after an error.
+  OwningOpRef<ModuleOp> lower(ArrayRef<StringRef> entries) const;
+
   /// Calls the function on `inputs`: one for each argument that is neither seed
   /// nor step, of its type and of a shape that fits, which the caller has
   /// checked. Fills `results` with memory that the caller frees, or with the
@@ -120,7 +130,7 @@ private:
   bool findEntry(StringRef wanted);
   bool addSlots(Operation *function, ArrayRef<Type> types,
                 SmallVectorImpl<Slot> &slots, StringRef what);
-  bool lower();
+  bool compileForProcess();
   bool readResults(ArrayRef<uint64_t> storage, ArrayRef<Array> inputs,
                    SmallVectorImpl<Array> &outputs) const;
 
