@@ -90,4 +90,5 @@ config.substitutions.append(("%mlir_lib_dir", os.path.join(os.path.dirname(confi
 config.substitutions.append(("%runtime", runtime))
 config.substitutions.append(("%examples", os.path.join(config.sparsedrop_source_dir, "docs", "examples")))
 config.substitutions.append(("%run_on_interp", os.path.join(config.test_source_root, "GPU", "Inputs", "run-on-interp")))
+config.substitutions.append(("%build", binary_dir))
 config.substitutions.append(("%root", config.sparsedrop_source_dir))

@@ -1,0 +1,129 @@
+"""Writes and compiles the programs of the GPU suite.
+
+    python3 programs.py BUILD FOLDER [--quick]
+
+compiles into FOLDER with the sparsedrop-compile of a build, and describes each
+program in FOLDER/programs.json. --quick leaves out what only a GPU can run."""
+
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+from sparsedrop.models import DTYPES, Dropout, Mlp
+
+HEAD = """
+func.func @f(%x: tensor<{m}x{k}x{t}>{dx}, %w: tensor<{k}x{n}x{t}>{dw}, %y: tensor<{m}x{n}x{t}>{dy}, %kept: index, %period: index, %bias: index) -> tensor<{r}x{t}> {{
+  %zero = arith.constant 0.0 : {t}
+  %xs = tensor.extract_slice %x[0, 0] [{m}, %kept] [1, 1] : tensor<{m}x{k}x{t}> to tensor<{m}x?x{t}>
+  %ws = tensor.extract_slice %w[%bias, 0] [%kept, {n}] [%period, 1] : tensor<{k}x{n}x{t}> to tensor<?x{n}x{t}>"""
+DONATED = " {sparsedrop.donate = 0 : i64}"
+PRODUCTS = {
+    # y = x w[b::p, :]: kept rows of the weight, going forward
+    "forward": """
+  %i = linalg.fill ins(%zero : {t}) outs(%y : tensor<{m}x{n}x{t}>) -> tensor<{m}x{n}x{t}>
+  %r = linalg.matmul ins(%xs, %ws : tensor<{m}x?x{t}>, tensor<?x{n}x{t}>) outs(%i : tensor<{m}x{n}x{t}>) -> tensor<{m}x{n}x{t}>
+  return %r : tensor<{m}x{n}x{t}>
+}}
+""",
+    # x = y w[b::p, :]^T: the gradient of what is kept
+    "dgrad": """
+  %i = linalg.fill ins(%zero : {t}) outs(%xs : tensor<{m}x?x{t}>) -> tensor<{m}x?x{t}>
+  %r = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%y, %ws : tensor<{m}x{n}x{t}>, tensor<?x{n}x{t}>) outs(%i : tensor<{m}x?x{t}>) -> tensor<{m}x?x{t}>
+  %u = tensor.insert_slice %r into %x[0, 0] [{m}, %kept] [1, 1] : tensor<{m}x?x{t}> into tensor<{m}x{k}x{t}>
+  return %u : tensor<{m}x{k}x{t}>
+}}
+""",
+    # w[b::p, :] = x^T y: the gradient of the kept rows, in place
+    "wgrad": """
+  %i = linalg.fill ins(%zero : {t}) outs(%ws : tensor<?x{n}x{t}>) -> tensor<?x{n}x{t}>
+  %r = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (k, m)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%xs, %y : tensor<{m}x?x{t}>, tensor<{m}x{n}x{t}>) outs(%i : tensor<?x{n}x{t}>) -> tensor<?x{n}x{t}>
+  %u = tensor.insert_slice %r into %w[%bias, 0] [%kept, {n}] [%period, 1] : tensor<?x{n}x{t}> into tensor<{k}x{n}x{t}>
+  return %u : tensor<{k}x{n}x{t}>
+}}
+""",
+}
+"""The three products of a layer, by their maps. x is compact already: the first
+columns of rows that are as long as the weight is wide, as in a padded temporary."""
+
+ELEMENTWISE = """
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (j)>
+func.func @f(%x: tensor<{m}x{n}x{t}>, %b: tensor<{n}x{t}>, %y: tensor<{m}x{n}x{t}> {{sparsedrop.donate = 0 : i64}}) -> tensor<{m}x{n}x{t}> {{
+  %zero = arith.constant 0.0 : {t}
+  %r = linalg.generic {{indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}}
+      ins(%x, %b : tensor<{m}x{n}x{t}>, tensor<{n}x{t}>) outs(%y : tensor<{m}x{n}x{t}>) {{
+  ^bb0(%a: {t}, %c: {t}, %o: {t}):
+    %s = arith.addf %a, %c : {t}
+    %f = arith.maximumf %s, %zero : {t}
+    linalg.yield %f : {t}
+  }} -> tensor<{m}x{n}x{t}>
+  return %r : tensor<{m}x{n}x{t}>
+}}
+"""
+
+
+def products(m, n, k, type_, role):
+    for product, text in PRODUCTS.items():
+        place = {"forward": "y", "dgrad": "x", "wgrad": "w"}[product]
+        shape = {"y": f"{m}x{n}", "x": f"{m}x{k}", "w": f"{k}x{n}"}[place]
+        marks = {f"d{name}": DONATED if name == place else "" for name in "xwy"}
+        text = HEAD.format(m=m, n=n, k=k, t=type_, r=shape, **marks) + text.format(m=m, n=n, k=k, t=type_)
+        yield f"{product}_{type_}_{m}x{n}x{k}", text, "f", dict(
+            kind="product", product=product, role=role, type=type_, m=m, n=n, k=k)
+
+
+def elementwise(m, n, type_, role):
+    yield f"bias_relu_{type_}_{m}x{n}", ELEMENTWISE.format(m=m, n=n, t=type_), "f", dict(
+        kind="elementwise", role=role, type=type_, m=m, n=n)
+
+
+def step(widths, batch, rate, granularity, type_, role):
+    model = Mlp(widths, batch, Dropout(rate, granularity) if rate else None, loss="mse", dtype=type_)
+    name = f"step_{type_}_{'x'.join(map(str, widths))}_{batch}_{rate}_{granularity}".replace(".", "")
+    yield name, model.mlir(), "step", dict(
+        kind="step", role=role, type=type_, widths=widths, batch=batch, rate=rate, granularity=granularity,
+        shapes=[list(s) for _, s in model.parameters()])
+
+
+def all_programs(quick):
+    for type_ in ("bf16", "f16", "f32", "f64"):
+        yield from products(37, 40, 72, type_, "check")
+        yield from products(130, 264, 136, type_, "check")
+        yield from elementwise(33, 72, type_, "check")
+    yield from step([96, 160, 128, 10], 32, 0.5, 1, "f32", "check")
+    if quick:
+        return
+    for type_, sizes in (("bf16", (4096, 8192)), ("f32", (4096,))):
+        for size in sizes:
+            yield from products(size, size, size, type_, "bench")
+    for type_ in ("bf16", "f32"):
+        yield from elementwise(8192, 8192, type_, "bench")
+    type_ = "bf16" if "bf16" in DTYPES else "f32"
+    for granularity in (1, 16):
+        yield from step([8192, 8192, 8192, 8192], 8192, 0.5, granularity, type_, "bench")
+
+
+def main():
+    build, folder = sys.argv[1:3]
+    os.makedirs(folder, exist_ok=True)
+    described = {}
+    for name, text, entry, about in all_programs("--quick" in sys.argv):
+        source = os.path.join(folder, name + ".mlir")
+        with open(source, "w") as file:
+            file.write(text)
+        # mma.sync kernels and everything else here run on sm_80 and later.
+        command = [os.path.join(build, "bin", "sparsedrop-compile"), source, f"--entry={entry}", "--chip=sm_80",
+                   "-o", os.path.join(folder, name + ".so")]
+        subprocess.run(command, check=True)
+        described[name] = {**about, "entry": entry}
+    with open(os.path.join(folder, "programs.json"), "w") as file:
+        json.dump(described, file, indent=1)
+    print(f"{len(described)} programs in {folder}")
+
+
+if __name__ == "__main__":
+    main()
