@@ -369,6 +369,24 @@ TEST_F(ProgramTest, Nested) {
   EXPECT_ERROR("the program has no constant 1");
 }
 
+/// A device takes its images and its memory with it, used or not: one that is
+/// opened at the same address has neither.
+TEST_F(ProgramTest, EndOfDevice) {
+  for (int i = 0; i < 4; ++i) {
+    int64_t words[32] = {i};
+    ASSERT_EQ(enter(), 0) << sparsedrop_last_error();
+    void *p = sparsedrop_program_alloc(64, 256);
+    sparsedrop_program_free(sparsedrop_program_alloc(64, 256));
+    sparsedrop_program_upload(p, words, 256);
+    add(p, p, 5, 1);
+    EXPECT_EQ(sparsedrop_program_read(p, 8), i + 5);
+    EXPECT_OK(sparsedrop_program_leave());
+    EXPECT_EQ(getStatistics().allocations, 2u);
+    sparsedrop_device_close(device);
+    device = sparsedrop_device_open("interp", 0);
+  }
+}
+
 /// Without a section there is nobody to tell.
 TEST_F(ProgramTest, OutsideDeathTest) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
