@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -38,6 +39,49 @@ static bool isApproximated(StringRef name) {
          name == math::ExpOp::getOperationName() ||
          name == math::TanhOp::getOperationName();
 }
+
+namespace {
+/// sinh and cosh of f64 by exponentials: libclc's read behind the end of a
+/// table for infinities and NaN. With u = e^|x| - 1, sinh |x| = (u + u / (u +
+/// 1)) / 2 and cosh x = (e^|x| + e^-|x|) / 2; where e^|x| would overflow too
+/// early, both are e^(|x|/2) / 2 * e^(|x|/2).
+template <typename OpTy>
+struct ExpandHyperbolic : public OpRewritePattern<OpTy> {
+  using OpRewritePattern<OpTy>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpTy op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.getType().isF64())
+      return rewriter.notifyMatchFailure(op, "libclc's is good for f32");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto constant = [&](double value) -> Value {
+      return arith::ConstantOp::create(b, b.getF64FloatAttr(value));
+    };
+    Value x = op.getOperand(), size = math::AbsFOp::create(b, x), result;
+    Value half = constant(0.5);
+    if constexpr (std::is_same_v<OpTy, math::SinhOp>) {
+      Value u = math::ExpM1Op::create(b, size);
+      Value next = arith::AddFOp::create(b, u, constant(1));
+      result = arith::AddFOp::create(b, u, arith::DivFOp::create(b, u, next));
+    } else {
+      Value up = math::ExpOp::create(b, size);
+      result = arith::AddFOp::create(b, up,
+                                     arith::DivFOp::create(b, constant(1), up));
+    }
+    result = arith::MulFOp::create(b, half, result);
+    Value root = math::ExpOp::create(b, arith::MulFOp::create(b, half, size));
+    Value large =
+        arith::MulFOp::create(b, arith::MulFOp::create(b, half, root), root);
+    Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, size,
+                                          constant(709));
+    result = arith::SelectOp::create(b, isLarge, large, result);
+    if constexpr (std::is_same_v<OpTy, math::SinhOp>)
+      result = math::CopySignOp::create(b, result, x);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+} // namespace
 
 /// The name of a function in OpenCL C, where it differs from the op's.
 static StringRef getLibraryName(Operation *op) {
@@ -102,6 +146,8 @@ LogicalResult mlir::sparsedrop::expandDeviceMath(gpu::GPUModuleOp kernels) {
                                   {"clampf", "fpowi", "ipowi", "rsqrt"});
   populateMathF32ExpansionPatterns(patterns, isApproximated);
   populateMathPolynomialApproximationPatterns(patterns, isApproximated);
+  patterns.add<ExpandHyperbolic<math::SinhOp>, ExpandHyperbolic<math::CoshOp>>(
+      context);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))) ||
       failed(lowerIntrinsics(kernels)))
     return failure();

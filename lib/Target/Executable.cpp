@@ -64,6 +64,11 @@ std::string mlir::sparsedrop::describe(Type elementType,
   return text;
 }
 
+Executable::~Executable() {
+  if (isForDevice())
+    (void)jit.release();
+}
+
 //===----------------------------------------------------------------------===//
 // Compilation
 //===----------------------------------------------------------------------===//

@@ -6,6 +6,7 @@ counts what is launched."""
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -15,7 +16,8 @@ run, root, folder = sys.argv[1:4]
 sys.path.insert(0, os.path.join(root, "python"))
 from sparsedrop.models import Dropout, Mlp
 
-os.makedirs(folder, exist_ok=True)
+shutil.rmtree(folder, ignore_errors=True)
+os.makedirs(folder)
 WIDTHS, BATCH = [96, 160, 128, 10], 32
 ROUNDOFF = 2.0**-24
 

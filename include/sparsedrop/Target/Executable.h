@@ -74,6 +74,10 @@ public:
     void *allocation = nullptr;
     bool onDevice = false; ///< tensors of programs compiled for a GPU
   };
+  /// Code for a device stays in the process: devices know kernels by the
+  /// address of what holds them.
+  ~Executable();
+
   /// What a call took.
   struct Costs {
     double seconds = 0;
