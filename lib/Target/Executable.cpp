@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstring>
+#include <mutex>
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -64,9 +65,17 @@ std::string mlir::sparsedrop::describe(Type elementType,
   return text;
 }
 
+/// Keeps code as long as the process.
+static void keep(std::unique_ptr<JIT> jit) {
+  static std::mutex mutex;
+  static auto *all = new std::vector<std::unique_ptr<JIT>>();
+  std::lock_guard<std::mutex> lock(mutex);
+  all->push_back(std::move(jit));
+}
+
 Executable::~Executable() {
-  if (isForDevice())
-    (void)jit.release();
+  if (isForDevice() && jit)
+    keep(std::move(jit));
 }
 
 //===----------------------------------------------------------------------===//
