@@ -29,6 +29,8 @@ using arith::SubFOp;
 /// What layers read.
 static void buildConstants(ModelBuilder &b, Activation activation) {
   b.createConstant("zero", 0);
+  if (b.isNarrow())
+    b.createConstant("zero_16", 0, b.getElementType());
   if (activation == Activation::Sigmoid || activation == Activation::GELU)
     b.createConstant("one", 1);
   if (activation == Activation::GELU) {
@@ -66,8 +68,10 @@ static Value buildProduct(ModelBuilder &b, const MLPOptions &options,
                           size_t layer, const Twine &name, Value x) {
   std::string number = std::to_string(layer);
   Value empty =
-      b.createEmpty("empty" + number, {options.batch, options.widths[layer]});
-  Value zeros = b.createFill("zeros" + number, b["zero"], empty);
+      b.createEmpty("empty" + number, {options.batch, options.widths[layer]},
+                    b.getElementType());
+  Value zeros = b.createFill("zeros" + number,
+                             b[b.isNarrow() ? "zero_16" : "zero"], empty);
   auto product = linalg::MatmulOp::create(
       b.getBuilder(), b.getLoc(name), zeros.getType(),
       ValueRange{x, b["w" + number]}, ValueRange{zeros});
@@ -119,7 +123,7 @@ Value mlir::sparsedrop::buildForward(ModelBuilder &b,
 static Value buildMean(ModelBuilder &b, ArrayRef<ModelBuilder::Operand> inputs,
                        double size, ModelBuilder::Body term) {
   b.createConstant("size", size);
-  Value empty = b.createEmpty("scalar", {});
+  Value empty = b.createEmpty("scalar", {}, b.getWideType());
   Value zero = b.createFill("zero_scalar", b["zero"], empty);
   return b.createGeneric("loss", inputs, {"sum", zero, {}}, [&](ValueRange in) {
     Value u = b.createInBody<DivFOp>("u", term(in.drop_back()), b["size"]);
@@ -127,10 +131,22 @@ static Value buildMean(ModelBuilder &b, ArrayRef<ModelBuilder::Operand> inputs,
   });
 }
 
+/// What a loss reads: "y" in the type of the loss.
+static Value buildLogits(ModelBuilder &b, const MLPOptions &options) {
+  if (!b.isNarrow())
+    return b["y"];
+  Value empty = b.createEmpty(
+      "logits_empty", {options.batch, options.widths.back()}, b.getWideType());
+  return b.createGeneric("logits", {{"a", b["y"], {0, 1}}},
+                         {"out", empty, {0, 1}},
+                         [&](ValueRange in) { return in[0]; });
+}
+
 /// The mean of (y - target)^2.
 static Value buildMeanSquaredError(ModelBuilder &b, const MLPOptions &options) {
   double size = double(options.batch) * double(options.widths.back());
-  return buildMean(b, {{"a", b["y"], {0, 1}}, {"b", b["target"], {0, 1}}}, size,
+  Value logits = buildLogits(b, options);
+  return buildMean(b, {{"a", logits, {0, 1}}, {"b", b["target"], {0, 1}}}, size,
                    [&](ValueRange in) {
                      Value d = b.createInBody<SubFOp>("d", in[0], in[1]);
                      return b.createInBody<MulFOp>("t", d, d);
@@ -138,23 +154,22 @@ static Value buildMeanSquaredError(ModelBuilder &b, const MLPOptions &options) {
 }
 
 /// The largest logit of each row.
-static Value buildLargest(ModelBuilder &b) {
+static Value buildLargest(ModelBuilder &b, ModelBuilder::Operand logits) {
   Value lowest = b.createFill("lowest", b["minus_infinity"], b["rows"]);
-  return b.createGeneric("largest", {{"a", b["y"], {0, 1}}}, {"m", lowest, {0}},
-                         [&](ValueRange in) {
-                           return b.createInBody<arith::MaximumFOp>("r", in[0],
-                                                                    in[1]);
-                         });
+  return b.createGeneric(
+      "largest", logits, {"m", lowest, {0}}, [&](ValueRange in) {
+        return b.createInBody<arith::MaximumFOp>("r", in[0], in[1]);
+      });
 }
 
 /// The mean over the batch of log(sum(exp(y - largest))) - sum(target * (y -
 /// largest)).
 static Value buildCrossEntropy(ModelBuilder &b, const MLPOptions &options) {
+  ModelBuilder::Operand y = {"a", buildLogits(b, options), {0, 1}};
   b.createConstant("minus_infinity", -std::numeric_limits<double>::infinity());
-  b.createEmpty("rows", {options.batch});
-  ModelBuilder::Operand y = {"a", b["y"], {0, 1}};
+  b.createEmpty("rows", {options.batch}, b.getWideType());
   ModelBuilder::Operand target = {"b", b["target"], {0, 1}};
-  ModelBuilder::Operand largest = {"m", buildLargest(b), {0}};
+  ModelBuilder::Operand largest = {"m", buildLargest(b, y), {0}};
   Value zero = b.createFill("zero_rows", b["zero"], b["rows"]);
   ModelBuilder::Operand sum = {"sum", zero, {0}};
   Value total = b.createGeneric("total", {y, largest}, sum, [&](ValueRange in) {

@@ -25,8 +25,8 @@ namespace {
 struct Signature {
   explicit Signature(const MLPOptions &options)
       : x{"x", {options.batch, options.widths.front()}},
-        target{"target", {options.batch, options.widths.back()}},
-        loss{"loss", {}}, rate{"learning_rate", {}},
+        target{"target", {options.batch, options.widths.back()}, true},
+        loss{"loss", {}, true}, rate{"learning_rate", {}, true},
         parameters(options.getParameters()), state(options.getState()) {}
 
   NamedShape x, target, loss, rate;

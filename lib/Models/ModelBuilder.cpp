@@ -19,13 +19,10 @@ Location ModelBuilder::getLoc(const Twine &name) const {
   return NameLoc::get(StringAttr::get(loc.getContext(), name), loc);
 }
 
-RankedTensorType ModelBuilder::getTensorType(ArrayRef<int64_t> shape) const {
-  return RankedTensorType::get(shape, elementType);
-}
-
 SmallVector<Type> ModelBuilder::getTypes(ArrayRef<NamedShape> shapes) const {
   return llvm::map_to_vector(shapes, [&](const NamedShape &named) -> Type {
-    return getTensorType(named.shape);
+    return RankedTensorType::get(named.shape,
+                                 named.isWide ? wideType : elementType);
   });
 }
 
@@ -69,18 +66,46 @@ Value ModelBuilder::set(const Twine &name, Value value) {
 // Ops
 //===----------------------------------------------------------------------===//
 
-Value ModelBuilder::createConstant(const Twine &name, double value) {
-  return create<arith::ConstantOp>(name,
-                                   builder.getFloatAttr(elementType, value));
+Value ModelBuilder::createConstant(const Twine &name, double value, Type type) {
+  return create<arith::ConstantOp>(name, builder.getFloatAttr(type, value));
 }
 
-Value ModelBuilder::createEmpty(const Twine &name, ArrayRef<int64_t> shape) {
-  return create<tensor::EmptyOp>(name, shape, elementType);
+Value ModelBuilder::createEmpty(const Twine &name, ArrayRef<int64_t> shape,
+                                Type type) {
+  return create<tensor::EmptyOp>(name, shape, type);
 }
 
 Value ModelBuilder::createFill(const Twine &name, Value value, Value init) {
   auto fill = linalg::FillOp::create(builder, getLoc(name), value, init);
   return set(name, fill.getResult(0));
+}
+
+/// Of the narrow form of a value.
+static constexpr StringLiteral kNarrowSuffix = "_16";
+
+Value ModelBuilder::createBody(ArrayRef<Operand> operands, ValueRange arguments,
+                               Type type, Body body) {
+  SmallVector<Value> values;
+  for (auto [operand, argument] : llvm::zip_equal(operands, arguments)) {
+    if (argument.getType() == wideType) {
+      argument.setLoc(getLoc(operand.name));
+      values.push_back(argument);
+      continue;
+    }
+    argument.setLoc(getLoc(operand.name + kNarrowSuffix));
+    values.push_back(
+        createInBody<arith::ExtFOp>(operand.name, wideType, argument));
+  }
+  Value result = body(values);
+  for (Value value : values)
+    if (auto extension = value.getDefiningOp<arith::ExtFOp>();
+        extension && extension->use_empty() && value != result)
+      extension.erase();
+  if (type == wideType)
+    return result;
+  StringAttr name = cast<NameLoc>(result.getLoc()).getName();
+  return createInBody<arith::TruncFOp>(name.getValue() + kNarrowSuffix, type,
+                                       result);
 }
 
 Value ModelBuilder::createGeneric(const Twine &name, ArrayRef<Operand> inputs,
@@ -104,11 +129,11 @@ Value ModelBuilder::createGeneric(const Twine &name, ArrayRef<Operand> inputs,
   auto generic = linalg::GenericOp::create(
       builder, getLoc(name), out.value.getType(), reads, out.value, maps,
       iterators, [&](OpBuilder &nested, Location, ValueRange arguments) {
-        for (auto [operand, argument] : llvm::zip_equal(operands, arguments))
-          argument.setLoc(getLoc(operand.name));
         OpBuilder::InsertionGuard guard(builder);
         builder.setInsertionPointToEnd(nested.getInsertionBlock());
-        linalg::YieldOp::create(builder, loc, body(arguments));
+        Type type = getElementTypeOrSelf(out.value.getType());
+        linalg::YieldOp::create(builder, loc,
+                                createBody(operands, arguments, type, body));
       });
   return set(name, generic.getResult(0));
 }

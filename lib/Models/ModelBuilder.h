@@ -45,18 +45,24 @@ public:
   /// Makes the result of a structured op from its block's arguments.
   using Body = function_ref<Value(ValueRange)>;
 
-  /// Builds at the end of `module`, with `elementType` in all tensors.
+  /// Builds at the end of `module`, with `elementType` in tensors and in
+  /// bodies; where it has 16 bits, bodies and what is wide are of f32.
   ModelBuilder(ModuleOp module, Type elementType)
       : builder(OpBuilder::atBlockEnd(module.getBody())), loc(module.getLoc()),
-        elementType(elementType) {}
+        elementType(elementType), wideType(elementType) {
+    if (elementType.getIntOrFloatBitWidth() < 32)
+      wideType = builder.getF32Type();
+  }
 
   /// A location with a name.
   Location getLoc(const Twine &name) const;
-  RankedTensorType getTensorType(ArrayRef<int64_t> shape) const;
   /// Tensor types of all shapes.
   SmallVector<Type> getTypes(ArrayRef<NamedShape> shapes) const;
   OpBuilder &getBuilder() { return builder; }
   Type getElementType() const { return elementType; }
+  /// What bodies compute in.
+  Type getWideType() const { return wideType; }
+  bool isNarrow() const { return elementType != wideType; }
 
   /// Starts a function and forgets all values but its arguments.
   func::FuncOp startFunction(StringRef name, ArrayRef<NamedShape> arguments,
@@ -80,19 +86,30 @@ public:
     return OpT::create(builder, getLoc(name), std::forward<Args>(args)...);
   }
 
-  Value createConstant(const Twine &name, double value);
-  Value createEmpty(const Twine &name, ArrayRef<int64_t> shape);
+  Value createConstant(const Twine &name, double value, Type type);
+  /// A constant for bodies.
+  Value createConstant(const Twine &name, double value) {
+    return createConstant(name, value, wideType);
+  }
+  Value createEmpty(const Twine &name, ArrayRef<int64_t> shape, Type type);
   Value createFill(const Twine &name, Value value, Value init);
   /// A structured op with one result, of the type of `out`. Loops that `out` is
   /// indexed by are parallel, the others reductions; operand maps are
-  /// projected permutations.
+  /// projected permutations. The body works on wide values: what is read is
+  /// extended before it, its result is rounded after it.
   Value createGeneric(const Twine &name, ArrayRef<Operand> inputs,
                       const Operand &out, Body body);
 
 private:
+  /// The result of `body` for the arguments of the block that the builder is
+  /// in, rounded to `type`.
+  Value createBody(ArrayRef<Operand> operands, ValueRange arguments, Type type,
+                   Body body);
+
   OpBuilder builder;
   Location loc;
   Type elementType;
+  Type wideType;
   llvm::StringMap<Value> values;
 };
 

@@ -88,7 +88,8 @@ SmallVector<NamedShape> MLPOptions::getState() const {
   SmallVector<NamedShape> state;
   auto add = [&](StringRef kind) {
     for (NamedShape &parameter : getParameters())
-      state.push_back({(kind + parameter.name).str(), parameter.shape});
+      state.push_back(
+          {(kind + parameter.name).str(), parameter.shape, /*isWide=*/true});
   };
   if (optimizer != Optimizer::SGD)
     add("m_");
@@ -113,9 +114,10 @@ static LogicalResult verifyShapes(Location loc, const MLPOptions &options) {
     return emitError(loc) << "expected a batch in [1, " << kLargestExtent
                           << "), but got " << options.batch;
   Type type = options.elementType;
-  if (type && !type.isF32() && !type.isF64())
-    return emitError(loc) << "expected an element type of f32 or f64, but got "
-                          << type;
+  if (type && !type.isF32() && !type.isF64() && !type.isBF16() && !type.isF16())
+    return emitError(loc)
+           << "expected an element type of f32, f64, bf16 or f16, but got "
+           << type;
   return success();
 }
 

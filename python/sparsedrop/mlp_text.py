@@ -3,60 +3,12 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Sequence
+
+from sparsedrop.module_text import MAPS, ModuleWriter, Named, Operand, Shape, wrap
 
 if TYPE_CHECKING:
     from sparsedrop.models import Mlp
-
-Named = Tuple[str, Tuple[int, ...]]
-"""A name and a shape."""
-
-Shape = Tuple[Union[int, str], ...]
-"""Extents; "?" for those that a pattern decides."""
-
-LINE = 110
-"""Columns of the text; longer lines are wrapped."""
-
-
-def number(value: float) -> str:
-    """``value`` as MLIR reads it: with a point, and all its digits."""
-    text = repr(float(value))
-    mantissa, separator, exponent = text.partition("e")
-    return text if "." in mantissa else f"{mantissa}.0{separator}{exponent}"
-
-
-def wrap(line: str, indent: int, hanging: str) -> list[str]:
-    """Lines of at most ``LINE`` columns, if there are spaces to break at."""
-    return textwrap.wrap(
-        line,
-        LINE,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * indent + hanging,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-MAPS = {
-    "matrix": "(i, j) -> (i, j)",
-    "columns": "(i, j) -> (j)",
-    "rows": "(i, j) -> (i)",
-    "all": "(i, j) -> ()",
-    "vector": "(i) -> (i)",
-    "sum": "(i) -> ()",
-}
-"""Indexing maps, by the name of their alias. A structured op's iterators follow
-from the map of its result: loops that it leaves out are reductions."""
-
-ITERATORS = {
-    "matrix": ("parallel", "parallel"),
-    "rows": ("parallel", "reduction"),
-    "all": ("reduction", "reduction"),
-    "vector": ("parallel",),
-    "sum": ("reduction",),
-}
 
 ACTIVATION_BODIES = {
     "relu": ["%f = arith.maximumf %s, %zero"],
@@ -78,76 +30,21 @@ ACTIVATION_BODIES = {
 """What a hidden layer does to %s: the last value is the result."""
 
 
-@dataclass(frozen=True)
-class Operand:
-    """Of a structured op: name in the body, value, shape, indexing map."""
-
-    name: str
-    value: str
-    shape: tuple[int, ...]
-    map: str
-
-
-class MlpWriter:
-    """Writes a module line by line."""
+class MlpWriter(ModuleWriter):
+    """Writes the functions of a model."""
 
     def __init__(self, model: Mlp):
-        self.model, self.t = model, model.dtype
-        self.lines: list[str] = []
+        super().__init__(model.dtype)
+        self.model = model
         self.x = ("x", (model.batch, model.widths[0]))
         self.target = ("target", (model.batch, model.widths[-1]))
-
-    # Text
-    def emit(self, line: str, indent: int = 2, hanging: str = "    ") -> None:
-        """Adds a line of a function, wrapped if it is long."""
-        self.lines += wrap(line, indent, hanging)
-
-    def comment(self, text: str) -> None:
-        """Starts a paragraph of a function."""
-        if self.lines:
-            self.lines.append("")
-        self.emit(f"// {text}", hanging="// ")
-
-    def tensor(self, shape: Shape) -> str:
-        return "tensor<" + "".join(f"{n}x" for n in shape) + f"{self.t}>"
-
-    def types(self, named: Sequence[Named]) -> str:
-        return ", ".join(self.tensor(shape) for _, shape in named)
-
-    # Ops
-    def constant(self, name: str, value: float) -> None:
-        self.emit(f"%{name} = arith.constant {number(value)} : {self.t}")
-
-    def empty(self, name: str, shape: Sequence[int]) -> None:
-        self.emit(f"%{name} = tensor.empty() : {self.tensor(shape)}")
-
-    def fill(self, name: str, value: str, empty: str, shape: Sequence[int]) -> None:
-        t = self.tensor(shape)
-        self.emit(f"%{name} = linalg.fill ins(%{value} : {self.t}) outs(%{empty} : {t}) -> {t}")
-
-    def generic(self, name: str, inputs: Sequence[Operand], out: Operand, body: Sequence[str]) -> None:
-        """A structured op; lines of the body lack their type, the last value is
-        the result."""
-        operands = [*inputs, out]
-        maps = ", ".join(f"#{o.map}" for o in operands)
-        iterators = ", ".join(f'"{kind}"' for kind in ITERATORS[out.map])
-        values = ", ".join(f"%{o.value}" for o in inputs)
-        types = ", ".join(self.tensor(o.shape) for o in inputs)
-        result = self.tensor(out.shape)
-        self.emit(f"%{name} = linalg.generic")
-        self.emit(f"{{indexing_maps = [{maps}], iterator_types = [{iterators}]}}", 6)
-        self.emit(f"ins({values} : {types})", 6)
-        self.emit(f"outs(%{out.value} : {result}) {{", 6)
-        self.emit("^bb0(" + ", ".join(f"%{o.name}: {self.t}" for o in operands) + "):", 4)
-        for line in body:
-            self.emit(f"{line} : {self.t}", 6)
-        self.emit(f"linalg.yield {body[-1].split(' ')[0]} : {self.t}", 6)
-        self.emit(f"}} -> {result}")
 
     # Layers
     def constants(self) -> None:
         """What the layers read."""
         self.constant("zero", 0)
+        if self.is_narrow:
+            self.constant("zero_16", 0, self.t)
         if self.model.activation in ("sigmoid", "gelu"):
             self.constant("one", 1)
         if self.model.activation == "gelu":
@@ -161,7 +58,7 @@ class MlpWriter:
         out = self.tensor((model.batch, m))
         dropout = model.dropout[i - 2] if i > 1 else None
         self.empty(f"empty{i}", (model.batch, m))
-        self.fill(f"zeros{i}", "zero", f"empty{i}", (model.batch, m))
+        self.fill(f"zeros{i}", "zero_16" if self.is_narrow else "zero", f"empty{i}", (model.batch, m))
         self.emit(f"%{name} = linalg.matmul")
         if dropout:
             self.emit(dropout.annotation(f"hidden{i - 1}"), 6)
@@ -178,13 +75,14 @@ class MlpWriter:
             self.product(i, name, x)
             return name
         self.product(i, f"p{i}", x)
-        inputs, body = [Operand("s", f"p{i}", shape, "matrix")], []
+        inputs, body = [Operand("s", f"p{i}", shape, "matrix", self.t)], []
         if model.bias:
-            inputs = [Operand("p", f"p{i}", shape, "matrix"), Operand("b", f"b{i}", shape[1:], "columns")]
+            product = Operand("p", f"p{i}", shape, "matrix", self.t)
+            inputs = [product, Operand("b", f"b{i}", shape[1:], "columns", self.t)]
             body = ["%s = arith.addf %p, %b"]
         if not last:
             body = body + ACTIVATION_BODIES[model.activation]
-        self.generic(name, inputs, Operand("out", f"empty{i}", shape, "matrix"), body)
+        self.generic(name, inputs, Operand("out", f"empty{i}", shape, "matrix", self.t), body)
         return name
 
     def forward(self) -> None:
@@ -195,35 +93,46 @@ class MlpWriter:
             value = self.layer(i, value)
 
     # Losses
+    def loss_inputs(self) -> tuple[Operand, Operand]:
+        """Logits and target as a loss reads them: %logits is the f32 of a 16-bit %y."""
+        shape, value = self.target[1], "y"
+        if self.is_narrow:
+            self.comment(f"The loss is in {self.wide}.")
+            self.empty("logits_empty", shape, self.wide)
+            value = "logits"
+            out = Operand("out", "logits_empty", shape, "matrix", self.wide)
+            self.generic(value, [Operand("a", "y", shape, "matrix", self.t)], out, [])
+        return (
+            Operand("a", value, shape, "matrix", self.wide),
+            Operand("b", "target", shape, "matrix", self.wide),
+        )
+
     def mean(self, inputs: Sequence[Operand], size: int, body: Sequence[str]) -> None:
         """%loss: the sum of the terms %t of the body, each divided by ``size``."""
         self.constant("size", size)
-        self.empty("scalar", ())
-        self.fill("zero_scalar", "zero", "scalar", ())
-        out = Operand("sum", "zero_scalar", (), "all" if inputs[0].map == "matrix" else "sum")
+        self.empty("scalar", (), self.wide)
+        self.fill("zero_scalar", "zero", "scalar", (), self.wide)
+        out = Operand("sum", "zero_scalar", (), "all" if inputs[0].map == "matrix" else "sum", self.wide)
         self.generic("loss", inputs, out, [*body, "%u = arith.divf %t, %size", "%r = arith.addf %u, %sum"])
 
     def mean_squared_error(self) -> None:
-        shape = self.target[1]
+        rows, columns = self.target[1]
+        inputs = self.loss_inputs()
         self.comment("The mean of (y - target)^2.")
-        self.mean(
-            [Operand("a", "y", shape, "matrix"), Operand("b", "target", shape, "matrix")],
-            shape[0] * shape[1],
-            ["%d = arith.subf %a, %b", "%t = arith.mulf %d, %d"],
-        )
+        self.mean(inputs, rows * columns, ["%d = arith.subf %a, %b", "%t = arith.mulf %d, %d"])
 
     def cross_entropy(self) -> None:
-        shape, rows = self.target[1], self.target[1][:1]
-        y, target = Operand("a", "y", shape, "matrix"), Operand("b", "target", shape, "matrix")
-        largest = Operand("m", "largest", rows, "rows")
+        t, rows = self.wide, self.target[1][:1]
+        y, target = self.loss_inputs()
+        largest = Operand("m", "largest", rows, "rows", t)
         self.comment("The mean over the batch of log(sum(exp(y - largest))) - sum(target * (y - largest)).")
-        infinity = {"f32": "0xFF800000", "f64": "0xFFF0000000000000"}[self.t]
-        self.emit(f"%minus_infinity = arith.constant {infinity} : {self.t}")
-        self.empty("rows", rows)
-        self.fill("lowest", "minus_infinity", "rows", rows)
-        self.generic("largest", [y], Operand("m", "lowest", rows, "rows"), ["%r = arith.maximumf %a, %m"])
-        self.fill("zero_rows", "zero", "rows", rows)
-        out = Operand("sum", "zero_rows", rows, "rows")
+        infinity = {"f32": "0xFF800000", "f64": "0xFFF0000000000000"}[t]
+        self.emit(f"%minus_infinity = arith.constant {infinity} : {t}")
+        self.empty("rows", rows, t)
+        self.fill("lowest", "minus_infinity", "rows", rows, t)
+        self.generic("largest", [y], Operand("m", "lowest", rows, "rows", t), ["%r = arith.maximumf %a, %m"])
+        self.fill("zero_rows", "zero", "rows", rows, t)
+        out = Operand("sum", "zero_rows", rows, "rows", t)
         self.generic(
             "total", [y, largest], out, ["%d = arith.subf %a, %m", "%e = math.exp %d", "%r = arith.addf %e, %sum"]
         )
@@ -234,7 +143,7 @@ class MlpWriter:
             ["%d = arith.subf %a, %m", "%t = arith.mulf %d, %b", "%r = arith.addf %t, %sum"],
         )
         self.mean(
-            [Operand("a", "total", rows, "vector"), Operand("b", "label", rows, "vector")],
+            [Operand("a", "total", rows, "vector", t), Operand("b", "label", rows, "vector", t)],
             self.model.batch,
             ["%l = math.log %a", "%t = arith.subf %l, %b"],
         )
@@ -243,12 +152,12 @@ class MlpWriter:
     def update_constants(self) -> None:
         """What the updates read: %rate and the optimizer's parameters."""
         model = self.model
-        self.emit(f"%rate = tensor.extract %learning_rate[] : {self.tensor(())}")
+        self.emit(f"%rate = tensor.extract %learning_rate[] : {self.tensor((), self.wide)}")
         if model.decay:
             self.constant("one", 1)
             self.constant("decay", model.decay)
-            self.emit(f"%shrink = arith.mulf %rate, %decay : {self.t}")
-            self.emit(f"%keep = arith.subf %one, %shrink : {self.t}")
+            self.emit(f"%shrink = arith.mulf %rate, %decay : {self.wide}")
+            self.emit(f"%keep = arith.subf %one, %shrink : {self.wide}")
         if model.optimizer == "momentum":
             self.constant("momentum", model.momentum)
         if model.optimizer == "adam":
@@ -269,13 +178,13 @@ class MlpWriter:
     def moment(self, gradient: Operand, kept: Operand, body: Sequence[str]) -> Operand:
         """What the optimizer keeps, updated in place."""
         self.generic(f"new_{kept.value}", [gradient], kept, body)
-        return Operand(kept.name, f"new_{kept.value}", kept.shape, kept.map)
+        return Operand(kept.name, f"new_{kept.value}", kept.shape, kept.map, kept.type)
 
     def update(self, name: str, shape: tuple[int, ...]) -> list[str]:
         """Names of the new parameter and of the new state."""
         same = "matrix" if len(shape) == 2 else "vector"
-        weight, gradient = Operand("w", name, shape, same), Operand("g", f"d{name}", shape, same)
-        m, v = (Operand(kind, f"{kind}_{name}", shape, same) for kind in "mv")
+        weight, gradient = Operand("w", name, shape, same, self.t), Operand("g", f"d{name}", shape, same, self.t)
+        m, v = (Operand(kind, f"{kind}_{name}", shape, same, self.wide) for kind in "mv")
         if self.model.optimizer == "sgd":
             return [self.descend(weight, [gradient], [], "g")]
         if self.model.optimizer == "momentum":
@@ -308,24 +217,25 @@ class MlpWriter:
         self.emit(f"%{name} = sparsedrop.{op} {text}, %p{layer} dim({dim})")
         self.emit(f": {types}", 6)
 
-    def compact(self, name: str, value: str, shape: Shape, dim: int, layer: int) -> Shape:
+    def compact(self, name: str, value: str, shape: Shape, t: str, dim: int, layer: int) -> Shape:
         """The kept units of a value; returns their shape."""
         kept = tuple("?" if i == dim else n for i, n in enumerate(shape))
         pattern = self.model.dropout[layer - 1].pattern()
-        self.sparse("compact", name, f"%{value}", layer, dim, f"{self.tensor(shape)}, {pattern} -> {self.tensor(kept)}")
+        types = f"{self.tensor(shape, t)}, {pattern} -> {self.tensor(kept, t)}"
+        self.sparse("compact", name, f"%{value}", layer, dim, types)
         return kept
 
-    def keep_dropped(self, new: str, old: str, shape: Shape, dropped: Sequence[tuple[int, int]]) -> str:
+    def keep_dropped(self, new: str, old: str, shape: Shape, t: str, dropped: Sequence[tuple[int, int]]) -> str:
         """%new where all of the layers keep a unit, %old elsewhere."""
         if not dropped:
             return new
         (dim, layer), *others = dropped
-        kept = self.compact(f"{new}_{layer}", new, shape, dim, layer)
+        kept = self.compact(f"{new}_{layer}", new, shape, t, dim, layer)
         value = f"{new}_{layer}"
         if others:
-            self.compact(f"{old}_{layer}", old, shape, dim, layer)
-            value = self.keep_dropped(value, f"{old}_{layer}", kept, others)
-        types = f"{self.tensor(kept)} into {self.tensor(shape)}, {self.model.dropout[layer - 1].pattern()}"
+            self.compact(f"{old}_{layer}", old, shape, t, dim, layer)
+            value = self.keep_dropped(value, f"{old}_{layer}", kept, t, others)
+        types = f"{self.tensor(kept, t)} into {self.tensor(shape, t)}, {self.model.dropout[layer - 1].pattern()}"
         self.sparse("insert", f"lazy_{old}", f"%{value} into %{old}", layer, dim, types)
         return f"lazy_{old}"
 
@@ -334,11 +244,15 @@ class MlpWriter:
         state = [other for other, _ in self.model.state() if other[2:] == name]
         dropped = self.model.dropout_of(name)
         return [
-            self.keep_dropped(new, old, shape, dropped)
+            self.keep_dropped(new, old, shape, self.model.type_of(old), dropped)
             for new, old in zip(self.update(name, shape), [name, *state])
         ]
 
     # Functions
+    def types(self, named: Sequence[Named]) -> str:
+        """Types of arguments and results of ``@step``."""
+        return ", ".join(self.tensor(shape, self.model.type_of(name)) for name, shape in named)
+
     def signature(self, named: Sequence[Named], donated: Sequence[Named] = (), draws: bool = False) -> str:
         """Arguments, each on a line; result i + 1 may overwrite donated[i]. With
         ``draws``, seed and step come last."""
@@ -346,7 +260,7 @@ class MlpWriter:
         for name, shape in named:
             result = [i for i, (other, _) in enumerate(donated, 1) if other == name]
             attribute = f" {{sparsedrop.donate = {result[0]}}}" if result else ""
-            lines.append(f"\n    %{name}: {self.tensor(shape)}{attribute}")
+            lines.append(f"\n    %{name}: {self.tensor(shape, self.model.type_of(name))}{attribute}")
         if draws:
             lines += [f"\n    %{name}: i64 {{sparsedrop.{name}}}" for name in ("seed", "step")]
         return "(" + ",".join(lines) + ")"
@@ -360,10 +274,11 @@ class MlpWriter:
         arguments = [self.x, self.target, *self.model.parameters()]
         self.forward()
         {"cross_entropy": self.cross_entropy, "mse": self.mean_squared_error}[self.model.loss]()
-        self.emit(f"return %loss : {self.tensor(())}")
+        loss = self.tensor((), self.wide)
+        self.emit(f"return %loss : {loss}")
         wrt = ", ".join(str(i) for i in range(2, len(arguments)))
         return self.function(
-            f"func.func @loss{self.signature(arguments)} -> {self.tensor(())}\n"
+            f"func.func @loss{self.signature(arguments)} -> {loss}\n"
             f"    attributes {{sparsedrop.differentiate = {{wrt = [{wrt}]}}}}"
         )
 

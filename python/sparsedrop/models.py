@@ -14,13 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence
 
-from sparsedrop.mlp_text import MlpWriter, Named, number
+from sparsedrop.mlp_text import MlpWriter
+from sparsedrop.module_text import WIDE, Named, number
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 LOSSES = ("cross_entropy", "mse")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCALES = ("target", "pattern")
-DTYPES = ("f32", "f64")
+DTYPES = tuple(WIDE)
 
 LONGEST_PERIOD = 1024
 """The longest ``max_period`` that the dialect takes."""
@@ -101,6 +102,11 @@ class Mlp:
     ``lazy`` leaves the parameters and the state of dropped units as they are:
     momentum does not carry them on, nothing decays. With momentum, decay or Adam
     this is a different optimizer, which touches the kept slice only.
+
+    With a ``dtype`` of 16 bits, "bf16" or "f16", so are the input, the parameters,
+    the activations and the gradients, each rounded once; what ``type_of`` says is
+    f32, and so is the arithmetic of biases, activations and updates. Nothing scales
+    the loss: gradients of f16 below 6e-8 are zero.
     """
 
     widths: Sequence[int]
@@ -152,6 +158,12 @@ class Mlp:
         """Names and shapes of what the optimizer keeps from step to step."""
         kinds = {"sgd": (), "momentum": ("m",), "adam": ("m", "v")}[self.optimizer]
         return [(f"{kind}_{name}", shape) for kind in kinds for name, shape in self.parameters()]
+
+    def type_of(self, name: str) -> str:
+        """The element type of an argument or result of ``@step``: where ``dtype``
+        has 16 bits, f32 for target, loss, state and learning rate."""
+        is_narrow = name == "x" or any(name == parameter for parameter, _ in self.parameters())
+        return self.dtype if is_narrow else WIDE[self.dtype]
 
     def dropout_of(self, name: str) -> list[tuple[int, int]]:
         """(dimension, hidden layer) for each dimension of a parameter along which

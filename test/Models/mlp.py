@@ -110,8 +110,8 @@ def check_all_refused():
     check_refused("expected scale to be one of target, pattern", "'energy'", "--rates=0.5", "--scale=energy",
                   dropout={**half, "scale": "energy"})
     # Python knows types by their names.
-    done = subprocess.run([build, "--widths=4,3", "--batch=2", "--dtype=bf16"], capture_output=True, text=True)
-    assert done.returncode == 1 and "error: expected an element type of f32 or f64, but got 'bf16'\n" in done.stderr
+    done = subprocess.run([build, "--widths=4,3", "--batch=2", "--dtype=tf32"], capture_output=True, text=True)
+    assert done.returncode == 1 and "error: expected an element type of f32, f64, bf16 or f16, but got 'tf32'\n" in done.stderr
 
 
 half = Dropout(0.5)
@@ -121,6 +121,14 @@ models = [
 ]
 models += [Mlp([7, 12, 3], 5, half, optimizer=o, decay=0.01, momentum=0.7, betas=(0.8, 0.99), epsilon=1e-5) for o in OPTIMIZERS]
 models += [Mlp([7, 12, 3], 5, half, activation=a, loss=l, optimizer="adam", dtype="f64") for a in ACTIVATIONS for l in LOSSES]
+models += [
+    Mlp([7, 12, 9, 3], 5, half, activation, loss, dtype=dtype, bias=bias)
+    for activation in ACTIVATIONS for loss in LOSSES for dtype in ("bf16", "f16") for bias in (True, False)
+]
+models += [
+    Mlp([7, 12, 9, 3], 5, half, optimizer=o, dtype=d, lazy=lazy, decay=0.01 * lazy)
+    for o in OPTIMIZERS for d in ("bf16", "f16") for lazy in (False, True)
+]
 models += [
     Mlp([7, 64, 48, 3], 5, Dropout(0.3, 16, 8, "pattern")),
     Mlp([7, 64, 48, 3], 5, Dropout(0.3, max_period=1)),

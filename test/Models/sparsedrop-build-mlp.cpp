@@ -35,7 +35,8 @@ static cl::opt<double> beta1("beta1", cl::init(0.9));
 static cl::opt<double> beta2("beta2", cl::init(0.999));
 static cl::opt<double> epsilon("epsilon", cl::init(1e-8));
 static cl::opt<bool> lazy("lazy");
-static cl::opt<std::string> dtype("dtype", cl::desc("f32, f64 or bf16"));
+static cl::opt<std::string> dtype("dtype",
+                                  cl::desc("f32, f64, bf16, f16 or tf32"));
 static cl::opt<bool> names("names", cl::desc("print names, not generic IR"));
 
 static std::optional<RowDropout> getDropout(StringRef rate) {
@@ -68,6 +69,10 @@ static MLPOptions getOptions(MLIRContext *context) {
     options.elementType = Float64Type::get(context);
   if (dtype == "bf16")
     options.elementType = BFloat16Type::get(context);
+  if (dtype == "f16")
+    options.elementType = Float16Type::get(context);
+  if (dtype == "tf32") // which no model takes
+    options.elementType = FloatTF32Type::get(context);
   return options;
 }
 

@@ -66,6 +66,8 @@ struct RowDropout {
 struct NamedShape {
   std::string name;
   SmallVector<int64_t> shape;
+  /// Whether it is of f32 where the model's element type has 16 bits.
+  bool isWide = false;
 };
 
 /// A multilayer perceptron and how it is trained.
@@ -96,7 +98,11 @@ struct MLPOptions {
   /// does not carry them on, nothing decays. With momentum, decay or Adam this
   /// is a different optimizer, which touches the kept slice only.
   bool lazy = false;
-  /// f32 or f64; f32 when null.
+  /// f32, f64, bf16 or f16; f32 when null. Where it has 16 bits, so have the
+  /// input, the parameters, the activations and the gradients, each rounded
+  /// once; target, loss, state and learning rate are f32, and so is the
+  /// arithmetic of biases, activations, updates and the loss. Nothing scales
+  /// the loss: what is small is lost in a gradient of f16.
   Type elementType;
 
   /// Parameters in order: of layer i the weight "wi" of shape (inputs, outputs)
