@@ -552,6 +552,24 @@ SmallVector<MappedValue> LinalgReverse::getSlots() {
   return values;
 }
 
+/// `value`, which a body has just computed, in the type `wide`: as it was
+/// before it was rounded. A product of narrow factors is exact in it, and a sum
+/// of such terms is the product that kernels know.
+static Value widen(RewriterBase &rewriter, Value value, Type wide) {
+  Location loc = value.getLoc();
+  if (auto rounded = value.getDefiningOp<arith::TruncFOp>();
+      rounded && rounded.getIn().getType() == wide)
+    return rounded.getIn();
+  auto product = value.getDefiningOp<arith::MulFOp>();
+  if (!product)
+    return arith::ExtFOp::create(rewriter, loc, wide, value);
+  Value lhs = widen(rewriter, product.getLhs(), wide);
+  Value rhs = widen(rewriter, product.getRhs(), wide);
+  if (product->use_empty())
+    rewriter.eraseOp(product);
+  return arith::MulFOp::create(rewriter, loc, lhs, rhs);
+}
+
 linalg::GenericOp LinalgReverse::build(OpOperand &target,
                                        const AdjointLoops &loops, Type element,
                                        Value existing) {
@@ -590,13 +608,8 @@ linalg::GenericOp LinalgReverse::build(OpOperand &target,
       value = arith::ConstantOp::create(
           rewriter, loc,
           rewriter.getZeroAttr(getElementTypeOrSelf(target.get().getType())));
-    if (value.getType() != element) {
-      auto rounded = value.getDefiningOp<arith::TruncFOp>();
-      if (rounded && rounded.getIn().getType() == element)
-        value = rounded.getIn();
-      else
-        value = arith::ExtFOp::create(rewriter, loc, element, value);
-    }
+    if (value.getType() != element)
+      value = widen(rewriter, value, element);
     if (accumulates)
       value = arith::AddFOp::create(rewriter, loc, sum, value);
     linalg::YieldOp::create(rewriter, loc, value);

@@ -48,20 +48,31 @@ bool mlir::sparsedrop::isEmptyTensor(Type type) {
   return tensor && llvm::is_contained(tensor.getShape(), 0);
 }
 
-/// Whether the body is `out + x * y` of its arguments, in any order.
+/// What `value` extends, or `value`.
+static Value skipExtension(Value value) {
+  auto extension = value.getDefiningOp<arith::ExtFOp>();
+  return extension ? extension.getIn() : value;
+}
+
+/// Whether the body is `out + x * y` of its arguments, in any order, the
+/// factors extended to the type of `out` where theirs is another.
 static bool isProductBody(Block &body) {
-  if (body.getNumArguments() != 3 || !llvm::hasNItems(body, 3))
+  if (body.getNumArguments() != 3)
     return false;
-  auto mul = dyn_cast<arith::MulFOp>(body.front());
-  auto add = dyn_cast<arith::AddFOp>(*std::next(body.begin()));
-  if (!mul || !add || body.getTerminator()->getOperand(0) != add.getResult())
+  auto add = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!add || add->getBlock() != &body)
     return false;
   Value x = body.getArgument(0), y = body.getArgument(1);
-  Value out = body.getArgument(2), product = mul;
-  return ((mul.getLhs() == x && mul.getRhs() == y) ||
-          (mul.getLhs() == y && mul.getRhs() == x)) &&
-         ((add.getLhs() == out && add.getRhs() == product) ||
-          (add.getLhs() == product && add.getRhs() == out));
+  Value out = body.getArgument(2);
+  Value term = add.getLhs() == out ? add.getRhs() : add.getLhs();
+  auto mul = term.getDefiningOp<arith::MulFOp>();
+  if (!mul || (add.getLhs() != out && add.getRhs() != out))
+    return false;
+  int64_t extensions =
+      (x.getType() != out.getType()) + (y.getType() != out.getType());
+  Value lhs = skipExtension(mul.getLhs()), rhs = skipExtension(mul.getRhs());
+  return llvm::hasNItems(body, 3 + extensions) &&
+         ((lhs == x && rhs == y) || (lhs == y && rhs == x));
 }
 
 /// Whether `map` names the `batch` first loops in order and then `first` and
