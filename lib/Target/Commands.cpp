@@ -28,6 +28,18 @@ std::string mlir::sparsedrop::findProgram(ArrayRef<StringRef> names,
   return "";
 }
 
+/// The first line that tells of an error, rather than of a warning or of where
+/// one is; else the first line.
+static StringRef findError(StringRef log) {
+  SmallVector<StringRef> lines;
+  log.split(lines, '\n');
+  for (StringRef line : lines)
+    for (StringRef word : {"error", "fatal", "undefined", "cannot"})
+      if (line.contains(word))
+        return line.trim();
+  return log.trim().split('\n').first;
+}
+
 Error mlir::sparsedrop::runProgram(StringRef program,
                                    ArrayRef<StringRef> arguments) {
   SmallString<64> log;
@@ -44,10 +56,12 @@ Error mlir::sparsedrop::runProgram(StringRef program,
                                    &message);
   if (status == 0)
     return Error::success();
-  StringRef said = message;
-  ErrorOr<std::unique_ptr<MemoryBuffer>> text = MemoryBuffer::getFile(log);
-  if (text && !(*text)->getBuffer().trim().empty())
-    said = (*text)->getBuffer().trim().split('\n').first;
+  if (status == -1)
+    return createStringError("cannot run '" + program + "': " + message);
+  std::string said = message;
+  if (ErrorOr<std::unique_ptr<MemoryBuffer>> text = MemoryBuffer::getFile(log))
+    if (StringRef line = findError((*text)->getBuffer()); !line.empty())
+      said = line.str();
   return createStringError(sys::path::filename(program) + ": " +
-                           (said.empty() ? StringRef("failed") : said));
+                           (said.empty() ? "failed" : said));
 }

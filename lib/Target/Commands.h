@@ -22,7 +22,8 @@ namespace mlir::sparsedrop {
 std::string findProgram(llvm::ArrayRef<llvm::StringRef> names,
                         llvm::ArrayRef<llvm::StringRef> folders);
 
-/// Runs a program to its end. The error is the first line that it says.
+/// Runs a program to its end. The error is the first line of what it says
+/// that tells of one.
 llvm::Error runProgram(llvm::StringRef program,
                        llvm::ArrayRef<llvm::StringRef> arguments);
 

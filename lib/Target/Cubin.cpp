@@ -23,12 +23,13 @@ using namespace llvm;
 std::string mlir::sparsedrop::findPtxas() {
   std::vector<std::string> folders;
   for (const char *name : {"CUDA_HOME", "CUDA_PATH", "CUDA_ROOT"})
-    if (const char *root = std::getenv(name)) {
-      SmallString<64> folder{StringRef(root)};
+    if (StringRef root = StringRef(std::getenv(name)); !root.empty()) {
+      SmallString<64> folder{root};
       sys::path::append(folder, "bin");
       folders.push_back(folder.str().str());
     }
-  folders.push_back("/usr/local/cuda/bin");
+  if (folders.empty())
+    folders.push_back("/usr/local/cuda/bin");
   SmallVector<StringRef> references(folders.begin(), folders.end());
   return findProgram({"ptxas"}, references);
 }

@@ -8,6 +8,7 @@
 
 #include "sparsedrop/Target/Header.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -46,6 +47,12 @@ public:
   void write();
 
 private:
+  /// The place among all arguments of one among those that are not seed or
+  /// step.
+  size_t getArgumentOf(size_t input) const {
+    ArrayRef<Slot> slots = program.getArguments();
+    return program.getInputs()[input] - slots.begin();
+  }
   void writeParameters();
   void writeDescriptor(size_t number, const Slot &slot);
   void writeCall();
@@ -137,9 +144,9 @@ void FunctionWriter::writeCall() {
       os << (slot.isTensor ? "array" : "arg") << i;
     separator = ", ";
   }
-  os << "};\n  int32_t status = sparsedrop_invoke_" << program.getEntryName()
-     << "(" << (program.isForDevice() ? "device, stream, " : "")
-     << "arguments);\n";
+  os << (*separator ? "" : "0") << "};\n  int32_t status = sparsedrop_invoke_"
+     << program.getEntryName() << "("
+     << (program.isForDevice() ? "device, stream, " : "") << "arguments);\n";
 }
 
 /// To the caller, or back to the pool when the call has failed.
@@ -179,8 +186,8 @@ void FunctionWriter::write() {
   os << "/// Returns 0, or 1 with a line in sparsedrop_last_error().";
   for (auto [i, slot] : llvm::enumerate(program.getResults()))
     if (slot.donor)
-      os << "\n/// Result " << i << " is written to its input " << *slot.donor
-         << ".";
+      os << "\n/// Result " << i << " is written to arg"
+         << getArgumentOf(*slot.donor) << ".";
   os << "\nstatic inline int32_t " << name << "(\n    ";
   writeParameters();
   os << ") {\n";
@@ -206,8 +213,34 @@ void FunctionWriter::write() {
   os << "  return 0;\n}\n";
 }
 
-std::string mlir::sparsedrop::makeHeader(ArrayRef<const Executable *> programs,
-                                         StringRef guard, StringRef source) {
+/// Words that no function of C or C++ can be called by.
+static constexpr StringRef kKeywords =
+    " alignas alignof and and_eq asm auto bitand bitor bool break case catch "
+    "char class compl concept const const_cast consteval constexpr constinit "
+    "continue decltype default delete do double dynamic_cast else enum "
+    "explicit export extern false float for friend goto if inline int long "
+    "main mutable namespace new noexcept not not_eq nullptr operator or or_eq "
+    "private protected public register reinterpret_cast requires restrict "
+    "return short signed sizeof static static_assert static_cast struct switch "
+    "template this thread_local throw true try typedef typeid typename typeof "
+    "union unsigned using virtual void volatile wchar_t while xor xor_eq ";
+
+static bool isCName(StringRef name) {
+  return !name.empty() && !llvm::isDigit(name.front()) &&
+         llvm::all_of(name,
+                      [](char c) { return llvm::isAlnum(c) || c == '_'; }) &&
+         !kKeywords.contains((" " + name + " ").str());
+}
+
+llvm::Expected<std::string>
+mlir::sparsedrop::makeHeader(ArrayRef<const Executable *> programs,
+                             StringRef guard, StringRef source) {
+  for (const Executable *program : programs)
+    if (!isCName(program->getEntryName()))
+      return llvm::createStringError(
+          "a header needs names that C and C++ can have, but a function is "
+          "called '" +
+          program->getEntryName() + "'");
   std::string text;
   llvm::raw_string_ostream os(text);
   bool onDevice = programs.front()->isForDevice();

@@ -24,13 +24,13 @@ with open(source, "w") as file:
     file.write(Mlp([96, 160, 128, 10], 32, [Dropout(0.5), Dropout(0.3)]).mlir())
 
 
-def compile_to(name, *options, **environment):
+def compile_to(name, *options, source=source, **environment):
     command = [compiler, source, "-o", os.path.join(folder, name), *options]
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
 
 
-def compiled(name, *options, **environment):
-    done = compile_to(name, *options, **environment)
+def compiled(name, *options, **arguments):
+    done = compile_to(name, *options, **arguments)
     assert done.returncode == 0, done.stderr
     with open(os.path.join(folder, name), "rb") as file:
         return file.read()
@@ -44,10 +44,12 @@ assert b"define i32 @sparsedrop_invoke_predict" in compiled("all.ll") and b"@spa
 assert compiled("step.o", "--entry=step,loss")[:4] == b"\x7fELF"
 compiled("cpu.so", "--target=cpu", "--entry=predict", f"--header={folder}/cpu.h")
 # Without ptxas the driver compiles the PTX.
-bare = {"PATH": "/usr/bin:/bin", "CUDA_HOME": "", "CUDA_PATH": "", "CUDA_ROOT": ""}
-if not os.path.exists("/usr/local/cuda/bin/ptxas") and not shutil.which("ptxas", path=bare["PATH"]):
-    done = compile_to("bare.so", "--entry=step", **bare)
-    assert done.returncode == 0 and "note: ptxas was not found: the driver will compile the PTX" in done.stderr, done.stderr
+bare = {"PATH": os.path.join(folder, "path"), "CUDA_HOME": os.path.join(folder, "absent")}
+os.mkdir(bare["PATH"])
+for tool in ("clang-22", "ld"):
+    os.symlink(shutil.which(tool), os.path.join(bare["PATH"], tool))
+done = compile_to("bare.so", "--entry=step", **bare)
+assert done.returncode == 0 and "note: ptxas was not found: the driver will compile the PTX" in done.stderr, done.stderr
 
 # Only the runtime library is needed.
 dynamic = subprocess.run(["readelf", "-d", os.path.join(folder, "step.so")], capture_output=True, text=True).stdout
@@ -135,11 +137,89 @@ if "ASAN_OPTIONS" not in os.environ:
     assert np.float32(float(done.stdout)) == expected[0], (done.stdout, expected[0])
 
 
-def refused(words, name, *options, **environment):
-    done = compile_to(name, *options, **environment)
+# Scalars, extents that are not known, 16-bit floats, functions of nothing.
+types = os.path.join(folder, "types.mlir")
+with open(types, "w") as file:
+    file.write("""
+func.func @nothing() { return }
+func.func @constant() -> f32 { %c = arith.constant 1.0 : f32 return %c : f32 }
+func.func @scalars(%a: i32, %b: i1, %c: index) -> (index, i1) {
+  %wide = arith.index_cast %a : i32 to index
+  %sum = arith.addi %wide, %c : index
+  %true = arith.constant true
+  %not = arith.xori %b, %true : i1
+  return %sum, %not : index, i1
+}
+func.func @twice(%x: tensor<?x2xbf16>) -> tensor<?x2xbf16> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?x2xbf16>
+  %e = tensor.empty(%n) : tensor<?x2xbf16>
+  %r = linalg.add ins(%x, %x : tensor<?x2xbf16>, tensor<?x2xbf16>) outs(%e : tensor<?x2xbf16>) -> tensor<?x2xbf16>
+  return %r : tensor<?x2xbf16>
+}
+func.func @narrow(%x: tensor<?xf64>) -> tensor<?xbf16> {
+  %c0 = arith.constant 0 : index
+  %n = tensor.dim %x, %c0 : tensor<?xf64>
+  %e = tensor.empty(%n) : tensor<?xbf16>
+  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%x : tensor<?xf64>) outs(%e : tensor<?xbf16>) {
+  ^bb0(%in: f64, %out: bf16):
+    %v = arith.truncf %in : f64 to bf16
+    linalg.yield %v : bf16
+  } -> tensor<?xbf16>
+  return %r : tensor<?xbf16>
+}
+func.func @donated(%seed: i64 {sparsedrop.seed}, %s: f32, %x: tensor<4xf32> {sparsedrop.donate = 0 : index}) -> tensor<4xf32> {
+  %r = linalg.add ins(%x, %x : tensor<4xf32>, tensor<4xf32>) outs(%x : tensor<4xf32>) -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
+""")
+program = os.path.join(folder, "call-types")
+compiled("types.so", "--entry=nothing,constant,scalars,twice,donated,twice", f"--header={folder}/types.h", source=types)
+with open(f"{folder}/types.h") as file:
+    assert "Result 0 is written to arg2." in file.read()
+for language in ("c99", "c++17"):
+    subprocess.run(["clang-22", "-x", language.rstrip("0123456789"), f"-std={language}", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{root}/include",
+                    f"-I{folder}", os.path.join(here, "Inputs", "call-types.c"), "-x", "none", os.path.join(folder, "types.so"), runtime,
+                    f"-Wl,-rpath,{folder}:{library}", "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, env=clean)
+    assert done.returncode == 0, done.stderr
+
+# On the host, for any processor and for this one: f64 is rounded to bf16 once.
+tie = 1 + 2.0**-8
+halves = np.array([1, tie, tie + 2.0**-40, tie - 2.0**-40, -tie - 2.0**-40, 1 + 3 * 2.0**-8, 1e-45, 3e38, 3.5e38, np.inf, -np.inf, np.nan, 0.1, -1e-30])
+bits = [0x3F80, 0x3F80, 0x3F81, 0x3F80, 0xBF81, 0x3F82, 0x0000, 0x7F62, 0x7F80, 0x7F80, 0xFF80, None, 0x3DCD, 0x8DA2]
+for march in ((), ("--march=native",)):
+    compiled("narrow.so", "--target=cpu", "--entry=narrow,twice", *march, source=types)
+    script = f"""
+import ctypes
+import numpy as np
+library = ctypes.CDLL({os.path.join(folder, "narrow.so")!r})
+def call(function, x, rank):
+    array = (ctypes.c_int64 * (3 + 2 * rank))(x.ctypes.data, x.ctypes.data, 0, *x.shape, *(stride // x.itemsize for stride in x.strides))
+    result = (ctypes.c_int64 * (3 + 2 * rank))()
+    assert function((ctypes.c_void_p * 2)(ctypes.addressof(result), ctypes.addressof(array))) == 0
+    return list((ctypes.c_uint16 * x.size).from_address(result[1]))
+nan, inf = float("nan"), float("inf")
+print(call(library.sparsedrop_invoke_narrow, np.array({halves.tolist()!r}), 1))
+print(call(library.sparsedrop_invoke_twice, np.array([[0x3f81, 0x7f7f], [0x8000, 0x0001]], np.uint16), 2))
+"""
+    if "ASAN_OPTIONS" not in os.environ:
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=clean)
+        assert done.returncode == 0, done.stderr
+        narrowed, twice = map(eval, done.stdout.splitlines())
+        wrong = [(x, hex(got)) for x, got, wanted in zip(halves, narrowed, bits) if (got != wanted if wanted is not None else got & 0x7FFF <= 0x7F80)]
+        assert not wrong, (march, wrong)
+        assert twice[:3] == [0x4001, 0x7F80, 0x8000], twice
+        assert march or twice[3] == 2, twice
+
+
+def refused(words, name, *options, **arguments):
+    done = compile_to(name, *options, **arguments)
     errors = [line for line in done.stderr.splitlines() if "error:" in line]
     assert done.returncode == 1 and len(errors) == 1 and words in errors[0], (name, options, done)
     assert not os.path.exists(os.path.join(folder, name)), name
+    assert not [left for left in os.listdir(folder) if left.endswith(".tmp")], name
 
 
 refused("expected an output that ends with .so, .o, .ll, .ptx or .cubin, but got", "step.exe")
@@ -147,10 +227,26 @@ refused("expected a chip from sm_80 on", "no.so", "--chip=sm_61", "--entry=step"
 refused("there is no public function 'absent'", "no.so", "--entry=absent")
 refused("the target cpu has no .ptx", "no.ptx", "--target=cpu")
 refused("expected the target nvptx or cpu, but got 'tpu'", "no.so", "--target=tpu")
+refused("expected a chip such as sm_90a, but got ''", "no.so", "--chip=")
+refused("expected the processor native, but got 'i386'", "no.so", "--march=i386")
+refused("has no public function", "no.so", source=os.devnull)
 refused("cannot write", "absent/no.ptx", "--entry=step")
+refused("cannot write", "absent/no.so", "--entry=step")
+# The header and the code appear together or not at all.
+refused("cannot write", "no.so", "--entry=step", f"--header={folder}/absent/no.h")
+refused("a header needs host code", "no.ptx", "--entry=step", f"--header={folder}/no.h")
+for name in ("double", "a-b", "2d"):
+    odd = os.path.join(folder, "odd.mlir")
+    with open(odd, "w") as file:
+        file.write(f'func.func @"{name}"() {{ return }}')
+    refused(f"a function is called '{name}'", "no.so", f"--header={folder}/no.h", source=odd)
+refused("no linker was found", "no.so", "--entry=step", f"--header={folder}/no.h", PATH=os.path.join(folder, "absent"))
+assert not os.path.exists(os.path.join(folder, "no.h"))
+refused("ptxas was not found: a .cubin needs it", "no.cubin", "--entry=step", **bare)
+refused("cannot run '", "no.cubin", "--entry=step", f"--ptxas={folder}/absent")
 fake = os.path.join(folder, "ptxas")
 with open(fake, "w") as file:
-    file.write("#!/bin/sh\necho 'ptxas fatal: out of patience' >&2\necho more >&2\nexit 255\n")
+    file.write("#!/bin/sh\necho 'ptxas warning: late' >&2\necho 'ptxas fatal: out of patience' >&2\necho more >&2\nexit 255\n")
 os.chmod(fake, 0o755)
 refused("ptxas: ptxas fatal: out of patience", "no.cubin", "--entry=step", f"--ptxas={fake}")
 print("ok")

@@ -73,9 +73,11 @@ static cl::opt<std::string>
               cl::desc("ptxas to use (default: on the PATH, or of the "
                        "CUDA toolkit)"),
               cl::value_desc("path"), cl::cat(category));
-static cl::opt<bool>
-    native("native", cl::desc("Host code for the processor that this runs on"),
-           cl::cat(category));
+static cl::opt<std::string>
+    march("march",
+          cl::desc("native: host code for the processor that this runs on "
+                   "(default: for all of its kind)"),
+          cl::value_desc("native"), cl::cat(category));
 
 static int fail(const llvm::Twine &message) {
   llvm::WithColor::error(llvm::errs(), "sparsedrop-compile") << message << "\n";
@@ -86,15 +88,54 @@ static std::string toText(llvm::Error error) {
   return llvm::toString(std::move(error));
 }
 
-/// Under a temporary name that becomes the file once all is written.
-static int writeFile(StringRef path, StringRef bytes) {
-  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &stream) {
+namespace {
+/// A file that lies beside its place under a temporary name until it is kept.
+class OutputFile {
+public:
+  explicit OutputFile(StringRef path) : path(path.str()) {}
+  ~OutputFile() {
+    if (file)
+      llvm::consumeError(file->discard());
+  }
+  int open() {
+    auto opened = llvm::sys::fs::TempFile::create(path + "-%%%%%%.tmp");
+    if (!opened)
+      return refuse(opened.takeError());
+    file.emplace(std::move(*opened));
+    return 0;
+  }
+  /// Opens it as well.
+  int write(StringRef bytes) {
+    if (int code = open())
+      return code;
+    llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
     stream << bytes;
-    return llvm::Error::success();
-  });
-  return error
-             ? fail("cannot write '" + path + "': " + toText(std::move(error)))
-             : 0;
+    stream.flush();
+    std::error_code code = stream.error();
+    stream.clear_error();
+    return code ? refuse(llvm::errorCodeToError(code)) : 0;
+  }
+  int keep() {
+    llvm::Error error = file->keep(path);
+    file.reset();
+    return error ? refuse(std::move(error)) : 0;
+  }
+  StringRef getTemporaryName() const { return file->TmpName; }
+
+private:
+  int refuse(llvm::Error error) {
+    return fail("cannot write '" + path + "': " + toText(std::move(error)));
+  }
+
+  std::string path;
+  std::optional<llvm::sys::fs::TempFile> file;
+};
+} // namespace
+
+static int writeFile(StringRef path, StringRef bytes) {
+  OutputFile file(path);
+  int code = file.write(bytes);
+  return code ? code : file.keep();
 }
 
 //===----------------------------------------------------------------------===//
@@ -144,26 +185,24 @@ static int makeCubin(StringRef ptx, bool isNeeded, std::string &cubin) {
 // Host code
 //===----------------------------------------------------------------------===//
 
-/// Links under a temporary name beside the output.
 static int writeShared(StringRef object) {
-  llvm::SmallString<64> temporary;
-  if (llvm::sys::fs::createTemporaryFile("sparsedrop", "o", temporary))
+  llvm::SmallString<64> input;
+  if (llvm::sys::fs::createTemporaryFile("sparsedrop", "o", input))
     return fail("cannot make a temporary file");
-  llvm::FileRemover first(temporary);
-  if (int code = writeFile(temporary, object))
+  llvm::FileRemover remover(input);
+  OutputFile linked(output);
+  if (int code = writeFile(input, object))
     return code;
-  std::string linked = output + ".tmp";
-  llvm::FileRemover second(linked);
-  if (llvm::Error error = linkShared(temporary, linked))
+  if (int code = linked.open())
+    return code;
+  if (llvm::Error error = linkShared(input, linked.getTemporaryName()))
     return fail(toText(std::move(error)));
-  if (llvm::sys::fs::rename(linked, output))
-    return fail("cannot write '" + output + "'");
-  return 0;
+  return linked.keep();
 }
 
 static int writeHost(ModuleOp module, StringRef suffix) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
-      makeHostMachine(native);
+      makeHostMachine(march == "native");
   if (!machine)
     return fail(toText(machine.takeError()));
   llvm::LLVMContext context;
@@ -191,16 +230,16 @@ static std::string makeGuard(StringRef path) {
   return "SPARSEDROP_" + guard;
 }
 
-static int writeHeader(ArrayRef<std::unique_ptr<Executable>> programs) {
-  if (header.empty())
-    return 0;
+static int writeHeader(ArrayRef<std::unique_ptr<Executable>> programs,
+                       OutputFile &file) {
   SmallVector<const Executable *> all;
   for (const std::unique_ptr<Executable> &program : programs)
     all.push_back(program.get());
   std::string source = llvm::sys::path::filename(inputFile).str();
   if (target == "nvptx")
     source += " for " + chip;
-  return writeFile(header, makeHeader(all, makeGuard(header), source));
+  llvm::Expected<std::string> text = makeHeader(all, makeGuard(header), source);
+  return text ? file.write(*text) : fail(toText(text.takeError()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -220,12 +259,23 @@ static int checkOptions() {
     return fail("expected the target nvptx or cpu, but got '" + target + "'");
   if (target == "cpu" && isKernel)
     return fail("the target cpu has no " + getSuffix());
+  if (target == "nvptx" && chip.empty())
+    return fail("expected a chip such as sm_90a, but got ''");
+  if (!march.empty() && march != "native")
+    return fail("expected the processor native, but got '" + march + "'");
+  if (isKernel && !header.empty())
+    return fail("a header needs host code: expected an output that ends with "
+                ".so, .o or .ll, but got '" +
+                output + "'");
   return 0;
 }
 
-/// The names of what is compiled.
-static SmallVector<std::string> getEntries(ModuleOp module) {
-  SmallVector<std::string> names(entries.begin(), entries.end());
+/// The names of what is compiled, each once.
+static std::vector<std::string> getEntries(ModuleOp module) {
+  std::vector<std::string> names;
+  for (const std::string &name : entries)
+    if (!llvm::is_contained(names, name))
+      names.push_back(name);
   if (!names.empty())
     return names;
   for (auto function : module.getOps<FunctionOpInterface>())
@@ -242,11 +292,10 @@ static void hideFunctions(ModuleOp module) {
       function.setLinkage(LLVM::Linkage::Internal);
 }
 
-static int compile(ModuleOp module) {
+/// One program for each name; none after an error.
+static std::vector<std::unique_ptr<Executable>>
+prepare(ModuleOp module, ArrayRef<std::string> names) {
   std::vector<std::unique_ptr<Executable>> programs;
-  SmallVector<std::string> names = getEntries(module);
-  if (names.empty())
-    return fail("'" + inputFile + "' has no public function");
   for (const std::string &name : names) {
     ExecutableOptions options;
     options.entry = name;
@@ -256,8 +305,33 @@ static int compile(ModuleOp module) {
       options.chip = chip;
     programs.push_back(Executable::prepare(module, options));
     if (!programs.back())
-      return 1;
+      return {};
   }
+  return programs;
+}
+
+static int embed(ModuleOp module, StringRef cubin) {
+  if (!cubin.empty())
+    addCubin(module, cubin);
+  PassManager pm(module.getContext());
+  EmbedKernelsOptions options;
+  options.chip = chip;
+  pm.addPass(createEmbedKernels(options));
+  return failed(pm.run(module));
+}
+
+static int compile(ModuleOp module) {
+  std::vector<std::string> names = getEntries(module);
+  if (names.empty())
+    return fail("'" + inputFile + "' has no public function");
+  std::vector<std::unique_ptr<Executable>> programs = prepare(module, names);
+  if (programs.empty())
+    return 1;
+  // First, and kept last: no output without its header.
+  OutputFile headerFile(header);
+  if (!header.empty())
+    if (int code = writeHeader(programs, headerFile))
+      return code;
   SmallVector<StringRef> wanted(names.begin(), names.end());
   OwningOpRef<ModuleOp> lowered = programs.front()->lower(wanted);
   if (!lowered)
@@ -270,19 +344,13 @@ static int compile(ModuleOp module) {
       return code;
     if (getSuffix() == ".cubin")
       return writeFile(output, cubin);
-    if (!cubin.empty())
-      addCubin(*lowered, cubin);
-    PassManager pm(lowered->getContext());
-    EmbedKernelsOptions options;
-    options.chip = chip;
-    pm.addPass(createEmbedKernels(options));
-    if (failed(pm.run(*lowered)))
-      return 1;
+    if (int code = embed(*lowered, cubin))
+      return code;
   }
   hideFunctions(*lowered);
   if (int code = writeHost(*lowered, getSuffix()))
     return code;
-  return writeHeader(programs);
+  return header.empty() ? 0 : headerFile.keep();
 }
 
 int main(int argc, char **argv) {

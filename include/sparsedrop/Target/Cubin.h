@@ -17,10 +17,12 @@
 namespace mlir::sparsedrop {
 
 /// The path of ptxas: on the PATH, or of the toolkit that CUDA_HOME, CUDA_PATH
-/// or CUDA_ROOT names or that lies in /usr/local/cuda. Empty if there is none.
+/// or CUDA_ROOT names, or, if none of them is set, of the one in
+/// /usr/local/cuda. Empty if there is none.
 std::string findPtxas();
 
-/// The cubin of PTX for a chip (sm_90a). The error is what ptxas says first.
+/// The cubin of PTX for a chip (sm_90a). The error is the first that
+/// ptxas says.
 llvm::Expected<std::string> assemble(llvm::StringRef ptxas, llvm::StringRef ptx,
                                      llvm::StringRef chip);
 

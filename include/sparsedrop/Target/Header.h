@@ -11,15 +11,18 @@
 
 #include "sparsedrop/Target/Executable.h"
 
+#include "llvm/Support/Error.h"
+
 namespace mlir::sparsedrop {
 
 /// A C header with a typed function for each program: one pointer an array, in
 /// the order of the function's arguments, extents that are not known, scalars
 /// by value, seed and step, and a place for each result that is not donated.
 /// `guard` is the name of the include guard, `source` what is said to have been
-/// compiled.
-std::string makeHeader(ArrayRef<const Executable *> programs, StringRef guard,
-                       StringRef source);
+/// compiled. An error if C or C++ cannot have a function of some program's
+/// name.
+llvm::Expected<std::string> makeHeader(ArrayRef<const Executable *> programs,
+                                       StringRef guard, StringRef source);
 
 } // namespace mlir::sparsedrop
 
