@@ -18,6 +18,7 @@
 #include "Buffers.h"
 #include "Emitters.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -262,6 +263,12 @@ void Group::mark(int64_t number) {
   }
 }
 
+/// Whether the runtime copies to or from buffers here, by their addresses.
+static bool movesMemory(Operation *op) {
+  auto call = dyn_cast<func::CallOp>(op);
+  return call && call.getCallee().starts_with("sparsedrop_program_");
+}
+
 /// Whether a group may begin with `op`: a reduction whose rows are some
 /// threads' own.
 static bool isLeader(LinalgOp op) {
@@ -292,6 +299,8 @@ struct GroupKernels
     Group group(leader);
     for (Operation *op = leader->getNextNode(), *next; op; op = next) {
       next = op->getNextNode();
+      if (movesMemory(op))
+        break;
       auto candidate = dyn_cast<LinalgOp>(op);
       bool mayJoin = candidate && candidate.hasPureBufferSemantics() &&
                      !op->hasAttr(kGroupAttrName) && !isa<linalg::FillOp>(op);

@@ -21,6 +21,7 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 
 static constexpr StringLiteral kLaunch = "sparsedrop_program_launch";
+static constexpr StringLiteral kCheckExtent = "sparsedrop_program_check_extent";
 
 //===----------------------------------------------------------------------===//
 // All kernels
@@ -149,6 +150,8 @@ Value KernelBuilder::getInt(HostIndex index, unsigned bits) {
   if (std::optional<int64_t> known = getConstantIntValue(index))
     return constant(*known, bits);
   Value value = cast<Value>(index);
+  if (bits == 32)
+    narrow.insert(value);
   Value word = parameters.lookup(value);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&function.getBody().front());
@@ -381,6 +384,11 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
     array = memref::AllocaOp::create(
         host, loc,
         MemRefType::get({std::max<int64_t>(count, 1)}, host.getI64Type()));
+  }
+  for (Value extent : narrow) {
+    Value word = i64(extent);
+    kernels.declare(kCheckExtent, host.getFunctionType(word.getType(), {}));
+    func::CallOp::create(host, loc, kCheckExtent, TypeRange(), word);
   }
   for (auto [i, value] : llvm::enumerate(words))
     memref::StoreOp::create(host, loc, value, array,

@@ -30,6 +30,10 @@ enum AddressSpace : unsigned { kGlobalSpace = 1, kSharedSpace = 3 };
 
 inline constexpr StringLiteral kKernelModuleName = "sparsedrop_kernels";
 
+/// Iterations that kernels count with i32: numbers of threads behind the last
+/// one must not overflow.
+inline constexpr int64_t kMostIterations = (int64_t(1) << 31) - (1 << 16);
+
 /// All kernels of a module. Equal ones are there once.
 class KernelModule {
 public:
@@ -74,7 +78,8 @@ public:
 
   /// A scalar; indices stay indices.
   Value getScalar(Value value);
-  /// An extent or a stride, as i32 or as i64.
+  /// An extent or a stride, as i32 or as i64. Calls check that what becomes i32
+  /// is below kMostIterations.
   Value getInt(HostIndex index, unsigned bits = 32);
   /// The address of the first element of a buffer, in global memory.
   Value getPointer(Value buffer);
@@ -148,6 +153,8 @@ private:
   int64_t threads;
   /// Words of the host, and the value each is in the kernel.
   SmallVector<Value> words;
+  /// Extents of the host that are i32 in the kernel.
+  llvm::SetVector<Value> narrow;
   DenseMap<Value, Value> parameters;
 };
 

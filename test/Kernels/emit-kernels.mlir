@@ -93,3 +93,23 @@ func.func @too_large(%x: memref<64x64xbf16>, %y: memref<64x64xf32>) {
   }
   return
 }
+
+// -----
+
+func.func @too_long(%x: memref<3000000000xf32>) {
+  // expected-error @below {{cannot become a kernel: it has 3000000000 iterations in a row, expected fewer than 2147418112}}
+  linalg.exp {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [128], vector = [4]>} ins(%x : memref<3000000000xf32>) outs(%x : memref<3000000000xf32>)
+  return
+}
+
+// -----
+
+// What only the call knows, it checks.
+
+// CHECK-LABEL: func.func @dynamic
+// CHECK: call @sparsedrop_program_check_extent
+// CHECK: call @sparsedrop_program_launch
+func.func @dynamic(%x: memref<?xf32>) {
+  linalg.exp {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [128], vector = [1]>} ins(%x : memref<?xf32>) outs(%x : memref<?xf32>)
+  return
+}
