@@ -264,11 +264,11 @@ SPARSEDROP_API int32_t sparsedrop_executable_call(
     int64_t resultCount);
 
 /// The same for a function compiled for a chip, on a stream of a device (null:
-/// the default one), which it returns before it is done. Tensors are contiguous
-/// memory of the device (`onDevice`) at multiples of 16 bytes, scalars memory
-/// of the host. The device must stay open until the results have been released.
-/// An executable that has been called on a device keeps its code when it is
-/// destroyed: the device knows it by its address.
+/// the default one); it returns before the device is done. Tensors are
+/// contiguous memory of the device (`onDevice`) at multiples of 16 bytes,
+/// scalars memory of the host. The device must stay open until the results have
+/// been released. The code of such a function stays until the process ends:
+/// devices know it by its address.
 SPARSEDROP_API int32_t sparsedrop_executable_call_on(
     const sparsedrop_executable *executable, sparsedrop_device *device,
     sparsedrop_stream *stream, const sparsedrop_array *inputs,

@@ -282,9 +282,8 @@ static std::string compareShapes(ArrayRef<sparsedrop_array> results,
   return "";
 }
 
-/// What a call on a device leaves behind, also if it fails on the way.
+/// Whose memory work on the call's stream uses, also if it fails on the way.
 void Call::noteUse() {
-  target.isLoaded = true;
   for (const sparsedrop_array &input : inputs)
     if (input.owner)
       static_cast<Owner *>(input.owner)->noteUse(place.stream);

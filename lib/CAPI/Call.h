@@ -14,7 +14,6 @@
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 #include "sparsedrop/Target/Executable.h"
 
-#include <atomic>
 #include <vector>
 
 namespace mlir::sparsedrop::capi {
@@ -32,8 +31,6 @@ struct sparsedrop_executable {
   std::unique_ptr<mlir::sparsedrop::Executable> executable;
   std::string name;
   std::vector<mlir::sparsedrop::capi::SlotText> inputs, results;
-  /// Whether a device knows its image.
-  mutable std::atomic<bool> isLoaded{false};
 
   /// MLIR's part dies in its context.
   ~sparsedrop_executable();

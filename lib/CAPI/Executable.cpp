@@ -180,29 +180,7 @@ sparsedrop_compile(sparsedrop_module *module,
   return compile(module, complete, *result) ? result.release() : nullptr;
 }
 
-namespace {
-/// Executables that devices know.
-struct Kept {
-  std::mutex mutex;
-  std::vector<std::pair<std::shared_ptr<ContextState>,
-                        std::unique_ptr<mlir::sparsedrop::Executable>>>
-      all;
-};
-} // namespace
-
-/// Devices find the kernels of a program by the address of its image, which
-/// must not become that of another one's.
-static Kept &getKept() {
-  static Kept *kept = new Kept();
-  return *kept;
-}
-
 sparsedrop_executable::~sparsedrop_executable() {
-  if (isLoaded) {
-    std::lock_guard<std::mutex> lock(getKept().mutex);
-    getKept().all.emplace_back(state, std::move(executable));
-    return;
-  }
   std::lock_guard<std::mutex> lock(state->mutex);
   executable.reset();
 }

@@ -49,13 +49,9 @@ def test_no_driver():
         assert without_driver(program).startswith("error: there is no CUDA driver: /nowhere/libcuda.so")
 
 
-@pytest.fixture(scope="module")
-def f():
-    """Needs no driver until it is called on arrays of a GPU."""
-    return sparsedrop.compile(PROGRAM, target="cuda", chip="sm_90a")
-
-
-def test_arrays_of_the_host_are_type_errors(f):
+def test_arrays_of_the_host_are_type_errors():
+    # Needs no driver until it is called on arrays of a GPU.
+    f = sparsedrop.compile(PROGRAM, target="cuda", chip="sm_90a")
     x = np.zeros((4, 3), np.float32)
     for value in (x, [[0.0] * 3] * 4, 1.0, Producer(x.ctypes.data, x.shape, device=(1, 0)), np.float32(0)):
         with pytest.raises(TypeError, match="f: input 0: expected an array in the memory of a GPU, but got .* the host"):
@@ -63,55 +59,59 @@ def test_arrays_of_the_host_are_type_errors(f):
 
 
 # The driver
+# All memory of the driver is that of this one.
+GPU = ("cuda", 1)
+
+
 @pytest.fixture(scope="module")
 def driver():
-    root = Path(__file__).resolve().parents[2] / "build"
-    found = sorted(root.glob("*/lib/libsparsedrop-fake-cuda.so"))
-    if not found:
+    build = Path(__file__).resolve().parents[2] / "build"
+    paths = [build / preset / "lib" / "libsparsedrop-fake-cuda.so" for preset in ("release", "dev")]
+    path = next((str(path) for path in paths if path.exists()), None)
+    if not path:
         pytest.skip("test/Unit's driver is not built")
-    before = os.environ.get("SPARSEDROP_CUDA_LIBRARY")
-    os.environ["SPARSEDROP_CUDA_LIBRARY"] = str(found[-1])
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARSEDROP_CUDA_LIBRARY", path)
         if sparsedrop.Device("cuda").describe().name != "Fake GPU":
             pytest.skip("the process has opened another driver")
-    finally:
-        os.environ.pop("SPARSEDROP_CUDA_LIBRARY")
-        if before is not None:
-            os.environ["SPARSEDROP_CUDA_LIBRARY"] = before
-    loaded = ctypes.CDLL(str(found[-1]))
+    loaded = ctypes.CDLL(path)
     loaded.fakeCudaTakeLog.restype = ctypes.c_char_p
     return loaded
+
+
+@pytest.fixture(scope="module")
+def f(driver):
+    return sparsedrop.compile(PROGRAM, target=sparsedrop.Device(*GPU))
 
 
 def log(driver):
     return driver.fakeCudaTakeLog().decode().splitlines()
 
 
-class Aligned:
-    """4x3 values of f32 at a multiple of 256 bytes, or some bytes behind it."""
+class Values:
+    """4x3 values of f32 in the driver's memory, or some bytes behind its start."""
 
     def __init__(self, behind=0):
-        self.memory = np.zeros(1024, np.uint8)
-        self.address = (self.memory.ctypes.data + 255) // 256 * 256 + behind
-        start = self.address - self.memory.ctypes.data
-        self.values = self.memory[start : start + 48].view(np.float32).reshape(4, 3)
+        self.storage = sparsedrop.Device(*GPU).array(np.zeros(64, np.float32))
+        self.address = self.storage.data + behind
+        self.values = np.frombuffer((ctypes.c_float * 12).from_address(self.address), np.float32).reshape(4, 3)
         self.values[:] = np.arange(12).reshape(4, 3)
 
     def interface(self, **changes):
         return Interface(self.address, **{"shape": (4, 3), **changes})
 
     def producer(self, **options):
-        return Producer(self.address, (4, 3), **options)
+        return Producer(self.address, (4, 3), **{"device": (2, GPU[1]), **options})
 
 
 @pytest.fixture
-def x():
-    return Aligned()
+def x(driver):
+    return Values()
 
 
 @pytest.fixture
-def a():
-    return Aligned()
+def a(driver):
+    return Values()
 
 
 def used(driver):
@@ -124,7 +124,7 @@ def test_values_and_donation(driver, f, x, a):
         second = a.interface()
         value, result, updated = f(first, second)
         assert value == 7 and value.dtype == np.float32 and updated is second
-        assert result.shape == (4, 3) and result.device is sparsedrop.Device("cuda", 0)
+        assert result.shape == (4, 3) and result.device is sparsedrop.Device(*GPU)
 
 
 def test_the_callers_stream(driver, f, x, a):
@@ -156,7 +156,7 @@ def test_other_streams_are_waited_for_by_the_device(driver, f, x, a):
     f(x.interface(stream=5), a.interface(stream=5))
     assert not any("Event" in line for line in log(driver))
     # An array of ours was last written to on the stream of the call.
-    own = sparsedrop.Device("cuda").array(a.values)
+    own = sparsedrop.Device(*GPU).array(a.values)
     f(x.interface(), own, stream=7)
     assert own.stream == 7
     log(driver)
@@ -169,25 +169,25 @@ def test_the_current_stream_of_pytorch(driver, f, x, a, monkeypatch):
         pass
 
     def current_stream(ordinal):
-        assert ordinal == 0
+        assert ordinal == GPU[1]
         return types.SimpleNamespace(cuda_stream=current)
 
     torch = types.SimpleNamespace(Tensor=Tensor, cuda=types.SimpleNamespace(current_stream=current_stream))
     monkeypatch.setitem(sys.modules, "torch", torch)
     log(driver)
     for current, expected in ((0, 1), (42, 42)):
-        tensor = Tensor(x.address, (4, 3))
+        tensor = Tensor(x.address, (4, 3), device=(2, GPU[1]))
         f(tensor, a.interface(stream=expected))
         assert used(driver) == [str(expected)] and tensor.streams == [expected]
 
 
 def test_bf16_comes_through_dlpack(driver, x, a):
-    g = sparsedrop.compile(PROGRAM.replace("f32", "bf16"), target="cuda")
+    g = sparsedrop.compile(PROGRAM.replace("f32", "bf16"), target=sparsedrop.Device(*GPU))
     x.values.view(np.uint16)[:, :3] = 0x3F80  # 1.0
     value, result, _ = g(x.producer(dtype=(4, 16)), a.producer(dtype=(4, 16)))
     assert value == 1 and result.type == "bf16" and not hasattr(result, "__cuda_array_interface__")
     taken = Taken(result.__dlpack__())
-    assert taken.dtype == (4, 16, 1) and taken.device == (2, 0)
+    assert taken.dtype == (4, 16, 1) and taken.device == (2, GPU[1])
     taken.delete()
 
 
@@ -266,12 +266,12 @@ def test_other_refusals(driver, f, x, a):
 
     cases = [
         (Raises(), a.interface(), "input 0: needs detach"),
-        (x.producer(device=(2, 1)), a.interface(), "expected memory of <.*cuda:0>, but got that of device 1"),
+        (x.producer(device=(2, 0)), a.interface(), "expected memory of <.*cuda:1>, but got that of device 0"),
         (x.producer(device=(7, 0)), a.interface(), "but got DLPack device type 7"),
-        (Aligned(4).interface(), a.interface(), "multiple of 16 bytes"),
+        (Values(4).interface(), a.interface(), "multiple of 16 bytes"),
         (x.interface(), a.interface(data=(a.address, True)), "input 1: is read-only"),
         (x.interface(), x.interface(), "overlaps"),
-        (sparsedrop.Device("interp").array(x.values), a.interface(), "expected memory of <.*cuda:0>"),
+        (sparsedrop.Device("interp").array(x.values), a.interface(), "expected memory of <.*cuda:1>"),
     ]
     for first, second, message in cases:
         with pytest.raises(sparsedrop.Error, match=message):
