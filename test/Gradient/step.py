@@ -2,8 +2,8 @@
 
 """The training step that the builder writes, for every activation, loss and
 optimizer: against a float64 NumPy step with its own draws, compact against
-masked over 50 steps, updates in place and nothing else written; and the forward
-pass without dropout."""
+masked over 50 steps, updates in place and nothing else written; the same of 16
+bits; and the forward pass without dropout."""
 
 import concurrent.futures
 import os
@@ -166,6 +166,43 @@ def check_reference(activation, loss, optimizer, lazy=False):
     assert np.abs(logits - reference_logits(model, inputs[0], parameters)).max() <= 1e-12, f"{path}: @predict is off"
 
 
+def rounded(x, bits):
+    """The nearest numbers with so many bits."""
+    mantissa, exponent = np.frexp(x)
+    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+
+
+def check_narrow(dtype, activation, loss, optimizer, lazy):
+    """A model of 16 bits, from inputs that the float64 step starts from as well."""
+    bits = {"bf16": 8, "f16": 11}[dtype]
+    model = Mlp([7, 12, 9, 3], 5, Dropout(0.5, max_period=8), activation, loss, optimizer, decay=0.01, lazy=lazy, dtype=dtype)
+    path = write(model, f"{dtype}_{activation}_{loss}_{optimizer}")
+    count = len(model.parameters())
+    x, target, *rest, _ = draw_inputs(model, 3)
+    parameters, state = (rounded(value, bits) for value in rest[:count]), (value + 0.1 for value in rest[count:])
+    # A rate that lets the gradient, not the parameter, decide the error.
+    inputs = [value.astype(np.float32) for value in (rounded(x, bits), target, *parameters, *state, np.array(0.5))]
+    for step, mode in ((2, "compact"), (5, "compact"), (5, "masked")):
+        expected = reference_step(model, [value.astype(np.float64) for value in inputs], 9, step)
+        actual = evaluate(path, inputs, 9, step, mode, len(expected))
+        for i, (a, b) in enumerate(zip(actual, expected)):
+            # A gradient has been rounded 14 times: forward two sums or functions a
+            # layer, the logits' gradient, back three times a hidden layer, itself.
+            # Errors of random signs make sqrt(14) units; twice that, for what slopes
+            # and cancelling sums make of them.
+            bound = 8 * 2.0**-bits * np.abs(b).max()
+            assert np.abs(a - b).max() <= bound, f"{path} {mode} step {step}: result {i} off by {np.abs(a - b).max():.2e}"
+            is_narrow = np.array_equal(a, rounded(a, bits))
+            assert is_narrow == (1 <= i <= count), f"{path} {mode}: result {i} is of another type"
+        if lazy:
+            check_untouched(model, inputs, actual, 9, step)
+    (logits,) = evaluate(path, [inputs[0], *inputs[2 : 2 + count]], 9, 2, "dense", 1, entry="predict")
+    x, _, *parameters = (value.astype(np.float64) for value in inputs[: 2 + count])
+    expected = reference_logits(model, x, parameters)
+    assert np.array_equal(logits, rounded(logits, bits))
+    assert np.abs(logits - expected).max() <= 8 * 2.0**-bits * np.abs(expected).max(), f"{path}: @predict is off"
+
+
 def check_untouched(model, inputs, results, seed, step):
     """What a lazy update leaves alone keeps its bits."""
     sites = [reference.Site(f"hidden{i}", d.rate, w, d.granularity, d.max_period)
@@ -235,6 +272,12 @@ cases = [(a, l, o) for a in ACTIVATIONS for l in LOSSES for o in OPTIMIZERS]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
     futures = [pool.submit(check_reference, *case) for case in cases]
     futures += [pool.submit(check_reference, a, l, o, True) for a, l, o in cases if (a, l) in (("relu", "mse"), ("tanh", "cross_entropy"))]
+    futures += [pool.submit(check_narrow, *case) for case in (
+        ("bf16", "gelu", "cross_entropy", "momentum", False),
+        ("f16", "tanh", "mse", "adam", False),
+        ("bf16", "relu", "mse", "adam", True),
+        ("f16", "sigmoid", "cross_entropy", "sgd", True),
+    )]
     futures += [pool.submit(check_lazy_width)]
     futures += [pool.submit(check_fifty_steps), pool.submit(check_in_place)]
     for future in futures:
