@@ -175,7 +175,7 @@ def rounded(x, bits):
 def check_narrow(dtype, activation, loss, optimizer, lazy):
     """A model of 16 bits, from inputs that the float64 step starts from as well."""
     bits = {"bf16": 8, "f16": 11}[dtype]
-    model = Mlp([7, 12, 9, 3], 5, Dropout(0.5, max_period=8), activation, loss, optimizer, decay=0.01, lazy=lazy, dtype=dtype)
+    model = Mlp([7, 12, 9, 3], 5, Dropout(0.5, max_period=8), activation, loss, optimizer, decay=0.3, lazy=lazy, dtype=dtype)
     path = write(model, f"{dtype}_{activation}_{loss}_{optimizer}")
     count = len(model.parameters())
     x, target, *rest, _ = draw_inputs(model, 3)
