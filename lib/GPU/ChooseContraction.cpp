@@ -14,12 +14,16 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 
 FailureOr<Chip> mlir::sparsedrop::getChip(Location loc, StringRef name) {
+  // LLVM ends the process for others.
+  constexpr int64_t kPlain[] = {80, 86, 87, 89, 90, 100, 103, 120};
+  constexpr int64_t kOwn[] = {90, 100, 103, 120};
   StringRef number = name;
   Chip chip;
   if (number.consume_front("sm_")) {
-    number.consume_back("a");
-    if (!number.getAsInteger(10, chip.arch) && chip.arch >= 80 &&
-        chip.arch < 130)
+    bool isOwn = number.consume_back("a");
+    if (!number.getAsInteger(10, chip.arch) &&
+        (isOwn ? llvm::is_contained(kOwn, chip.arch)
+               : llvm::is_contained(kPlain, chip.arch)))
       return chip;
   }
   return emitError(loc) << "expected a chip from sm_80 on, such as sm_80, "

@@ -51,10 +51,8 @@ static void initializeTarget() {
   (void)done;
 }
 
-/// PTX that drivers of CUDA 12 read already.
-static StringRef getFeatures(int64_t arch) {
-  return arch > 90 ? "+ptx86" : "+ptx80";
-}
+/// PTX that drivers of CUDA 12 read already, or the least for newer chips.
+static StringRef getFeatures(int64_t arch) { return arch > 90 ? "" : "+ptx80"; }
 
 static std::unique_ptr<llvm::TargetMachine>
 makeMachine(StringRef chip, int64_t arch, std::string &error) {

@@ -50,6 +50,17 @@ static Value slice(OpBuilder &builder, Location loc, Value value, int64_t dim,
                                         strides);
 }
 
+/// The kept granules of a compact value, without the tail: all of it where
+/// there is none, so that values which are split and joined again stay as they
+/// are.
+static Value sliceGranules(OpBuilder &builder, Location loc, Value compact,
+                           int64_t dim, OpFoldResult whole,
+                           const SplitExtent &split) {
+  if (isZeroInteger(split.tail))
+    return compact;
+  return slice(builder, loc, compact, dim, builder.getIndexAttr(0), whole);
+}
+
 /// Splits dimension `dim` into (blocks, g).
 static Value splitDim(OpBuilder &builder, Location loc, Value value,
                       int64_t dim, OpFoldResult blocks, int64_t granularity) {
@@ -160,9 +171,9 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
   }
   SplitExtent split = lowering.getSplitExtent(pattern);
   OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
-  Value granules =
-      splitDim(rewriter, loc, slice(rewriter, loc, source, dim, zero, whole),
-               dim, split.kept, granularity);
+  Value granules = splitDim(
+      rewriter, loc, sliceGranules(rewriter, loc, source, dim, whole, split),
+      dim, split.kept, granularity);
   Value target = splitFull(rewriter, loc, dest, dim, pattern, split);
   target = insertSlice(rewriter, loc, granules, target, dim, bias, period);
   Value joined = joinDims(rewriter, loc, target, dim);
@@ -315,8 +326,8 @@ SmallVector<Value> LoopSplitter::runMain() {
     } else if (isLeaf(operand.get(), *dim)) {
       operands.push_back(createView(operand.get(), *dim, /*isMain=*/true));
     } else {
-      Value part = slice(rewriter, loc, operand.get(), *dim,
-                         rewriter.getIndexAttr(0), whole);
+      Value part =
+          sliceGranules(rewriter, loc, operand.get(), *dim, whole, split);
       operands.push_back(
           splitDim(rewriter, loc, part, *dim, split.kept, granularity));
     }
