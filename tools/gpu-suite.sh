@@ -13,7 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 pack() {
-  local root archive stage
+  local root archive
   root=$(cd "$here/.." && pwd)
   archive=$(realpath -m "${1:-gpu-suite.tar.xz}")
   stage=$(mktemp -d)

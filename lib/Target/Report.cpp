@@ -70,7 +70,9 @@ static llvm::json::Object makeWork(double flops, double bytes) {
 llvm::json::Value mlir::sparsedrop::makeReport(const Executable &executable,
                                                ArrayRef<ProductReport> products,
                                                int64_t seed, int64_t step,
-                                               int64_t peakBytes) {
+                                               int64_t peakBytes,
+                                               uint64_t launches,
+                                               uint64_t waits) {
   llvm::json::Array ops;
   for (const ProductReport &product : products) {
     const sparsedrop_product_counts &counts = product.counts;
@@ -99,5 +101,6 @@ llvm::json::Value mlir::sparsedrop::makeReport(const Executable &executable,
            {"actual", makeWork(total.actualFlops, total.actualBytes)},
            {"expected_flops", total.expectedFlops}}},
       {"temporaries_peak_bytes", peakBytes},
-      {"launches", 0}};
+      {"launches", static_cast<int64_t>(launches)},
+      {"synchronizations", static_cast<int64_t>(waits)}};
 }

@@ -4,6 +4,7 @@
 the CPU's to rounding, fewer of Adam and of bf16, nothing waits for the device
 inside a step, and the report counts what is launched."""
 
+import json
 import os
 import re
 import shutil
@@ -77,5 +78,8 @@ for optimizer, activation, dtype, STEPS in (("sgd", "relu", "f32", 20), ("adam",
     report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     launches, waits = map(int, re.search(r"kernels launched: (\d+), times the host waited: (\d+)", report).groups())
     assert waits == 0, report
+    report = json.loads(subprocess.run(command[:-1] + ["--report=json"], capture_output=True, text=True, check=True).stdout)
+    assert report["launches"] == launches and report["synchronizations"] == 0, report
+    assert 0 < report["totals"]["actual"]["bytes"] < report["totals"]["dense"]["bytes"], report["totals"]
     print(f"{optimizer} {dtype}: {launches} launches a step")
     assert launches <= LAUNCHES[optimizer, dtype], launches

@@ -70,7 +70,9 @@ int mlir::sparsedrop::run::report(const Request &request,
   if (json)
     llvm::outs() << llvm::formatv(
         "{0:2}\n", makeReport(program->getExecutable(), products, request.seed,
-                              request.step, program->getPeakBytes()));
+                              request.step, program->getPeakBytes(),
+                              program->getStatistics().launches,
+                              program->getStatistics().synchronizations));
   else
     printTable(request, *program, products);
   return 0;

@@ -34,10 +34,12 @@ std::vector<ProductReport> readProducts(const Executable &executable);
 /// The sums over all products.
 sparsedrop_product_counts sumProducts(ArrayRef<ProductReport> products);
 
-/// The report in the form that `sparsedrop-run --report=json` prints.
+/// The report in the form that `sparsedrop-run --report=json` prints. On a
+/// device the call launched kernels, and the host waited for it.
 llvm::json::Value makeReport(const Executable &executable,
                              ArrayRef<ProductReport> products, int64_t seed,
-                             int64_t step, int64_t peakBytes);
+                             int64_t step, int64_t peakBytes,
+                             uint64_t launches = 0, uint64_t waits = 0);
 
 } // namespace mlir::sparsedrop
 
