@@ -106,7 +106,7 @@ SPARSEDROP_API void sparsedrop_program_check_argument(int64_t index,
                                                       const void *address,
                                                       int64_t bytes);
 
-/// Fails unless an extent, or a product of extents, is in [0, 2^31 - 2^16):
+/// Fails unless an extent, or a product of extents, is in [0, 2^31 - 2^25):
 /// kernels count with 32 bits.
 SPARSEDROP_API void sparsedrop_program_check_extent(int64_t extent);
 

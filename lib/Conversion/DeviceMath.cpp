@@ -28,8 +28,8 @@ using namespace mlir;
 static bool isIntrinsic(Operation *op) {
   return isa<math::AbsFOp, math::AbsIOp, math::CeilOp, math::CopySignOp,
              math::CountLeadingZerosOp, math::CountTrailingZerosOp,
-             math::CtPopOp, math::FloorOp, math::FmaOp, math::RoundEvenOp,
-             math::SqrtOp, math::TruncOp>(op);
+             math::CtPopOp, math::IsFiniteOp, math::IsNaNOp, math::FloorOp,
+             math::FmaOp, math::RoundEvenOp, math::SqrtOp, math::TruncOp>(op);
 }
 
 /// Those of which upstream's polynomials for f32 are good to a few units in the
@@ -95,7 +95,7 @@ static LogicalResult callLibrary(RewriterBase &rewriter, Operation *op) {
   Type type = op->getResult(0).getType();
   Location loc = op->getLoc();
   auto element = dyn_cast<FloatType>(type);
-  if (!element || element.getWidth() > 64 ||
+  if (op->getNumResults() != 1 || !element || element.getWidth() > 64 ||
       llvm::any_of(op->getOperandTypes(),
                    [&](Type operand) { return operand != type; }))
     return op->emitError() << "cannot run on the device: nothing expands '"

@@ -74,6 +74,29 @@ static void emitAssertion(KernelBuilder &k, Value condition) {
   LLVM::Trap::create(k.b);
 }
 
+/// What an op of a body has in its regions, whose values are those of the
+/// kernel already.
+static void inlineRegions(KernelBuilder &k, Operation *op, ValueRange indices) {
+  SmallVector<Operation *> ops;
+  op->walk([&](Operation *inner) {
+    if (inner != op &&
+        isa<linalg::IndexOp, memref::LoadOp, cf::AssertOp>(inner))
+      ops.push_back(inner);
+  });
+  for (Operation *inner : ops) {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(inner);
+    IRMapping same;
+    if (auto index = dyn_cast<linalg::IndexOp>(inner))
+      index.replaceAllUsesWith(indices[index.getDim()]);
+    else if (auto load = dyn_cast<memref::LoadOp>(inner))
+      load.replaceAllUsesWith(inlineLoad(k, load, same));
+    else
+      emitAssertion(k, cast<cf::AssertOp>(inner).getArg());
+    inner->erase();
+  }
+}
+
 SmallVector<Value> mlir::sparsedrop::inlineBody(KernelBuilder &k, Block &body,
                                                 ValueRange arguments,
                                                 ValueRange indices) {
@@ -94,11 +117,7 @@ SmallVector<Value> mlir::sparsedrop::inlineBody(KernelBuilder &k, Block &body,
     } else if (auto assertion = dyn_cast<cf::AssertOp>(op)) {
       emitAssertion(k, mapping.lookupOrDefault(assertion.getArg()));
     } else {
-      Operation *copy = k.b.clone(op, mapping);
-      copy->walk([&](linalg::IndexOp index) {
-        index.replaceAllUsesWith(indices[index.getDim()]);
-        index.erase();
-      });
+      inlineRegions(k, k.b.clone(op, mapping), indices);
     }
   }
   SmallVector<Value> results;

@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -22,6 +23,32 @@ Value mlir::sparsedrop::getRoot(Value value) {
   while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
     value = view.getViewSource();
   return value;
+}
+
+/// Whether a block argument or a result of another op may be a name of `value`.
+static bool escapes(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    if (auto view = dyn_cast<ViewLikeOpInterface>(user))
+      return llvm::any_of(view->getResults(), escapes);
+    bool isKernel = isa<linalg::LinalgOp, ContractOp>(user);
+    bool returns = isa<FunctionOpInterface>(user->getParentOp()) &&
+                   user->getNumSuccessors() == 0;
+    return (user->hasTrait<OpTrait::IsTerminator>() && !returns) ||
+           (user->getNumRegions() != 0 && !isKernel) ||
+           llvm::any_of(user->getResultTypes(), llvm::IsaPred<MemRefType>);
+  });
+}
+
+bool mlir::sparsedrop::isOwnBuffer(Value root) {
+  if (auto argument = dyn_cast<BlockArgument>(root)) {
+    if (!isa<FunctionOpInterface>(argument.getOwner()->getParentOp()) ||
+        !argument.getOwner()->isEntryBlock())
+      return false;
+    return !escapes(root);
+  }
+  return isa<memref::AllocOp, memref::GetGlobalOp, UnrealizedConversionCastOp>(
+             root.getDefiningOp()) &&
+         !escapes(root);
 }
 
 static bool isView(Value value, Value root) {
@@ -57,6 +84,7 @@ linalg::FillOp mlir::sparsedrop::findFill(linalg::LinalgOp op,
   Value output = init.get();
   Value allocation = getRoot(output);
   if (!allocation.getDefiningOp<memref::AllocOp>() ||
+      !isOwnBuffer(allocation) ||
       op.getMatchingBlockArgument(&init).use_empty() ||
       !op.getMatchingIndexingMap(&init).isProjectedPermutation())
     return {};

@@ -16,6 +16,10 @@ namespace mlir::sparsedrop {
 /// The buffer that `value` is a view of.
 Value getRoot(Value value);
 
+/// Whether a root is an allocation that no value but its views is a name of, an
+/// argument of a function, or a constant.
+bool isOwnBuffer(Value root);
+
 /// Whether `op` may see the memory of `root`, an argument or an allocation.
 bool touches(Operation *op, Value root);
 

@@ -53,10 +53,11 @@ static std::optional<unsigned> getContiguousLoop(LinalgOp op) {
 /// contiguous and aligned along the columns, or the same for all of them.
 static int64_t getColumns(LinalgOp op) {
   int64_t width = 16;
-  unsigned column = op.getNumLoops() - 1;
-  AffineExpr expected = getAffineDimExpr(column, op.getContext());
-  if (op.getNumLoops() == 0)
+  std::optional<unsigned> found = findColumn(op);
+  if (!found)
     return 1;
+  unsigned column = *found;
+  AffineExpr expected = getAffineDimExpr(column, op.getContext());
   for (OpOperand &operand : op->getOpOperands()) {
     auto type = dyn_cast<MemRefType>(operand.get().getType());
     if (!type)

@@ -10,7 +10,6 @@
 
 #include "Buffers.h"
 #include "Emitters.h"
-#include "Product.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -18,7 +17,6 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "llvm/Support/MathExtras.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_EMITKERNELS
@@ -28,42 +26,6 @@ namespace mlir::sparsedrop {
 using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
-
-/// What is known of extents must fit into the numbers that kernels count with;
-/// calls check the rest.
-static LogicalResult checkExtents(Operation *op) {
-  SmallVector<int64_t> counts;
-  if (auto contract = dyn_cast<ContractOp>(op)) {
-    Product product(contract);
-    for (Role role : {Role::Batch, Role::Rows, Role::Columns, Role::Depth})
-      counts.push_back(product.count(role, 1));
-  } else {
-    auto loops = cast<LinalgOp>(op);
-    int64_t reductions = 1, parallel = 1, column = 1;
-    for (auto [type, range] : llvm::zip(loops.getIteratorTypesArray(),
-                                        loops.getStaticLoopRanges())) {
-      int64_t extent = ShapedType::isDynamic(range) ? 1 : range;
-      if (type == utils::IteratorType::reduction)
-        reductions = llvm::MulOverflow(reductions, extent, reductions)
-                         ? INT64_MAX
-                         : reductions;
-      else if (llvm::MulOverflow(parallel, extent, parallel))
-        parallel = INT64_MAX;
-      if (type == utils::IteratorType::parallel)
-        column = extent;
-    }
-    // Rows are counted apart from the last loop.
-    bool isCounted = loops.getNumReductionLoops() != 0;
-    counts = {reductions, column,
-              isCounted ? parallel : parallel / std::max<int64_t>(column, 1)};
-  }
-  for (int64_t count : counts)
-    if (count >= kMostIterations)
-      return op->emitOpError()
-             << "cannot become a kernel: it has " << count
-             << " iterations in a row, expected fewer than " << kMostIterations;
-  return success();
-}
 
 namespace {
 struct EmitKernels
@@ -90,7 +52,8 @@ struct EmitKernels
         ++next;
       ArrayRef<Operation *> members(&ops[i], next - i);
       if (failed(members.size() == 1 ? emit(kernels, rewriter, ops[i])
-                                     : emitGroup(kernels, rewriter, members)))
+                                     : emitGroup(kernels, rewriter, members)) ||
+          kernels.hasFailed())
         return signalPassFailure();
       for (Operation *op : members)
         op->erase();
@@ -109,8 +72,6 @@ struct EmitKernels
     SmallVector<LinalgOp> loops;
     SmallVector<SmallVector<Value>> values;
     for (Operation *op : members) {
-      if (failed(checkExtents(op)))
-        return failure();
       loops.push_back(cast<LinalgOp>(op));
       values.push_back(getStarts(loops.back()));
     }
@@ -126,8 +87,6 @@ struct EmitKernels
 
   LogicalResult emit(KernelModule &kernels, RewriterBase &rewriter,
                      Operation *op) {
-    if (failed(checkExtents(op)))
-      return failure();
     auto choice = op->getAttrOfType<KernelAttr>(kKernelAttrName);
     if (!choice)
       return op->emitOpError() << "has no '" << kKernelAttrName

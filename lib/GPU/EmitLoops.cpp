@@ -127,8 +127,7 @@ void LoopsEmitter::ifThen(Value condition, llvm::function_ref<void()> body) {
 // Loops
 //===----------------------------------------------------------------------===//
 
-/// The parallel loop along which most operands are contiguous.
-static std::optional<unsigned> findColumn(LinalgOp op) {
+std::optional<unsigned> mlir::sparsedrop::findColumn(LinalgOp op) {
   SmallVector<int> votes(op.getNumLoops(), 0);
   for (OpOperand &operand : op->getOpOperands()) {
     auto type = dyn_cast<MemRefType>(operand.get().getType());

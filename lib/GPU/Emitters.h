@@ -30,6 +30,10 @@ LogicalResult emitLoops(KernelModule &kernels, RewriterBase &host,
                         ArrayRef<linalg::LinalgOp> ops, KernelAttr choice,
                         ArrayRef<SmallVector<Value>> starts);
 
+/// The parallel loop along which most operands are contiguous: neighbouring
+/// threads take neighbouring iterations of it, and vectors follow it.
+std::optional<unsigned> findColumn(linalg::LinalgOp op);
+
 /// Whether the sums of `op` can be formed in parts: each result is a reduction
 /// by one combiner that has a neutral element.
 bool isSplittable(linalg::LinalgOp op);

@@ -15,6 +15,7 @@
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
@@ -131,10 +132,10 @@ bool Fusion::findPlace() {
       llvm::all_of(contract->getUsers(), [&](Operation *user) {
         return user == consumer || dominance.properlyDominates(consumer, user);
       });
-  for (Operation &inner : *consumer.getBlock())
-    for (Value operand : inner.getOperands())
-      if (operand.getParentBlock() != consumer.getBlock())
-        isEarly &= dominance.properlyDominates(operand, contract);
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(consumer.getRegion(), captured);
+  for (Value value : captured)
+    isEarly &= dominance.properlyDominates(value, contract);
   place = isLate ? consumer.getOperation()
                  : (isEarly ? contract.getOperation() : nullptr);
   return place != nullptr;
@@ -152,6 +153,10 @@ StringRef Fusion::match() {
   if (llvm::any_of(consumer->getOperandTypes(),
                    [](Type type) { return !isa<RankedTensorType>(type); }))
     return "it has an operand that is no tensor";
+  if (llvm::any_of(contract->getUsers(), [&](Operation *user) {
+        return consumer->isProperAncestor(user);
+      }))
+    return "its body reads the product";
   if (!findPlace())
     return "no place is behind all operands and before all users";
   return {};

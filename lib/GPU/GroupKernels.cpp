@@ -24,6 +24,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
@@ -68,9 +69,9 @@ private:
   bool isColumns;
   SmallVector<Member> members;
   SmallVector<Operation *> skipped;
-  /// Buffers that members access by rows, and whether one writes them.
+  /// The rows of buffers that members access; those of `shared` have none.
   llvm::MapVector<Value, RowDims> buffers;
-  llvm::SmallPtrSet<Value, 8> written, touchedRoots, writtenRoots;
+  llvm::SmallPtrSet<Value, 8> shared, touchedRoots, writtenRoots;
 };
 } // namespace
 
@@ -112,12 +113,14 @@ void Group::note(LinalgOp op, ArrayRef<int64_t> rows) {
       continue;
     Value root = getRoot(operand.get());
     touchedRoots.insert(root);
-    if (isWritten(op, operand)) {
-      written.insert(operand.get());
+    if (isWritten(op, operand))
       writtenRoots.insert(root);
-    }
-    if (std::optional<RowDims> dims = getRowDims(op, operand, rows))
-      buffers.insert({operand.get(), *dims});
+    // A buffer that is not always accessed by the same rows is nobody's.
+    std::optional<RowDims> dims = getRowDims(op, operand, rows);
+    auto [known, isNew] =
+        buffers.insert({operand.get(), dims ? *dims : RowDims()});
+    if (!dims || (!isNew && known->second != *dims))
+      shared.insert(operand.get());
   }
 }
 
@@ -125,7 +128,7 @@ void Group::note(LinalgOp op, ArrayRef<int64_t> rows) {
 bool Group::findRows(LinalgOp op, SmallVectorImpl<int64_t> &rows) {
   for (OpOperand &operand : op->getOpOperands()) {
     auto known = buffers.find(operand.get());
-    if (known == buffers.end())
+    if (known == buffers.end() || shared.contains(operand.get()))
       continue;
     AffineMap map = op.getMatchingIndexingMap(&operand);
     rows.clear();
@@ -133,6 +136,8 @@ bool Group::findRows(LinalgOp op, SmallVectorImpl<int64_t> &rows) {
       auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
       if (!loop || op.getIteratorTypesArray()[loop.getPosition()] !=
                        utils::IteratorType::parallel)
+        return false;
+      if (llvm::is_contained(rows, loop.getPosition()))
         return false;
       rows.push_back(loop.getPosition());
     }
@@ -153,7 +158,8 @@ bool Group::isRowwise(LinalgOp op, ArrayRef<int64_t> rows) {
       continue;
     auto known = buffers.find(operand.get());
     std::optional<RowDims> dims = getRowDims(op, operand, rows);
-    if (known == buffers.end() || !dims || *dims != known->second)
+    if (known == buffers.end() || shared.contains(operand.get()) || !dims ||
+        *dims != known->second)
       return false;
   }
   return true;
@@ -205,8 +211,25 @@ bool Group::collectDefinitions(Operation *op,
   return true;
 }
 
+/// Whether all that an op accesses are its operands, and each is a buffer that
+/// only its views are names of.
+static bool hasPlainOperands(LinalgOp op) {
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  if (llvm::any_of(captured, [](Value value) {
+        return isa<MemRefType>(value.getType());
+      }))
+    return false;
+  return llvm::all_of(op->getOperands(), [](Value operand) {
+    return !isa<MemRefType>(operand.getType()) || isOwnBuffer(getRoot(operand));
+  });
+}
+
 /// Whether `op` may go before an op that stays behind.
 static bool mayPass(LinalgOp op, Operation *other) {
+  for (Value operand : other->getOperands())
+    if (isa<MemRefType>(operand.getType()) && !isOwnBuffer(getRoot(operand)))
+      return false;
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<MemRefType>(operand.get().getType()))
       continue;
@@ -221,6 +244,8 @@ static bool mayPass(LinalgOp op, Operation *other) {
 
 StringRef Group::add(LinalgOp op) {
   SmallVector<int64_t> rows;
+  if (!hasPlainOperands(op))
+    return "it may access a buffer by another name, or in its body";
   if (!findRows(op, rows))
     return "it has no rows of the group's";
   if (!hasGoodShape(op, rows))
@@ -232,6 +257,15 @@ StringRef Group::add(LinalgOp op) {
   for (OpOperand &init : op.getDpsInitsMutable())
     if (linalg::FillOp fill = findFill(op, init))
       fills.insert(fill);
+  for (Operation *fill : fills) {
+    Value root = getRoot(cast<linalg::FillOp>(fill).getOutputs()[0]);
+    bool isSeen = touchedRoots.contains(root) ||
+                  llvm::any_of(skipped, [&](Operation *other) {
+                    return other != fill && touches(other, root);
+                  });
+    if (isSeen)
+      return "others see what is filled before it";
+  }
   for (Operation *other : skipped)
     if (!fills.contains(other) && !mayPass(op, other))
       return "it needs an op that stays behind";
@@ -277,7 +311,7 @@ static bool isLeader(LinalgOp op) {
     return false;
   return (choice.getFamily() == KernelFamily::ReduceRows ||
           choice.getFamily() == KernelFamily::ReduceColumns) &&
-         op.getNumParallelLoops() > 0;
+         op.getNumParallelLoops() > 0 && hasPlainOperands(op);
 }
 
 namespace {

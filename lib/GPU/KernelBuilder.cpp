@@ -39,6 +39,14 @@ KernelModule::KernelModule(ModuleOp module) : module(module) {
       gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModuleName);
 }
 
+void KernelModule::fail(Operation *op, int64_t count) {
+  if (!failed)
+    op->emitOpError() << "cannot become a kernel: it has " << count
+                      << " iterations in a row, expected fewer than "
+                      << kMostIterations;
+  failed = true;
+}
+
 std::string KernelModule::makeName(StringRef name) {
   unsigned number = names[name]++;
   return number == 0 ? name.str() : (name + "_" + llvm::Twine(number)).str();
@@ -147,8 +155,13 @@ Value KernelBuilder::getScalar(Value value) {
 }
 
 Value KernelBuilder::getInt(HostIndex index, unsigned bits) {
-  if (std::optional<int64_t> known = getConstantIntValue(index))
+  if (std::optional<int64_t> known = getConstantIntValue(index)) {
+    if (bits == 32 && *known >= kMostIterations) {
+      kernels.fail(op, *known);
+      return constant(1, bits);
+    }
     return constant(*known, bits);
+  }
   Value value = cast<Value>(index);
   if (bits == 32)
     narrow.insert(value);

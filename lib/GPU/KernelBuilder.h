@@ -32,7 +32,7 @@ inline constexpr StringLiteral kKernelModuleName = "sparsedrop_kernels";
 
 /// Iterations that kernels count with i32: numbers of threads behind the last
 /// one must not overflow.
-inline constexpr int64_t kMostIterations = (int64_t(1) << 31) - (1 << 16);
+inline constexpr int64_t kMostIterations = (int64_t(1) << 31) - (1 << 25);
 
 /// All kernels of a module. Equal ones are there once.
 class KernelModule {
@@ -47,6 +47,9 @@ public:
   int64_t insert(LLVM::LLVMFuncOp kernel);
   /// The dynamic shared memory of all kernels, `smem`.
   LLVM::GlobalOp getShared();
+  /// Reports that `op` has more iterations than a kernel can count.
+  void fail(Operation *op, int64_t count);
+  bool hasFailed() const { return failed; }
   /// A function of the runtime library.
   void declare(StringRef name, FunctionType type);
 
@@ -55,6 +58,7 @@ private:
   gpu::GPUModuleOp kernels;
   llvm::StringMap<int64_t> numbers;
   int64_t count = 0;
+  bool failed = false;
   llvm::StringMap<unsigned> names;
 };
 

@@ -46,6 +46,11 @@ static int64_t getBytes(Type element) {
              : std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
 }
 
+/// Whether an op is in the body of one that becomes a kernel.
+static bool isInKernel(Operation *op) {
+  return op->getParentOfType<LinalgOp>() || op->getParentOfType<ContractOp>();
+}
+
 namespace {
 struct PlaceBuffers
     : public mlir::sparsedrop::impl::PlaceBuffersBase<PlaceBuffers> {
@@ -265,7 +270,7 @@ void PlaceBuffers::moveList(memref::AllocOp list,
   }
   getOperation().walk([&](Operation *op) {
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
-      if (!op->getParentOfType<LinalgOp>() && load.getMemRef() == list)
+      if (!isInKernel(op) && load.getMemRef() == list)
         load->setOperand(0, host);
     } else if (auto dealloc = dyn_cast<memref::DeallocOp>(op)) {
       if (getRoot(dealloc.getMemref()) != list)
@@ -298,7 +303,11 @@ void PlaceBuffers::copyArgument(
         bytes});
   Value address =
       memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
+  Operation *last = findLastUser(pointer);
   pointer.replaceAllUsesWith(address);
+  builder.setInsertionPointAfter(last == pointer ? address.getDefiningOp()
+                                                 : last);
+  call(builder, loc, "sparsedrop_free", Type(), getAddress(builder, loc, host));
   pointer.erase();
 }
 
@@ -366,7 +375,7 @@ static Value getElement(OpBuilder &builder, Location loc, Value buffer,
 void PlaceBuffers::lowerReads() {
   SmallVector<memref::LoadOp> loads;
   getOperation().walk([&](memref::LoadOp op) {
-    if (!op->getParentOfType<LinalgOp>() && !isOnHost(op.getMemRef()))
+    if (!isInKernel(op) && !isOnHost(op.getMemRef()))
       loads.push_back(op);
   });
   for (memref::LoadOp op : loads) {
@@ -402,7 +411,7 @@ void PlaceBuffers::lowerReads() {
 void PlaceBuffers::lowerWrites() {
   SmallVector<memref::StoreOp> stores;
   getOperation().walk([&](memref::StoreOp op) {
-    if (!op->getParentOfType<LinalgOp>() && !isOnHost(op.getMemRef()))
+    if (!isInKernel(op) && !isOnHost(op.getMemRef()))
       stores.push_back(op);
   });
   for (memref::StoreOp op : stores) {

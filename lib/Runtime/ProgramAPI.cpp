@@ -201,7 +201,7 @@ void sparsedrop_program_check_argument(int64_t index, const void *address,
 }
 
 void sparsedrop_program_check_extent(int64_t extent) {
-  constexpr int64_t kMost = (int64_t(1) << 31) - (1 << 16);
+  constexpr int64_t kMost = (int64_t(1) << 31) - (1 << 25);
   Section *section = getSection();
   if (section && (extent < 0 || extent >= kMost))
     check(section, fail("an extent, or a product of extents, is " +
