@@ -311,10 +311,26 @@ void PlaceBuffers::copyArgument(
   pointer.erase();
 }
 
+/// Whether a function of the host gets the pointer, or what is computed from
+/// it. Where buffers are freed, pointers are merely compared.
+static bool isPassedToCall(Operation *pointer) {
+  SmallVector<Operation *> work(pointer->getUsers());
+  while (!work.empty()) {
+    Operation *op = work.pop_back_val();
+    if (isa<func::CallOp>(op))
+      return true;
+    if (!isa<arith::CmpIOp>(op))
+      llvm::append_range(work, op->getUsers());
+  }
+  return false;
+}
+
 void PlaceBuffers::placeHostBuffers() {
   llvm::MapVector<Operation *, SmallVector<Operation *>> lists;
   SmallVector<memref::ExtractAlignedPointerAsIndexOp> arguments;
   getOperation().walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
+    if (!isPassedToCall(op))
+      return;
     Operation *root = getRoot(op.getSource()).getDefiningOp();
     if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(root))
       return;
