@@ -8,6 +8,8 @@
 
 #include "sparsedrop/Conversion/DeviceMath.h"
 
+#include "DeviceMathExpansions.h"
+
 #include "mlir/Conversion/LLVMCommon/ConversionTarget.h"
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
@@ -40,48 +42,48 @@ static bool isApproximated(StringRef name) {
          name == math::TanhOp::getOperationName();
 }
 
-namespace {
-/// sinh and cosh of f64 by exponentials: libclc's read behind the end of a
-/// table for infinities and NaN. With u = e^|x| - 1, sinh |x| = (u + u / (u +
-/// 1)) / 2 and cosh x = (e^|x| + e^-|x|) / 2; where e^|x| would overflow too
-/// early, both are e^(|x|/2) / 2 * e^(|x|/2).
-template <typename OpTy>
-struct ExpandHyperbolic : public OpRewritePattern<OpTy> {
-  using OpRewritePattern<OpTy>::OpRewritePattern;
+/// Functions that give +0 for -0, where C's give -0: libclc's of f64, and
+/// upstream's erf.
+static bool losesSignOfZero(Operation *op) {
+  if (isa<math::ErfOp>(op))
+    return true;
+  return op->getNumResults() == 1 && op->getResult(0).getType().isF64() &&
+         isa<math::AsinOp, math::AtanOp, math::ExpM1Op, math::SinOp,
+             math::TanOp>(op);
+}
 
-  LogicalResult matchAndRewrite(OpTy op,
-                                PatternRewriter &rewriter) const override {
+/// Zeros are their own results there.
+static void keepZeros(gpu::GPUModuleOp kernels) {
+  kernels.walk([](Operation *op) {
+    if (!losesSignOfZero(op) || !isa<FloatType>(op->getResult(0).getType()))
+      return;
+    ImplicitLocOpBuilder b(op->getLoc(), op->getContext());
+    b.setInsertionPointAfter(op);
+    Value x = op->getOperand(0), result = op->getResult(0);
+    Value zero = arith::ConstantOp::create(b, b.getFloatAttr(x.getType(), 0.0));
+    Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, zero);
+    Value kept = arith::SelectOp::create(b, isZero, x, result);
+    result.replaceAllUsesExcept(kept, kept.getDefiningOp());
+  });
+}
+
+/// libclc's pow of f64 goes wrong for |y| above 2^100 or so: 0.5^(2^130) is
+/// 9e-303. From 2^64 on the result is that of 2^64: |x|^y is 0, 1 or infinite,
+/// y even.
+static void boundPowers(gpu::GPUModuleOp kernels) {
+  kernels.walk([](math::PowFOp op) {
     if (!op.getType().isF64())
-      return rewriter.notifyMatchFailure(op, "libclc's is good for f32");
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+      return;
+    ImplicitLocOpBuilder b(op.getLoc(), op);
     auto constant = [&](double value) -> Value {
       return arith::ConstantOp::create(b, b.getF64FloatAttr(value));
     };
-    Value x = op.getOperand(), size = math::AbsFOp::create(b, x), result;
-    Value half = constant(0.5);
-    if constexpr (std::is_same_v<OpTy, math::SinhOp>) {
-      Value u = math::ExpM1Op::create(b, size);
-      Value next = arith::AddFOp::create(b, u, constant(1));
-      result = arith::AddFOp::create(b, u, arith::DivFOp::create(b, u, next));
-    } else {
-      Value up = math::ExpOp::create(b, size);
-      result = arith::AddFOp::create(b, up,
-                                     arith::DivFOp::create(b, constant(1), up));
-    }
-    result = arith::MulFOp::create(b, half, result);
-    Value root = math::ExpOp::create(b, arith::MulFOp::create(b, half, size));
-    Value large =
-        arith::MulFOp::create(b, arith::MulFOp::create(b, half, root), root);
-    Value isLarge = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, size,
-                                          constant(709));
-    result = arith::SelectOp::create(b, isLarge, large, result);
-    if constexpr (std::is_same_v<OpTy, math::SinhOp>)
-      result = math::CopySignOp::create(b, result, x);
-    rewriter.replaceOp(op, result);
-    return success();
-  }
-};
-} // namespace
+    // These keep NaN.
+    Value y = arith::MinimumFOp::create(b, op.getRhs(), constant(0x1p64));
+    y = arith::MaximumFOp::create(b, y, constant(-0x1p64));
+    op.getRhsMutable().assign(y);
+  });
+}
 
 /// The name of a function in OpenCL C, where it differs from the op's.
 static StringRef getLibraryName(Operation *op) {
@@ -141,13 +143,20 @@ static LogicalResult lowerIntrinsics(gpu::GPUModuleOp kernels) {
 
 LogicalResult mlir::sparsedrop::expandDeviceMath(gpu::GPUModuleOp kernels) {
   MLIRContext *context = kernels.getContext();
+  RewritePatternSet expansions(context);
+  mlir::sparsedrop::populateDeviceMathExpansionPatterns(expansions);
+  // In 16 bits, the quotient would be rounded twice.
+  populateMathF32ExpansionPatterns(expansions, [](StringRef name) {
+    return name == math::RsqrtOp::getOperationName();
+  });
+  if (failed(applyPatternsGreedily(kernels, std::move(expansions))))
+    return failure();
+  keepZeros(kernels);
+  boundPowers(kernels);
   RewritePatternSet patterns(context);
-  math::populateExpansionPatterns(patterns,
-                                  {"clampf", "fpowi", "ipowi", "rsqrt"});
+  math::populateExpansionPatterns(patterns, {"clampf", "rsqrt"});
   populateMathF32ExpansionPatterns(patterns, isApproximated);
   populateMathPolynomialApproximationPatterns(patterns, isApproximated);
-  patterns.add<ExpandHyperbolic<math::SinhOp>, ExpandHyperbolic<math::CoshOp>>(
-      context);
   if (failed(applyPatternsGreedily(kernels, std::move(patterns))) ||
       failed(lowerIntrinsics(kernels)))
     return failure();
