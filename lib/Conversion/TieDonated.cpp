@@ -61,10 +61,13 @@ static Value getBuffer(Value value) {
   return value;
 }
 
-/// Whether `value` is `argument`, seen through casts.
+/// Whether `value` is `argument`, seen through casts and reshapes: these keep
+/// the order of the elements, so that of equal shapes all lie where they lay.
 static bool isArgument(Value value, Value argument) {
-  while (auto cast = value.getDefiningOp<memref::CastOp>())
-    value = cast.getSource();
+  while (value != argument &&
+         isa_and_present<memref::CastOp, memref::ExpandShapeOp,
+                         memref::CollapseShapeOp>(value.getDefiningOp()))
+    value = cast<ViewLikeOpInterface>(value.getDefiningOp()).getViewSource();
   return value == argument;
 }
 

@@ -22,6 +22,9 @@ using namespace mlir::sparsedrop;
 
 /// On tensors, where users of a value are known.
 static void addFormation(OpPassManager &pm) {
+  pm.addPass(createPropagateReshapes());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   pm.addPass(createShareElementwise());
   pm.addPass(createFormKernels());
   pm.addPass(createSinkScalars());

@@ -11,6 +11,62 @@
 
 include "mlir/Pass/PassBase.td"
 
+def PropagateReshapes : Pass<"sparsedrop-propagate-reshapes", "::mlir::ModuleOp"> {
+  let summary = "Ops work on kept granules where they lie";
+  let description = [{
+    Kept granules of a dimension are a slice of the expanded value. Collapsed
+    again they have no single stride, and a buffer of them would be a copy. Here
+    `tensor.expand_shape` moves up and `tensor.collapse_shape` down, through
+    structured ops, slices and insertions of slices, until both meet and cancel
+    each other.
+
+    Before:
+
+    ```mlir
+    #id = affine_map<(d0) -> (d0)>
+    func.func @f(%w: tensor<64xf32>, %g: tensor<32xf32>) -> tensor<64xf32> {
+      %blocks = tensor.expand_shape %w [[0, 1]] output_shape [4, 16] : tensor<64xf32> into tensor<4x16xf32>
+      %kept = tensor.extract_slice %blocks[1, 0] [2, 16] [2, 1] : tensor<4x16xf32> to tensor<2x16xf32>
+      %flat = tensor.collapse_shape %kept [[0, 1]] : tensor<2x16xf32> into tensor<32xf32>
+      %new = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]}
+          ins(%g : tensor<32xf32>) outs(%flat : tensor<32xf32>) {
+      ^bb0(%d: f32, %old: f32):
+        %0 = arith.subf %old, %d : f32
+        linalg.yield %0 : f32
+      } -> tensor<32xf32>
+      %again = tensor.expand_shape %new [[0, 1]] output_shape [2, 16] : tensor<32xf32> into tensor<2x16xf32>
+      %updated = tensor.insert_slice %again into %blocks[1, 0] [2, 16] [2, 1] : tensor<2x16xf32> into tensor<4x16xf32>
+      %all = tensor.collapse_shape %updated [[0, 1]] : tensor<4x16xf32> into tensor<64xf32>
+      return %all : tensor<64xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #id = affine_map<(d0, d1) -> (d0, d1)>
+    func.func @f(%w: tensor<64xf32>, %g: tensor<32xf32>) -> tensor<64xf32> {
+      %blocks = tensor.expand_shape %w [[0, 1]] output_shape [4, 16] : tensor<64xf32> into tensor<4x16xf32>
+      %kept = tensor.extract_slice %blocks[1, 0] [2, 16] [2, 1] : tensor<4x16xf32> to tensor<2x16xf32>
+      %granules = tensor.expand_shape %g [[0, 1]] output_shape [2, 16] : tensor<32xf32> into tensor<2x16xf32>
+      %new = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%granules : tensor<2x16xf32>) outs(%kept : tensor<2x16xf32>) {
+      ^bb0(%d: f32, %old: f32):
+        %0 = arith.subf %old, %d : f32
+        linalg.yield %0 : f32
+      } -> tensor<2x16xf32>
+      %updated = tensor.insert_slice %new into %blocks[1, 0] [2, 16] [2, 1] : tensor<2x16xf32> into tensor<4x16xf32>
+      %all = tensor.collapse_shape %updated [[0, 1]] : tensor<4x16xf32> into tensor<64xf32>
+      return %all : tensor<64xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+                           "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FormKernels : Pass<"sparsedrop-form-kernels", "::mlir::ModuleOp"> {
   let summary = "Contractions become ops with an epilogue";
   let description = [{

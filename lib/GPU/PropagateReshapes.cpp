@@ -1,0 +1,254 @@
+//===- PropagateReshapes.cpp - Ops on granules instead of copies ----------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Kept granules are a slice of an expanded value. Collapsed, their strides are
+// no longer one: a buffer would be a copy. Expansions therefore move up and
+// collapses down, through structured ops and slices, until they meet and cancel
+// each other or reach what is contiguous.
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_PROPAGATERESHAPES
+#include "sparsedrop/GPU/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using tensor::CollapseShapeOp;
+using tensor::ExpandShapeOp;
+using tensor::ExtractSliceOp;
+using tensor::InsertSliceOp;
+
+namespace {
+/// Offsets, sizes and strides of a slice.
+struct Slice {
+  explicit Slice(OffsetSizeAndStrideOpInterface op)
+      : offsets(op.getMixedOffsets()), sizes(op.getMixedSizes()),
+        strides(op.getMixedStrides()) {}
+
+  /// Whether it has all of dimension `dim` of `whole`.
+  bool isWhole(Value whole, int64_t dim) const;
+  /// Whether it has all of the dimensions that `groups` expand.
+  bool isWholeIn(Value whole, ArrayRef<ReassociationIndices> groups) const;
+  /// The slice of the expanded value: all of the new dimensions, of which
+  /// `expanded` are the sizes.
+  void expand(ArrayRef<ReassociationIndices> groups,
+              ArrayRef<OpFoldResult> expanded, OpBuilder &builder);
+
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+};
+} // namespace
+
+bool Slice::isWhole(Value whole, int64_t dim) const {
+  if (!isZeroInteger(offsets[dim]) || !isOneInteger(strides[dim]))
+    return false;
+  FailureOr<bool> equal =
+      ValueBoundsConstraintSet::areEqual(sizes[dim], {whole, dim});
+  return succeeded(equal) && *equal;
+}
+
+bool Slice::isWholeIn(Value whole,
+                      ArrayRef<ReassociationIndices> groups) const {
+  for (auto [dim, group] : llvm::enumerate(groups))
+    if (group.size() > 1 && !isWhole(whole, static_cast<int64_t>(dim)))
+      return false;
+  return true;
+}
+
+void Slice::expand(ArrayRef<ReassociationIndices> groups,
+                   ArrayRef<OpFoldResult> expanded, OpBuilder &builder) {
+  SmallVector<OpFoldResult> newOffsets, newSizes, newStrides;
+  for (auto [dim, group] : llvm::enumerate(groups)) {
+    bool isSplit = group.size() > 1;
+    for (int64_t index : group) {
+      newOffsets.push_back(isSplit ? builder.getIndexAttr(0) : offsets[dim]);
+      newSizes.push_back(isSplit ? expanded[index] : sizes[dim]);
+      newStrides.push_back(isSplit ? builder.getIndexAttr(1) : strides[dim]);
+    }
+  }
+  offsets = std::move(newOffsets);
+  sizes = std::move(newSizes);
+  strides = std::move(newStrides);
+}
+
+/// The sizes of `value` with the dimensions that `groups` split taken from
+/// `expanded`.
+static SmallVector<OpFoldResult>
+getExpandedSizes(OpBuilder &builder, Value value,
+                 ArrayRef<ReassociationIndices> groups,
+                 ArrayRef<OpFoldResult> expanded) {
+  SmallVector<OpFoldResult> sizes;
+  SmallVector<OpFoldResult> own =
+      tensor::getMixedSizes(builder, value.getLoc(), value);
+  for (auto [dim, group] : llvm::enumerate(groups))
+    for (int64_t index : group)
+      sizes.push_back(group.size() > 1 ? expanded[index] : own[dim]);
+  return sizes;
+}
+
+/// `value` with the dimensions that `groups` split as in `expanded`.
+static Value expandValue(OpBuilder &builder, Value value,
+                         ArrayRef<ReassociationIndices> groups,
+                         ArrayRef<OpFoldResult> expanded) {
+  SmallVector<OpFoldResult> sizes =
+      getExpandedSizes(builder, value, groups, expanded);
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<int64_t> shape;
+  SmallVector<Value> dynamic;
+  dispatchIndexOpFoldResults(sizes, dynamic, shape);
+  return ExpandShapeOp::create(builder, value.getLoc(), type.clone(shape),
+                               value, groups, sizes);
+}
+
+static bool isRankReducing(OffsetSizeAndStrideOpInterface op, Type type) {
+  return cast<ShapedType>(type).getRank() !=
+         static_cast<int64_t>(op.getMixedSizes().size());
+}
+
+namespace {
+/// expand(extract_slice(x)) is extract_slice(expand(x)) where the slice has all
+/// of what is expanded.
+struct ExpandSourceOfSlice : public OpRewritePattern<ExpandShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ExpandShapeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto extract = op.getSrc().getDefiningOp<ExtractSliceOp>();
+    if (!extract || isRankReducing(extract, extract.getType()))
+      return rewriter.notifyMatchFailure(op, "not of a slice of equal rank");
+    Slice slice(extract);
+    SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
+    if (!slice.isWholeIn(extract.getSource(), groups))
+      return rewriter.notifyMatchFailure(op, "a part of what is expanded");
+    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+    rewriter.setInsertionPoint(op);
+    Value source = expandValue(rewriter, extract.getSource(), groups, sizes);
+    slice.expand(groups, sizes, rewriter);
+    rewriter.replaceOpWithNewOp<ExtractSliceOp>(op, op.getResultType(), source,
+                                                slice.offsets, slice.sizes,
+                                                slice.strides);
+    return success();
+  }
+};
+
+/// extract_slice(collapse(x)) is collapse(extract_slice(x)) where the slice has
+/// all of what was collapsed.
+struct CollapseSlice : public OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ExtractSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto collapse = op.getSource().getDefiningOp<CollapseShapeOp>();
+    if (!collapse || isRankReducing(op, op.getType()))
+      return rewriter.notifyMatchFailure(op, "not an equal rank's of collapse");
+    Slice slice(op);
+    SmallVector<ReassociationIndices> groups =
+        collapse.getReassociationIndices();
+    if (!slice.isWholeIn(collapse, groups))
+      return rewriter.notifyMatchFailure(op, "a part of what was collapsed");
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(rewriter, op.getLoc(), collapse.getSrc());
+    slice.expand(groups, sizes, rewriter);
+    Value extracted =
+        ExtractSliceOp::create(rewriter, op.getLoc(), collapse.getSrc(),
+                               slice.offsets, slice.sizes, slice.strides);
+    rewriter.replaceOpWithNewOp<CollapseShapeOp>(op, op.getType(), extracted,
+                                                 groups);
+    return success();
+  }
+};
+
+/// expand(insert_slice(x, y)) is insert_slice(expand(x), expand(y)).
+struct ExpandInsertion : public OpRewritePattern<ExpandShapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ExpandShapeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto insert = op.getSrc().getDefiningOp<InsertSliceOp>();
+    if (!insert || isRankReducing(insert, insert.getSourceType()))
+      return rewriter.notifyMatchFailure(op, "not of an insertion");
+    Slice slice(insert);
+    SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
+    if (!slice.isWholeIn(insert.getDest(), groups))
+      return rewriter.notifyMatchFailure(op, "a part of what is expanded");
+    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+    Value source = expandValue(rewriter, insert.getSource(), groups, sizes);
+    Value dest = expandValue(rewriter, insert.getDest(), groups, sizes);
+    slice.expand(groups, sizes, rewriter);
+    Value inserted =
+        InsertSliceOp::create(rewriter, op.getLoc(), source, dest,
+                              slice.offsets, slice.sizes, slice.strides);
+    rewriter.replaceOp(op, inserted);
+    return success();
+  }
+};
+
+/// insert_slice(x, collapse(y)) is collapse(insert_slice(expand(x), y)), and
+/// so with the collapse on the other operand.
+struct CollapseInsertion : public OpRewritePattern<InsertSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(InsertSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    auto collapse = op.getDest().getDefiningOp<CollapseShapeOp>();
+    if (!collapse)
+      collapse = op.getSource().getDefiningOp<CollapseShapeOp>();
+    if (!collapse || isRankReducing(op, op.getSourceType()))
+      return rewriter.notifyMatchFailure(op, "neither is collapsed");
+    Slice slice(op);
+    SmallVector<ReassociationIndices> groups =
+        collapse.getReassociationIndices();
+    if (!slice.isWholeIn(op.getDest(), groups))
+      return rewriter.notifyMatchFailure(op, "a part of what was collapsed");
+    SmallVector<OpFoldResult> sizes =
+        tensor::getMixedSizes(rewriter, op.getLoc(), collapse.getSrc());
+    Value source = expandValue(rewriter, op.getSource(), groups, sizes);
+    Value dest = expandValue(rewriter, op.getDest(), groups, sizes);
+    slice.expand(groups, sizes, rewriter);
+    Value inserted =
+        InsertSliceOp::create(rewriter, op.getLoc(), source, dest,
+                              slice.offsets, slice.sizes, slice.strides);
+    rewriter.replaceOpWithNewOp<CollapseShapeOp>(op, op.getType(), inserted,
+                                                 groups);
+    return success();
+  }
+};
+
+struct PropagateReshapes
+    : public mlir::sparsedrop::impl::PropagateReshapesBase<PropagateReshapes> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<ExpandSourceOfSlice, CollapseSlice, ExpandInsertion,
+                 CollapseInsertion>(context);
+    linalg::populateFoldReshapeOpsByExpansionPatterns(
+        patterns, [](OpOperand *) { return true; });
+    tensor::populateBubbleUpExpandShapePatterns(patterns);
+    tensor::populateFoldTensorEmptyPatterns(patterns);
+    ExpandShapeOp::getCanonicalizationPatterns(patterns, context);
+    CollapseShapeOp::getCanonicalizationPatterns(patterns, context);
+    linalg::FillOp::getCanonicalizationPatterns(patterns, context);
+    tensor::DimOp::getCanonicalizationPatterns(patterns, context);
+    memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace
