@@ -133,14 +133,15 @@ def number_alone(dtype: np.dtype) -> int | None:
 
 def round_bf16(values: np.ndarray) -> np.ndarray:
     """The bits of f32 values rounded to the nearest bf16, ties to even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
+    bits = np.array(values, np.float32, order="C").view(np.uint32)
     rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
     return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
 
 
 def widen_bf16(bits: np.ndarray) -> np.ndarray:
     """f32 values of the bits of bf16 ones."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    # Without the types NumPy 1 makes scalars of rank 0 wider.
+    return np.asarray(np.left_shift(bits, 16, dtype=np.uint32)).view(np.float32)
 
 
 def _from_numpy(value: np.ndarray, slot: Slot, what: str) -> tuple[CArray, Any]:
