@@ -1,4 +1,4 @@
-// RUN: sparsedrop-opt %s --sparsedrop-propagate-reshapes --canonicalize --cse --split-input-file | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-propagate-reshapes,canonicalize,cse)' --split-input-file | FileCheck %s
 
 // Kept granules of both dimensions of a weight: two slices of one expansion, the
 // update between them, and no collapse but that of the result.
