@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 /// Raised by one whenever a function or a struct below changes its meaning.
-#define SPARSEDROP_PROGRAM_VERSION 1
+#define SPARSEDROP_PROGRAM_VERSION 2
 
 /// The kernels of a program, which devices know by its address: it must stay
 /// where it is, with all that it points to, as long as the process runs.
@@ -115,14 +115,31 @@ SPARSEDROP_API void sparsedrop_program_check_extent(int64_t extent);
 //===----------------------------------------------------------------------===//
 
 /// Enqueues kernel image->kernels[kernel] with blocks of `threads` threads and
-/// dynamic shared memory. Each parameter is a word of 8 bytes. A grid with a
-/// zero does nothing. What can be checked before a launch is, as by
-/// sparsedrop_kernel_launch(); the failure names the kernel, the grid and the
-/// parameters.
+/// dynamic shared memory. `parameters` has `count` words of 8 bytes: `maps`
+/// tensor maps of 16 words each, which are the kernel's first parameters, then
+/// one word for each other parameter. A grid with a zero does nothing. What can
+/// be checked before a launch is, as by sparsedrop_kernel_launch(); the failure
+/// names the kernel, the grid and the parameters.
 SPARSEDROP_API void
 sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
                           int64_t gridZ, int64_t threads, int64_t sharedBytes,
-                          const int64_t *parameters, int64_t count);
+                          const int64_t *parameters, int64_t count,
+                          int64_t maps);
+
+/// Writes the tensor map (16 words) of an array that starts at `address`.
+/// `shape` has three words for each dimension, from the innermost to the
+/// outermost: its extent in elements, its stride in bytes (1 element in the
+/// innermost one, where it is not read) and the extent of a box. `type` is of
+/// enum sparsedrop_tensor_map_type, `swizzle` is 0, 32, 64 or 128 bytes.
+/// Elements outside of the array are read as zeros. An array without elements
+/// has a map of zeros, which no kernel may use. A failure names the dimension
+/// and the rule that it breaks.
+SPARSEDROP_API void sparsedrop_program_map(int64_t *map, const void *address,
+                                           int64_t type, int64_t swizzle,
+                                           int64_t rank, const int64_t *shape);
+
+/// Multiprocessors of the device: as many blocks keep all of it busy.
+SPARSEDROP_API int64_t sparsedrop_program_processors(void);
 
 //===----------------------------------------------------------------------===//
 // Statistics

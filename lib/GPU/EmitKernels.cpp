@@ -91,13 +91,16 @@ struct EmitKernels
     if (!choice)
       return op->emitOpError() << "has no '" << kKernelAttrName
                                << "'; run sparsedrop-choose-kernels first";
-    bool isProduct = choice.getFamily() == KernelFamily::TensorCore ||
+    bool isProduct = choice.getFamily() == KernelFamily::Wgmma ||
+                     choice.getFamily() == KernelFamily::TensorCore ||
                      choice.getFamily() == KernelFamily::Plain;
     auto contract = dyn_cast<ContractOp>(op);
     if (isProduct != (contract != nullptr))
       return op->emitOpError()
              << "cannot become a kernel of family '"
              << stringifyKernelFamily(choice.getFamily()) << "'";
+    if (choice.getFamily() == KernelFamily::Wgmma)
+      return emitWgmma(kernels, rewriter, contract, choice);
     if (choice.getFamily() == KernelFamily::TensorCore)
       return emitTensorCore(kernels, rewriter, contract, choice);
     if (choice.getFamily() == KernelFamily::Plain)

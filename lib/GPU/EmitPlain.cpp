@@ -279,7 +279,7 @@ SmallVector<Value> PlainEmitter::emitMainLoop() {
   SmallVector<Value> start(perRow * perColumn, none);
   Value begin, end;
   getSlices(k, access.getCount(Role::Depth), first.depth, choice.getSplit(),
-            begin, end);
+            k.blockId(1), begin, end);
   depthEnd =
       k.minS(access.getCount(Role::Depth), k.mul(end, k.constant(first.depth)));
   storeTile(first, loadTile(first, begin), zero);

@@ -116,7 +116,7 @@ void TensorCoreEmitter::placeBlock() {
   warpRow = k.mul(k.divU(warp, wide), k.constant(warpLines(0)));
   warpColumn = k.mul(k.remU(warp, wide), k.constant(warpLines(1)));
   Value depth = access.getCount(Role::Depth);
-  getSlices(k, depth, tile[2], choice.getSplit(), begin, end);
+  getSlices(k, depth, tile[2], choice.getSplit(), k.blockId(1), begin, end);
   Value depthEnd = k.minS(depth, k.mul(end, k.constant(tile[2])));
   firstTile.setPlace(batch, row, depthEnd);
   secondTile.setPlace(batch, column, depthEnd);

@@ -46,6 +46,10 @@ LogicalResult emitPlain(KernelModule &kernels, RewriterBase &host,
 LogicalResult emitTensorCore(KernelModule &kernels, RewriterBase &host,
                              ContractOp op, KernelAttr choice);
 
+/// Contractions on the tensor cores of sm_90a, by wgmma.
+LogicalResult emitWgmma(KernelModule &kernels, RewriterBase &host,
+                        ContractOp op, KernelAttr choice);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_GPU_EMITTERS_H

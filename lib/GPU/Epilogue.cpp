@@ -171,10 +171,15 @@ static Value getRow(KernelBuilder &k, const SumTile &tile, Value y) {
   return k.add(tile.row, k.add(start, k.remU(y, block)));
 }
 
+static Value getThread(KernelBuilder &k, const SumTile &tile) {
+  return tile.thread ? tile.thread : k.threadId();
+}
+
 void EpilogueEmitter::run(int64_t threads, int64_t width) {
   int64_t across = tile.columns / width;
   auto loop = scf::ForOp::create(
-      k.b, k.threadId(), k.constant(tile.rows * across), k.constant(threads));
+      k.b, getThread(k, tile), k.constant(tile.rows * across),
+      k.constant(threads));
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPoint(loop.getBody()->getTerminator());
   Value chunk = loop.getInductionVar();
@@ -229,13 +234,14 @@ static Value getPartialPlace(KernelBuilder &k, ProductAccess &access,
 }
 
 void mlir::sparsedrop::getSlices(KernelBuilder &k, Value depth, int64_t size,
-                                 int64_t parts, Value &begin, Value &end) {
+                                 int64_t parts, Value part, Value &begin,
+                                 Value &end) {
   end = k.divU(k.add(depth, k.constant(size - 1)), k.constant(size));
   begin = k.constant(0);
   if (parts == 1)
     return;
   Value share = k.divU(k.add(end, k.constant(parts - 1)), k.constant(parts));
-  begin = k.minS(k.mul(k.blockId(1), share), end);
+  begin = k.minS(k.mul(part, share), end);
   end = k.minS(k.add(begin, share), end);
 }
 
@@ -252,7 +258,7 @@ Value mlir::sparsedrop::allocateParts(KernelBuilder &k, ProductAccess &access,
 void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
                                 const SumTile &tile, int64_t threads,
                                 Value parts, Value part) {
-  auto loop = scf::ForOp::create(k.b, k.threadId(),
+  auto loop = scf::ForOp::create(k.b, getThread(k, tile),
                                  k.constant(tile.rows * tile.columns),
                                  k.constant(threads));
   OpBuilder::InsertionGuard guard(k.b);

@@ -26,6 +26,10 @@ public:
   Value getOffset(unsigned operand, Role role, Value n);
   /// The stride of the fastest loop of a role.
   HostIndex getStride(unsigned operand, Role role) const;
+  HostIndex getLoopStride(unsigned operand, unsigned loop) const {
+    return strides[operand][loop];
+  }
+  HostIndex getLoopExtent(unsigned loop) const { return extents[loop]; }
   Value getPointer(unsigned operand) {
     return k.getPointer(product.op->getOperand(operand));
   }
@@ -51,9 +55,11 @@ struct SumTile {
   /// Rows of the tile that are neighbours in the outputs (0: all are), and rows
   /// of the outputs from one such block to the next.
   int64_t blockRows = 0, blockStride = 0;
+  /// Number of the thread among those that share the tile; null: in the block.
+  Value thread = Value();
 };
 
-/// All threads of the block apply the region of the contraction to a tile,
+/// The `threads` threads that share a tile apply the region of the contraction to a tile,
 /// `width` neighbouring columns at a time, and store what it yields where there
 /// are outputs. The caller puts barriers around.
 void emitEpilogue(KernelBuilder &k, ProductAccess &access,
@@ -68,10 +74,10 @@ void emitEpilogue(KernelBuilder &k, ProductAccess &access,
 // writes the sums of its part to memory, and a second kernel adds them, always
 // in the same order, and applies the epilogue.
 
-/// The slices [begin, end) of part blockIdx.y out of `parts`, of a depth that
-/// is cut into slices of `size`.
+/// The slices [begin, end) of number `part` out of `parts`, of a depth that is
+/// cut into slices of `size`.
 void getSlices(KernelBuilder &k, Value depth, int64_t size, int64_t parts,
-               Value &begin, Value &end);
+               Value part, Value &begin, Value &end);
 
 /// Memory for the sums of `parts` parts.
 Value allocateParts(KernelBuilder &k, ProductAccess &access, Type type,

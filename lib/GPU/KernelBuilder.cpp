@@ -22,6 +22,10 @@ using namespace mlir::sparsedrop;
 
 static constexpr StringLiteral kLaunch = "sparsedrop_program_launch";
 static constexpr StringLiteral kCheckExtent = "sparsedrop_program_check_extent";
+static constexpr StringLiteral kMap = "sparsedrop_program_map";
+static constexpr StringLiteral kProcessors = "sparsedrop_program_processors";
+/// Words of a tensor map.
+static constexpr int64_t kMapWords = 16;
 
 //===----------------------------------------------------------------------===//
 // All kernels
@@ -181,9 +185,7 @@ Value KernelBuilder::getInt(HostIndex index, unsigned bits) {
                           .getResult();
 }
 
-Value KernelBuilder::getPointer(Value buffer) {
-  if (Value known = parameters.lookup(buffer))
-    return known;
+Value KernelBuilder::getAddress(Value buffer) {
   Location loc = op->getLoc();
   auto type = cast<MemRefType>(buffer.getType());
   unsigned bits = type.getElementType().isIndex()
@@ -194,11 +196,48 @@ Value KernelBuilder::getPointer(Value buffer) {
       memref::ExtractAlignedPointerAsIndexOp::create(host, loc, buffer);
   HostIndex bytes = hostMul(metadata.getConstifiedMixedOffset(),
                             hostConstant(std::max(1u, bits / 8)));
-  Value word = arith::IndexCastOp::create(host, loc, b.getI64Type(),
-                                          hostValue(hostAdd(address, bytes)));
-  Value pointer = addParameter(
-      word, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace));
+  return hostWord(hostAdd(address, bytes));
+}
+
+Value KernelBuilder::getPointer(Value buffer) {
+  if (Value known = parameters.lookup(buffer))
+    return known;
+  Value pointer =
+      addParameter(getAddress(buffer),
+                   LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace));
   return parameters[buffer] = pointer;
+}
+
+/// A value of enum sparsedrop_tensor_map_type for factors of tensor cores.
+static int64_t getMapType(Type element) {
+  if (element.isF16())
+    return 6;
+  if (element.isBF16())
+    return 9;
+  // Copies round to what tensor cores read.
+  if (element.isF32())
+    return 11;
+  return 0;
+}
+
+Value KernelBuilder::getMap(Value buffer, ArrayRef<MapDim> dims,
+                            int64_t swizzle) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  HostIndex bytes = hostConstant(element.getIntOrFloatBitWidth() / 8);
+  Map map{getAddress(buffer), getMapType(element), swizzle, {}};
+  for (const MapDim &dim : dims) {
+    map.shape.push_back(hostWord(dim.extent));
+    map.shape.push_back(hostWord(hostMul(dim.stride, bytes)));
+    map.shape.push_back(hostWord(dim.box));
+  }
+  maps.push_back(map);
+  return function.getBody().front().insertArgument(
+      static_cast<unsigned>(maps.size() - 1),
+      LLVM::LLVMPointerType::get(b.getContext()), b.getLoc());
+}
+
+void KernelBuilder::setAttr(StringRef name, Attribute value) {
+  function->setAttr(name, value);
 }
 
 //===----------------------------------------------------------------------===//
@@ -368,6 +407,54 @@ void KernelBuilder::barrier() { NVVM::Barrier0Op::create(b); }
 // The launch
 //===----------------------------------------------------------------------===//
 
+Value KernelBuilder::hostWord(int64_t value) {
+  return arith::ConstantIntOp::create(host, op->getLoc(), value, 64);
+}
+Value KernelBuilder::hostWord(HostIndex index) {
+  return host.createOrFold<arith::IndexCastOp>(op->getLoc(), host.getI64Type(),
+                                               hostValue(index));
+}
+
+HostIndex KernelBuilder::hostProcessors() {
+  kernels.declare(kProcessors,
+                  host.getFunctionType({}, {host.getI64Type()}));
+  auto call = func::CallOp::create(host, op->getLoc(), kProcessors,
+                                   host.getI64Type(), ValueRange());
+  return arith::IndexCastOp::create(host, op->getLoc(), host.getIndexType(),
+                                    call.getResult(0))
+      .getResult();
+}
+
+/// On the stack of the function: loops around the op do not make it grow.
+Value KernelBuilder::makeArray(int64_t words) {
+  OpBuilder::InsertionGuard guard(host);
+  host.setInsertionPointToStart(
+      &op->getParentOfType<FunctionOpInterface>().front());
+  return memref::AllocaOp::create(
+      host, op->getLoc(),
+      MemRefType::get({std::max<int64_t>(words, 1)}, host.getI64Type()));
+}
+
+void KernelBuilder::callHost(StringRef name, ValueRange arguments) {
+  kernels.declare(name, host.getFunctionType(arguments.getTypes(), {}));
+  func::CallOp::create(host, op->getLoc(), name, TypeRange(), arguments);
+}
+
+/// Writes a map to `address` (i64).
+void KernelBuilder::encode(const Map &map, Value address) {
+  Location loc = op->getLoc();
+  Value shape = makeArray(static_cast<int64_t>(map.shape.size()));
+  for (auto [i, value] : llvm::enumerate(map.shape))
+    memref::StoreOp::create(host, loc, value, shape,
+                            hostValue(hostConstant(static_cast<int64_t>(i))));
+  Value words =
+      memref::ExtractAlignedPointerAsIndexOp::create(host, loc, shape);
+  callHost(kMap, {address, map.address, hostWord(map.type),
+                  hostWord(map.swizzle),
+                  hostWord(static_cast<int64_t>(map.shape.size() / 3)),
+                  hostWord(HostIndex(words))});
+}
+
 void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                            int64_t sharedBytes) {
   LLVM::ReturnOp::create(b, ValueRange());
@@ -378,45 +465,38 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                     b.getUnitAttr());
   function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr(
                                         {static_cast<int32_t>(threads), 1, 1}));
+  for (size_t i = 0; i < maps.size(); ++i) {
+    auto number = static_cast<unsigned>(i);
+    function.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(),
+                        TypeAttr::get(LLVM::LLVMArrayType::get(
+                            b.getI64Type(), kMapWords)));
+    // CUtensorMap's.
+    function.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
+                        b.getI64IntegerAttr(64));
+    function.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(),
+                        b.getUnitAttr());
+  }
   int64_t number = kernels.insert(function);
 
   Location loc = op->getLoc();
-  auto i64 = [&](Value value) -> Value {
-    return host.createOrFold<arith::IndexCastOp>(loc, host.getI64Type(), value);
-  };
-  auto word = [&](int64_t value) -> Value {
-    return arith::ConstantIntOp::create(host, loc, value, 64);
-  };
-  int64_t count = static_cast<int64_t>(words.size());
-  Value array;
-  {
-    // On the stack of the function: loops around the op do not make it grow.
-    OpBuilder::InsertionGuard guard(host);
-    host.setInsertionPointToStart(
-        &op->getParentOfType<FunctionOpInterface>().front());
-    array = memref::AllocaOp::create(
-        host, loc,
-        MemRefType::get({std::max<int64_t>(count, 1)}, host.getI64Type()));
-  }
-  for (Value extent : narrow) {
-    Value word = i64(extent);
-    kernels.declare(kCheckExtent, host.getFunctionType(word.getType(), {}));
-    func::CallOp::create(host, loc, kCheckExtent, TypeRange(), word);
-  }
+  auto mapWords = static_cast<int64_t>(maps.size()) * kMapWords;
+  int64_t count = mapWords + static_cast<int64_t>(words.size());
+  Value array = makeArray(count);
+  for (Value extent : narrow)
+    callHost(kCheckExtent, hostWord(HostIndex(extent)));
   for (auto [i, value] : llvm::enumerate(words))
-    memref::StoreOp::create(host, loc, value, array,
-                            hostValue(hostConstant(static_cast<int64_t>(i))));
-  Value address =
-      i64(memref::ExtractAlignedPointerAsIndexOp::create(host, loc, array));
-  SmallVector<Value> arguments{word(number),
-                               i64(hostValue(gridX)),
-                               i64(hostValue(gridY)),
-                               i64(hostValue(gridZ)),
-                               word(threads),
-                               word(sharedBytes),
-                               address,
-                               word(count)};
-  kernels.declare(kLaunch,
-                  host.getFunctionType(ValueRange(arguments).getTypes(), {}));
-  func::CallOp::create(host, loc, kLaunch, TypeRange(), arguments);
+    memref::StoreOp::create(
+        host, loc, value, array,
+        hostValue(hostConstant(mapWords + static_cast<int64_t>(i))));
+  Value address = hostWord(HostIndex(
+      memref::ExtractAlignedPointerAsIndexOp::create(host, loc, array)
+          .getResult()));
+  for (auto [i, map] : llvm::enumerate(maps)) {
+    Value offset = hostWord(static_cast<int64_t>(i) * kMapWords * 8);
+    encode(map, host.createOrFold<arith::AddIOp>(loc, address, offset));
+  }
+  callHost(kLaunch, {hostWord(number), hostWord(gridX), hostWord(gridY),
+                     hostWord(gridZ), hostWord(threads), hostWord(sharedBytes),
+                     address, hostWord(count),
+                     hostWord(static_cast<int64_t>(maps.size()))});
 }

@@ -65,6 +65,13 @@ private:
 /// An extent, stride or count that the host may know when it compiles.
 using HostIndex = OpFoldResult;
 
+/// A dimension of an array that bulk copies cut boxes out of.
+struct MapDim {
+  HostIndex extent; ///< elements
+  HostIndex stride; ///< elements; not read of the innermost dimension
+  int64_t box;      ///< elements of a box
+};
+
 /// One kernel while it is written, for the op that it replaces.
 class KernelBuilder {
 public:
@@ -87,6 +94,14 @@ public:
   Value getInt(HostIndex index, unsigned bits = 32);
   /// The address of the first element of a buffer, in global memory.
   Value getPointer(Value buffer);
+  /// The tensor map of an array that begins where `buffer` does, of `dims` from
+  /// the innermost to the outermost; rows of boxes in shared memory are permuted
+  /// as `swizzle` (bytes) says. A pointer to a parameter.
+  Value getMap(Value buffer, ArrayRef<MapDim> dims, int64_t swizzle);
+  /// An attribute of the kernel's function.
+  void setAttr(StringRef name, Attribute value);
+  /// Multiprocessors of the device.
+  HostIndex hostProcessors();
 
   //===--------------------------------------------------------------------===//
   // Host arithmetic on indices
@@ -149,12 +164,27 @@ public:
               int64_t sharedBytes = 0);
 
 private:
+  /// What the host writes a tensor map of.
+  struct Map {
+    Value address; ///< i64
+    int64_t type, swizzle;
+    SmallVector<Value> shape; ///< words
+  };
+
   Value addParameter(Value word, Type type);
+  Value getAddress(Value buffer);
+  Value makeArray(int64_t words);
+  void encode(const Map &map, Value address);
+  void callHost(StringRef name, ValueRange arguments);
+  Value hostWord(int64_t value);
+  Value hostWord(HostIndex index);
 
   KernelModule &kernels;
   Operation *op;
   LLVM::LLVMFuncOp function;
   int64_t threads;
+  /// The first parameters.
+  SmallVector<Map> maps;
   /// Words of the host, and the value each is in the kernel.
   SmallVector<Value> words;
   /// Extents of the host that are i32 in the kernel.

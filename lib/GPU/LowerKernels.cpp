@@ -17,6 +17,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -40,6 +41,19 @@ static LogicalResult lowerControlFlow(gpu::GPUModuleOp kernels) {
   return applyPartialConversion(kernels, target, std::move(patterns));
 }
 
+/// Instructions that LLVM has no intrinsic for to inline assembly.
+static LogicalResult lowerInstructions(gpu::GPUModuleOp kernels) {
+  RewritePatternSet patterns(kernels.getContext());
+  populateNVVMToLLVMConversionPatterns(patterns);
+  ConversionTarget target(*kernels.getContext());
+  target.addLegalDialect<LLVM::LLVMDialect>();
+  target.markUnknownOpDynamicallyLegal([](Operation *op) {
+    auto instruction = dyn_cast<NVVM::BasicPtxBuilderInterface>(op);
+    return !instruction || instruction.hasIntrinsic();
+  });
+  return applyPartialConversion(kernels, target, std::move(patterns));
+}
+
 static LogicalResult lowerToLLVM(gpu::GPUModuleOp kernels) {
   LLVMTypeConverter converter(kernels.getContext());
   RewritePatternSet patterns(kernels.getContext());
@@ -59,7 +73,8 @@ struct LowerKernels
   void runOnOperation() override {
     for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
       if (failed(mlir::sparsedrop::expandDeviceMath(kernels)) ||
-          failed(lowerControlFlow(kernels)) || failed(lowerToLLVM(kernels)))
+          failed(lowerControlFlow(kernels)) ||
+          failed(lowerInstructions(kernels)) || failed(lowerToLLVM(kernels)))
         return signalPassFailure();
   }
 };

@@ -12,6 +12,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <algorithm>
 #include <cstring>
 
 using namespace sparsedrop::runtime;
@@ -19,6 +20,7 @@ using namespace sparsedrop::runtime;
 namespace {
 /// A section of the calling thread.
 struct Section {
+  sparsedrop_device *handle = nullptr;
   Device *device = nullptr;
   Stream *stream = nullptr;
   Programs *programs = nullptr;
@@ -69,6 +71,7 @@ int32_t sparsedrop_program_enter(sparsedrop_device *device,
   if (!device) {
     fail("a program was called without a device");
   } else {
+    section.handle = device;
     section.device = device->device.get();
     section.stream = findStream(*section.device, stream);
     section.programs = &Programs::get(*section.device);
@@ -216,14 +219,49 @@ void sparsedrop_program_check_extent(int64_t extent) {
 void sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
                                int64_t gridZ, int64_t threads,
                                int64_t sharedBytes, const int64_t *parameters,
-                               int64_t count) {
+                               int64_t count, int64_t maps) {
   Section *section = getSection();
   if (!section || gridX == 0 || gridY == 0 || gridZ == 0)
     return;
   ProgramLaunch launch = {
-      {gridX, gridY, gridZ}, threads, sharedBytes, parameters, count};
+      {gridX, gridY, gridZ}, threads, sharedBytes, parameters, count, maps};
   if (check(section, section->image->launch(kernel, *section->stream, launch)))
     ++section->programs->launches;
+}
+
+void sparsedrop_program_map(int64_t *map, const void *address, int64_t type,
+                            int64_t swizzle, int64_t rank,
+                            const int64_t *shape) {
+  Section *section = getSection();
+  if (!section)
+    return;
+  sparsedrop_tensor_map whole = {};
+  whole.size = sizeof(whole);
+  whole.type = static_cast<int32_t>(type);
+  whole.rank = static_cast<int32_t>(rank);
+  whole.address = reinterpret_cast<uintptr_t>(address);
+  whole.swizzle = static_cast<int32_t>(swizzle);
+  whole.promotion = 256;
+  for (int64_t i = 0; i < std::min<int64_t>(rank, 5); ++i) {
+    whole.dims[i] = static_cast<uint64_t>(shape[3 * i]);
+    if (i > 0)
+      whole.strides[i - 1] = static_cast<uint64_t>(shape[3 * i + 1]);
+    whole.box[i] = static_cast<uint32_t>(shape[3 * i + 2]);
+    if (shape[3 * i] == 0) {
+      std::fill_n(map, kMapWords, 0);
+      return;
+    }
+  }
+  // Encoded where the driver wants it.
+  alignas(128) int64_t encoded[kMapWords];
+  if (check(section, sparsedrop_tensor_map_encode(section->handle, &whole,
+                                                  encoded)))
+    std::copy_n(encoded, kMapWords, map);
+}
+
+int64_t sparsedrop_program_processors() {
+  Section *section = getSection();
+  return section ? section->image->getProcessors() : 1;
 }
 
 //===----------------------------------------------------------------------===//

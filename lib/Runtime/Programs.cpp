@@ -86,7 +86,10 @@ static std::string describe(const char *name, const ProgramLaunch &launch) {
   text += ", " + std::to_string(launch.threads) + " threads, " +
           std::to_string(launch.sharedBytes) +
           " bytes of shared memory and parameters";
-  for (int64_t i = 0; i < launch.count && launch.parameters; ++i) {
+  if (launch.maps != 0)
+    text += " (" + std::to_string(launch.maps) + " tensor maps first)";
+  int64_t first = launch.maps * kMapWords;
+  for (int64_t i = first; i < launch.count && launch.parameters; ++i) {
     char word[32];
     std::snprintf(word, sizeof(word), " 0x%" PRIx64,
                   static_cast<uint64_t>(launch.parameters[i]));
@@ -98,7 +101,8 @@ static std::string describe(const char *name, const ProgramLaunch &launch) {
 /// Whether all numbers of a launch fit the device's.
 static bool hasRanges(const ProgramLaunch &launch) {
   for (int64_t value : {launch.grid[0], launch.grid[1], launch.grid[2],
-                        launch.threads, launch.sharedBytes, launch.count})
+                        launch.threads, launch.sharedBytes, launch.count,
+                        launch.maps})
     if (value < 0 || value > INT32_MAX)
       return false;
   return true;
@@ -111,11 +115,15 @@ int32_t LoadedImage::launch(LoadedKernel &kernel, Stream &stream,
   // Kept from launch to launch.
   thread_local std::vector<const void *> pointers;
   thread_local std::vector<uint64_t> sizes;
-  auto count = static_cast<size_t>(launch.parameters ? launch.count : 0);
-  pointers.resize(count);
-  sizes.assign(count, sizeof(int64_t));
-  for (size_t i = 0; i < count; ++i)
-    pointers[i] = launch.parameters + i;
+  pointers.clear();
+  sizes.clear();
+  int64_t words = launch.parameters ? launch.count : 0;
+  for (int64_t word = 0; word < words;) {
+    bool isMap = word < launch.maps * kMapWords && word + kMapWords <= words;
+    pointers.push_back(launch.parameters + word);
+    sizes.push_back(isMap ? SPARSEDROP_MAP_BYTES : sizeof(int64_t));
+    word += isMap ? kMapWords : 1;
+  }
   sparsedrop_launch whole = {};
   whole.size = sizeof(whole);
   for (int i = 0; i < 3; ++i) {
@@ -125,7 +133,7 @@ int32_t LoadedImage::launch(LoadedKernel &kernel, Stream &stream,
   whole.sharedBytes = static_cast<uint32_t>(launch.sharedBytes);
   whole.parameters = pointers.data();
   whole.parameterBytes = sizes.data();
-  whole.parameterCount = static_cast<int32_t>(launch.count);
+  whole.parameterCount = static_cast<int32_t>(pointers.size());
   std::string error =
       checkLaunch(whole, info, kernel.info, kernel.parameterBytes);
   return error.empty() ? kernel.kernel->launch(stream, whole) : fail(error);

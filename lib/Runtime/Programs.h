@@ -21,12 +21,16 @@
 
 namespace sparsedrop::runtime {
 
-/// A launch as a program asks for it. Parameters are words of 8 bytes.
+/// Words of a tensor map.
+inline constexpr int64_t kMapWords = SPARSEDROP_MAP_BYTES / 8;
+
+/// A launch as a program asks for it. Parameters are `count` words of 8 bytes;
+/// tensor maps come first.
 struct ProgramLaunch {
   int64_t grid[3];
   int64_t threads, sharedBytes;
   const int64_t *parameters;
-  int64_t count;
+  int64_t count, maps;
 };
 
 /// An image in a device.
@@ -44,6 +48,7 @@ public:
   int32_t load(Device &device, const sparsedrop_device_info &info);
   int32_t launch(int64_t number, Stream &stream, const ProgramLaunch &launch);
   int32_t findConstant(int64_t number, uint64_t &address);
+  int64_t getProcessors() const { return info.processors; }
 
 private:
   struct LoadedKernel {

@@ -45,7 +45,7 @@ protected:
   /// `words` with two parameters.
   void launch() {
     int64_t parameters[] = {4096, 17};
-    sparsedrop_program_launch(0, 3, 2, 1, 64, 0, parameters, 2);
+    sparsedrop_program_launch(0, 3, 2, 1, 64, 0, parameters, 2, 0);
   }
   /// A section with nothing in it; its status.
   int32_t visit() {
@@ -172,7 +172,7 @@ TEST_F(ProgramCudaTest, LaunchFailures) {
                    int64_t shared, int64_t count) {
     return [=] {
       sparsedrop_program_launch(kernel, grid, 1, 1, threads, shared, words,
-                                count);
+                                count, 0);
     };
   };
   EXPECT_OK(visit());
@@ -224,7 +224,7 @@ TEST_F(ProgramCudaTest, LaunchFailures) {
 TEST_F(ProgramCudaTest, SharedMemory) {
   EXPECT_OK(sparsedrop_program_enter(device, nullptr, &image));
   int64_t words[] = {1, 17};
-  sparsedrop_program_launch(0, 1, 1, 1, 64, 100000, words, 2);
+  sparsedrop_program_launch(0, 1, 1, 1, 64, 100000, words, 2, 0);
   EXPECT_OK(sparsedrop_program_leave());
   std::string log = takeLog();
   EXPECT_NE(log.find("cuFuncSetAttribute 8 100000\n"

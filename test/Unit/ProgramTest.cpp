@@ -67,7 +67,7 @@ int64_t toWord(const void *pointer) {
 /// to[i] = from[i] + value in the current section, for i < 32 * blocks.
 void add(void *to, const void *from, int64_t value, int64_t blocks) {
   int64_t words[] = {toWord(to), toWord(from), value};
-  sparsedrop_program_launch(0, blocks, 1, 1, 32, 0, words, 3);
+  sparsedrop_program_launch(0, blocks, 1, 1, 32, 0, words, 3, 0);
 }
 
 class ProgramTest : public InterpTest {

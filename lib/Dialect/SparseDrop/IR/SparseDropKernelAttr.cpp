@@ -43,7 +43,7 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     return {};
   std::optional<KernelFamily> family = symbolizeKernelFamily(name);
   if (!family) {
-    parser.emitError(loc) << "expected tensor_core, plain, elementwise, "
+    parser.emitError(loc) << "expected wgmma, tensor_core, plain, elementwise, "
                              "reduce_rows, reduce_columns or serial, but got '"
                           << name << "'";
     return {};
@@ -124,13 +124,13 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                            << "' of at least 1, but got " << value;
     return InFlightDiagnostic();
   };
-  bool isProduct =
-      family == KernelFamily::TensorCore || family == KernelFamily::Plain;
+  bool isTensorCore =
+      family == KernelFamily::TensorCore || family == KernelFamily::Wgmma;
+  bool isProduct = isTensorCore || family == KernelFamily::Plain;
   bool reduces = family == KernelFamily::ReduceRows ||
                  family == KernelFamily::ReduceColumns;
   if (failed(check("tile", tile, isProduct ? 3 : 0)) ||
-      failed(
-          check("warps", warps, family == KernelFamily::TensorCore ? 2 : 0)) ||
+      failed(check("warps", warps, isTensorCore ? 2 : 0)) ||
       failed(check("threads", threads, isProduct ? 0 : (reduces ? 2 : 1))) ||
       failed(check("vector", vector, isProduct ? 3 : 1)))
     return failure();

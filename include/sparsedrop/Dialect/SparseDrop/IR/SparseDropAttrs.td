@@ -89,13 +89,13 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
 
     | parameter | families | meaning |
     |---|---|---|
-    | `tile` | tensor_core, plain | rows, columns and depth that a block computes at a time |
-    | `warps` | tensor_core | warps of a block along rows and columns |
-    | `stages` | tensor_core | tiles of depth in shared memory |
-    | `split` | tensor_core, plain | blocks that share the depth of one tile; their sums are added in a second kernel |
+    | `tile` | wgmma, tensor_core, plain | rows, columns and depth that a block computes at a time |
+    | `warps` | wgmma, tensor_core | warps of a block along rows and columns; for wgmma those that multiply, four along the rows at a time |
+    | `stages` | wgmma, tensor_core | tiles of depth in shared memory |
+    | `split` | wgmma, tensor_core, plain | blocks that share the depth of one tile; their sums are added in a second kernel |
     | `threads` | others | threads of a block; for reductions those along the outputs and along the reduction |
     | `vector` | all | elements that a thread moves at a time: of the left operand, the right one and the outputs for products, of all operands for others |
-    | `tf32` | tensor_core | f32 operands are rounded to tf32 |
+    | `tf32` | wgmma, tensor_core | f32 operands are rounded to tf32 |
 
     ```mlir
     func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {

@@ -1,0 +1,412 @@
+//===- EmitWgmma.cpp - Contractions by wgmma and bulk copies --------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// For f16, bf16 and tf32 factors and f32 sums, on sm_90a. The warpgroups of a
+// block have two jobs; a ring of stages in shared memory is between them:
+//
+//   producer   wait empty | copies -> stage        (one thread, bulk copies)
+//   consumers  wait full  | wgmma  -> registers    | release the stage before
+//              after the last slice: sums -> epilogue -> outputs
+//
+// A wgmma reads both factors from shared memory while the next is already under
+// way: a consumer waits for all but the youngest group, and releases the stage
+// before. The producer does not wait for epilogues: it fills stages for the
+// next tile meanwhile. Pieces: WgmmaPlan (who and where), TileSchedule (which
+// tile when), FactorBoxes (copies and descriptors), StageRing (barriers).
+//
+//===----------------------------------------------------------------------===//
+
+#include "Emitters.h"
+#include "StageRing.h"
+#include "TileSchedule.h"
+#include "WgmmaPlan.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+namespace {
+/// Writes one kernel.
+class WgmmaEmitter {
+public:
+  WgmmaEmitter(KernelModule &kernels, RewriterBase &host, ContractOp op,
+               KernelAttr choice, const WgmmaPlan &plan)
+      : op(op), product(op), choice(choice), plan(plan),
+        k(kernels, host, op, "wgmma", plan.threads()), access(k, product),
+        schedule(k, access, choice.getTile(), choice.getSplit()),
+        ring(k, plan.barriers, plan.stages),
+        first(k, access, plan.first, 0, plan.stageBytes()),
+        second(k, access, plan.second, plan.first.stageBytes(),
+               plan.stageBytes()) {}
+
+  void run();
+  /// Sums that a second kernel has to add, if there are.
+  Value getParts() const { return parts; }
+
+private:
+  void placeThreads();
+  void initialize();
+  void produce();
+  void consume();
+  SmallVector<Value> fill(TilePlace tile, RingPlace start);
+  SmallVector<Value> emitSums(TilePlace tile, RingPlace at);
+  SmallVector<Value> emitMainLoop(TilePlace tile, RingPlace at);
+  void multiplyStage(Value stage, Value isLater, SmallVectorImpl<Value> &sums);
+  Value multiply(Value a, Value b, Value isLater, Value sums);
+  void emitOutputs(TilePlace place, ArrayRef<Value> sums);
+  void storeSums(Value sums, int64_t pass);
+  Value getOutputs();
+  void meet();
+
+  Type sumsType() {
+    SmallVector<Type> types(plan.columns / 2,
+                            Float32Type::get(op.getContext()));
+    return LLVM::LLVMStructType::getLiteral(op.getContext(), types);
+  }
+
+  ContractOp op;
+  Product product;
+  KernelAttr choice;
+  const WgmmaPlan &plan;
+  KernelBuilder k;
+  ProductAccess access;
+  TileSchedule schedule;
+  StageRing ring;
+  BoxedFactor first, second;
+  Value warp, lane;        ///< warp in the block, lane in the warp
+  Value group;             ///< warpgroup in the block; 0 produces
+  Value consumer;          ///< number among the consumers
+  Value down, across;      ///< a consumer's part of the tile
+  Value firstStart, secondStart; ///< descriptors of its part of stage 0
+  Value parts;             ///< sums, where several blocks share the depth
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+/// Numbers that all lanes of a warp agree on, and ptxas knows it.
+void WgmmaEmitter::placeThreads() {
+  Value all = k.constant(-1);
+  warp = NVVM::ShflOp::create(k.b, k.b.getI32Type(), all,
+                              k.divU(k.threadId(), k.constant(32)),
+                              k.constant(0), k.constant(31),
+                              NVVM::ShflKind::idx, UnitAttr());
+  lane = k.remU(k.threadId(), k.constant(32));
+  group = k.divU(warp, k.constant(4));
+}
+
+static Value isEqual(KernelBuilder &k, Value lhs, Value rhs) {
+  return k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, lhs, rhs);
+}
+
+void WgmmaEmitter::initialize() {
+  auto one = scf::IfOp::create(k.b, isEqual(k, k.threadId(), k.constant(0)));
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(one.thenBlock()->getTerminator());
+    // Each warp of the consumers arrives.
+    ring.initialize(4 * plan.consumers());
+  }
+  k.barrier();
+}
+
+/// All threads of a consumer.
+void WgmmaEmitter::meet() {
+  // Barrier 0 is the block's.
+  NVVM::BarrierOp::create(k.b, /*res=*/Type(), k.add(consumer, k.constant(1)),
+                          k.constant(kGroupThreads),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
+//===----------------------------------------------------------------------===//
+// The producer
+//===----------------------------------------------------------------------===//
+
+/// The slices of a tile; returns the place behind them.
+SmallVector<Value> WgmmaEmitter::fill(TilePlace tile, RingPlace start) {
+  auto loop = scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1),
+                                 ValueRange{start.stage, start.parity});
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(loop.getBody());
+  RingPlace at{loop.getRegionIterArgs()[0], loop.getRegionIterArgs()[1]};
+  ring.waitEmpty(at);
+  ring.expect(at.stage, plan.stageBytes());
+  Value depth = k.mul(loop.getInductionVar(), k.constant(plan.first.depth));
+  Value barrier = ring.getFull(at.stage);
+  first.copy(tile.batch, tile.row, depth, at.stage, barrier);
+  second.copy(tile.batch, tile.column, depth, at.stage, barrier);
+  RingPlace next = ring.next(at);
+  scf::YieldOp::create(k.b, ValueRange{next.stage, next.parity});
+  return SmallVector<Value>(loop.getResults());
+}
+
+void WgmmaEmitter::produce() {
+  if (plan.producerRegisters != 0)
+    NVVM::SetMaxRegisterOp::create(
+        k.b, static_cast<uint32_t>(plan.producerRegisters),
+        NVVM::SetMaxRegisterAction::decrease);
+  auto isFirst = scf::IfOp::create(k.b, isEqual(k, warp, k.constant(0)));
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPoint(isFirst.thenBlock()->getTerminator());
+  Value elected = NVVM::ElectSyncOp::create(k.b, k.b.getI1Type(), Value());
+  auto one = scf::IfOp::create(k.b, elected);
+  k.b.setInsertionPoint(one.thenBlock()->getTerminator());
+  RingPlace start = ring.start(/*isProducer=*/true);
+  schedule.emitLoop({start.stage, start.parity},
+                    [&](TilePlace tile, ValueRange carried) {
+                      return fill(tile, {carried[0], carried[1]});
+                    });
+}
+
+//===----------------------------------------------------------------------===//
+// Consumers
+//===----------------------------------------------------------------------===//
+
+/// The name of an element type in PTX.
+static StringRef getTypeName(Type element) {
+  return element.isF16() ? "f16" : element.isBF16() ? "bf16" : "tf32";
+}
+
+/// Adds the product of 64 rows by all columns of the warpgroup and 32 bytes of
+/// depth to the sums, or begins with it where `isLater` is zero (PTX ISA,
+/// "wgmma.mma_async": scale-d, which the op of the NVVM dialect wants constant;
+/// zeros instead would be moved behind the fence).
+Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
+  int64_t count = plan.columns / 2;
+  StringRef type = getTypeName(product.getElement(product.first));
+  std::string text, outputs, ties;
+  llvm::raw_string_ostream code(text);
+  code << "{ .reg .pred p; setp.ne.b32 p, $" << count + 2
+       << ", 0; wgmma.mma_async.sync.aligned.m" << kGroupRows << "n"
+       << plan.columns << "k" << 32 / plan.first.elementBytes << ".f32." << type
+       << "." << type << " {";
+  SmallVector<Value> operands{a, b, isLater};
+  for (int64_t i = 0; i < count; ++i) {
+    code << (i == 0 ? "$" : ", $") << i;
+    outputs += "=f,";
+    ties += "," + std::to_string(i);
+    operands.push_back(LLVM::ExtractValueOp::create(k.b, sums, i));
+  }
+  code << "}, $" << count << ", $" << count + 1 << ", p, 1, 1";
+  if (plan.first.elementBytes == 2)
+    code << ", " << !plan.first.alongDepth << ", " << !plan.second.alongDepth;
+  code << "; }";
+  return LLVM::InlineAsmOp::create(
+             k.b, sums.getType(), operands, text, outputs + "l,l,r" + ties,
+             /*has_side_effects=*/true, /*is_align_stack=*/false,
+             LLVM::tailcallkind::TailCallKind::None,
+             LLVM::AsmDialectAttr::get(op.getContext(),
+                                       LLVM::AsmDialect::AD_ATT),
+             ArrayAttr())
+      .getResult(0);
+}
+
+void WgmmaEmitter::multiplyStage(Value stage, Value isLater,
+                                 SmallVectorImpl<Value> &sums) {
+  Value start =
+      k.mul(k.extend(stage), k.constant(plan.stageBytes() / 16, 64));
+  Value a = k.add(firstStart, start), b = k.add(secondStart, start);
+  auto move = [&](Value descriptor, int64_t bytes) {
+    return k.add(descriptor, k.constant(bytes / 16, 64));
+  };
+  for (int64_t step = 0; step < plan.steps(); ++step)
+    for (int64_t block = 0; block < plan.blocks(); ++block)
+      sums[block] =
+          multiply(move(a, plan.first.getOffset(block * kGroupRows, step)),
+                   move(b, plan.second.getOffset(0, step)),
+                   step == 0 ? isLater : k.constant(1), sums[block]);
+}
+
+/// The loop over the slices of a tile, of which there is at least one: sums,
+/// and the place behind them.
+SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
+  // No stage yet that is to be released.
+  Value none = k.constant(plan.stages);
+  SmallVector<Value> start(plan.blocks(),
+                           LLVM::PoisonOp::create(k.b, sumsType()));
+  start.append({at.stage, at.parity, none, k.constant(0)});
+  auto isSpeaker = [&](Value stage) {
+    return k.both(k.less(stage, none), isEqual(k, lane, k.constant(0)));
+  };
+  auto loop = scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1),
+                                 start);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(loop.getBody());
+    auto carried = loop.getRegionIterArgs();
+    SmallVector<Value> sums(carried.drop_back(4));
+    auto others = carried.take_back(4);
+    RingPlace here{others[0], others[1]};
+    Value before = others[2], isLater = others[3];
+    ring.waitFull(here);
+    NVVM::WgmmaFenceAlignedOp::create(k.b);
+    multiplyStage(here.stage, isLater, sums);
+    NVVM::WgmmaGroupSyncAlignedOp::create(k.b);
+    NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(1));
+    ring.release(before, isSpeaker(before));
+    RingPlace next = ring.next(here);
+    sums.append({next.stage, next.parity, here.stage, k.constant(1)});
+    scf::YieldOp::create(k.b, sums);
+  }
+  NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(0));
+  Value last = loop.getResult(plan.blocks() + 2);
+  ring.release(last, isSpeaker(last));
+  return SmallVector<Value>(loop.getResults().drop_back(2));
+}
+
+/// The sums of a tile, and the place behind its slices. A part of the depth may
+/// have none.
+SmallVector<Value> WgmmaEmitter::emitSums(TilePlace tile, RingPlace at) {
+  SmallVector<Type> types(plan.blocks(), sumsType());
+  types.append({at.stage.getType(), at.parity.getType()});
+  auto branch = scf::IfOp::create(k.b, types, k.less(tile.begin, tile.end),
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(k.b);
+  k.b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(k.b, emitMainLoop(tile, at));
+  k.b.setInsertionPointToStart(branch.elseBlock());
+  SmallVector<Value> none(plan.blocks(),
+                          LLVM::ZeroOp::create(k.b, sumsType()));
+  none.append({at.stage, at.parity});
+  scf::YieldOp::create(k.b, none);
+  return SmallVector<Value>(branch.getResults());
+}
+
+void WgmmaEmitter::consume() {
+  if (plan.consumerRegisters != 0)
+    NVVM::SetMaxRegisterOp::create(
+        k.b, static_cast<uint32_t>(plan.consumerRegisters),
+        NVVM::SetMaxRegisterAction::increase);
+  consumer = k.sub(group, k.constant(1));
+  down = k.divU(consumer, k.constant(plan.groupsAcross));
+  across = k.remU(consumer, k.constant(plan.groupsAcross));
+  // Where the warpgroup's rows and columns begin; offsets are linear in both.
+  Value shared = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(),
+                                          k.sharedMemory());
+  // In a cluster an address has the number of the block in its upper bits.
+  Value base = k.divU(k.andI(shared, k.constant(0x3FFFF, 64)),
+                      k.constant(16, 64));
+  auto getStart = [&](const FactorBoxes &boxes, Value part, int64_t lines,
+                      int64_t offset) {
+    Value first = k.mul(k.extend(part),
+                        k.constant(boxes.getOffset(lines, 0) / 16, 64));
+    Value start = k.add(base, k.add(first, k.constant(offset / 16, 64)));
+    return LLVM::OrOp::create(k.b, start,
+                              k.constant(boxes.getDescriptor(), 64))
+        .getResult();
+  };
+  firstStart = getStart(plan.first, down, plan.rows, 0);
+  secondStart =
+      getStart(plan.second, across, plan.columns, plan.first.stageBytes());
+  RingPlace start = ring.start(/*isProducer=*/false);
+  schedule.emitLoop({start.stage, start.parity}, [&](TilePlace tile,
+                                                     ValueRange carried) {
+    SmallVector<Value> results = emitSums(tile, {carried[0], carried[1]});
+    emitOutputs(tile, ArrayRef(results).drop_back(2));
+    return SmallVector<Value>(ArrayRef(results).take_back(2));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Outputs
+//===----------------------------------------------------------------------===//
+
+/// The warpgroup's own shared memory.
+Value WgmmaEmitter::getOutputs() {
+  return k.offset(k.sharedMemory(plan.outputs),
+                  k.mul(consumer, k.constant(plan.outputBytes())),
+                  k.b.getI8Type());
+}
+
+/// Some columns of 64 rows to shared memory. Warp w of a warpgroup has rows
+/// from 16 w on; a lane holds two columns out of eight, of row lane / 4 and of
+/// the eighth one behind it (PTX ISA, "Register fragments for wgmma", D).
+void WgmmaEmitter::storeSums(Value sums, int64_t pass) {
+  Type f32 = k.b.getF32Type();
+  Value inGroup = k.remU(warp, k.constant(4));
+  Value y = k.add(k.mul(inGroup, k.constant(16)), k.divU(lane, k.constant(4)));
+  Value x = k.mul(k.remU(lane, k.constant(4)), k.constant(2));
+  Value outputs = getOutputs();
+  for (int64_t j = 0; j < plan.passColumns / 8; ++j)
+    for (int64_t half = 0; half < 2; ++half) {
+      Value vector = LLVM::PoisonOp::create(k.b, VectorType::get({2}, f32));
+      int64_t from = 4 * (pass * plan.passColumns / 8 + j) + 2 * half;
+      for (int64_t i = 0; i < 2; ++i)
+        vector = LLVM::InsertElementOp::create(
+            k.b, vector, LLVM::ExtractValueOp::create(k.b, sums, from + i),
+            k.constant(i));
+      Value place = k.add(k.mul(k.add(y, k.constant(8 * half)),
+                                k.constant(plan.pitch)),
+                          k.add(x, k.constant(8 * j)));
+      k.store(vector, k.offset(outputs, place, f32), f32);
+    }
+}
+
+void WgmmaEmitter::emitOutputs(TilePlace place, ArrayRef<Value> sums) {
+  int64_t width = std::min(choice.getVector()[2], product.getEpilogueWidth(8));
+  Value row = k.add(place.row, k.mul(down, k.constant(plan.rows)));
+  Value column = k.add(place.column, k.mul(across, k.constant(plan.columns)));
+  SumTile tile{getOutputs(), k.b.getF32Type(), kGroupRows, plan.passColumns,
+               plan.pitch,   place.batch,      row,        column};
+  tile.thread = k.remU(k.threadId(), k.constant(kGroupThreads));
+  for (int64_t block = 0; block < plan.blocks(); ++block)
+    for (int64_t pass = 0; pass < plan.columns / plan.passColumns; ++pass) {
+      meet();
+      storeSums(sums[block], pass);
+      meet();
+      tile.row = k.add(row, k.constant(block * kGroupRows));
+      tile.column = k.add(column, k.constant(pass * plan.passColumns));
+      if (parts)
+        emitPart(k, access, tile, kGroupThreads, parts, place.part);
+      else
+        emitEpilogue(k, access, product, tile, kGroupThreads, width);
+    }
+}
+
+void WgmmaEmitter::run() {
+  if (choice.getSplit() > 1)
+    parts = allocateParts(k, access, k.b.getF32Type(), choice.getSplit());
+  // ptxas obeys setmaxnreg only if it knows the registers at the start.
+  k.setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+            k.b.getI32IntegerAttr(1));
+  first.addMap(op->getOperand(plan.first.operand));
+  second.addMap(op->getOperand(plan.second.operand));
+  placeThreads();
+  initialize();
+  auto jobs = scf::IfOp::create(k.b, isEqual(k, group, k.constant(0)),
+                                /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(jobs.thenBlock()->getTerminator());
+    produce();
+    k.b.setInsertionPoint(jobs.elseBlock()->getTerminator());
+    consume();
+  }
+  k.finish(schedule.getGrid(), k.hostConstant(1), k.hostConstant(1),
+           plan.sharedBytes);
+}
+
+LogicalResult mlir::sparsedrop::emitWgmma(KernelModule &kernels,
+                                          RewriterBase &host, ContractOp op,
+                                          KernelAttr choice) {
+  std::string reason;
+  FailureOr<WgmmaPlan> plan = planWgmma(Product(op), choice, reason);
+  if (failed(plan))
+    return op->emitOpError()
+           << "cannot become the kernel " << choice << ": " << reason;
+  WgmmaEmitter emitter(kernels, host, op, choice, *plan);
+  emitter.run();
+  if (Value parts = emitter.getParts())
+    emitCombination(kernels, host, op, parts, choice.getSplit());
+  return success();
+}

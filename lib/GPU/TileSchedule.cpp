@@ -1,0 +1,66 @@
+//===- TileSchedule.cpp - The tiles of persistent blocks ------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "TileSchedule.h"
+
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+/// Rows of tiles that follow each other.
+static constexpr int64_t kGroup = 8;
+
+TileSchedule::TileSchedule(KernelBuilder &k, ProductAccess &access,
+                           ArrayRef<int64_t> tile, int64_t parts)
+    : k(k), access(access), tile(tile), parts(parts),
+      down(k.hostCeilDiv(access.getHostCount(Role::Rows), tile[0])),
+      across(k.hostCeilDiv(access.getHostCount(Role::Columns), tile[1])),
+      count(k.hostMul(k.hostMul(down, across),
+                      k.hostMul(access.getHostCount(Role::Batch),
+                                k.hostConstant(parts)))) {}
+
+HostIndex TileSchedule::getGrid() {
+  return k.hostMin(count, k.hostProcessors());
+}
+
+TilePlace TileSchedule::locate(Value number) {
+  TilePlace place;
+  Value area = k.mul(k.getInt(down), k.getInt(across));
+  Value inArea = k.remU(number, area);
+  Value batches = access.getCount(Role::Batch);
+  place.batch = k.remU(k.divU(number, area), batches);
+  place.part = k.divU(k.divU(number, area), batches);
+  Value group = k.mul(k.getInt(across), k.constant(kGroup));
+  Value top = k.mul(k.divU(inArea, group), k.constant(kGroup));
+  Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
+  Value inGroup = k.remU(inArea, group);
+  place.row =
+      k.mul(k.add(top, k.remU(inGroup, height)), k.constant(tile[0]));
+  place.column = k.mul(k.divU(inGroup, height), k.constant(tile[1]));
+  getSlices(k, access.getCount(Role::Depth), tile[2], parts, place.part,
+            place.begin, place.end);
+  return place;
+}
+
+void TileSchedule::emitLoop(
+    ValueRange carried,
+    llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)> body) {
+  auto loop = scf::ForOp::create(k.b, k.blockId(), k.getInt(count),
+                                 k.gridSize(), carried);
+  OpBuilder::InsertionGuard guard(k.b);
+  // Without carried values the builder has written a terminator.
+  if (!carried.empty())
+    k.b.setInsertionPointToStart(loop.getBody());
+  else
+    k.b.setInsertionPoint(loop.getBody()->getTerminator());
+  SmallVector<Value> next =
+      body(locate(loop.getInductionVar()), loop.getRegionIterArgs());
+  if (!carried.empty())
+    scf::YieldOp::create(k.b, next);
+}

@@ -1,0 +1,57 @@
+//===- WgmmaPlan.h - What a wgmma kernel consists of ------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Shared memory, warpgroups and registers of a kernel of family wgmma, from a
+// contraction and its `sparsedrop.kernel`. The pass that chooses asks here
+// whether a choice can be obeyed; the emitter obeys it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_GPU_WGMMAPLAN_H
+#define SPARSEDROP_LIB_GPU_WGMMAPLAN_H
+
+#include "FactorBoxes.h"
+
+namespace mlir::sparsedrop {
+
+/// Threads of a warpgroup, and lines of one wgmma.
+inline constexpr int64_t kGroupThreads = 128, kGroupRows = 64;
+
+/// The plan of one kernel.
+struct WgmmaPlan {
+  FactorBoxes first, second;
+  int64_t groupsDown = 1, groupsAcross = 1; ///< consumer warpgroups
+  int64_t rows = 0, columns = 0;            ///< of a warpgroup
+  int64_t stages = 0;
+  /// Columns of the sums that a warpgroup passes through shared memory at a
+  /// time, and elements from one row of them to the next.
+  int64_t passColumns = 0, pitch = 0;
+  /// Bytes of shared memory: [stages | sums of each warpgroup | barriers].
+  int64_t outputs = 0, barriers = 0, sharedBytes = 0;
+  /// Of a thread after setmaxnreg; 0: as launched.
+  int64_t producerRegisters = 0, consumerRegisters = 0;
+
+  int64_t consumers() const { return groupsDown * groupsAcross; }
+  int64_t threads() const { return kGroupThreads * (consumers() + 1); }
+  /// 64-row blocks of a warpgroup.
+  int64_t blocks() const { return rows / kGroupRows; }
+  int64_t stageBytes() const {
+    return first.stageBytes() + second.stageBytes();
+  }
+  int64_t outputBytes() const { return kGroupRows * pitch * 4; }
+  /// Steps of 32 bytes in the depth of a stage.
+  int64_t steps() const { return first.depth * first.elementBytes / 32; }
+};
+
+/// The plan for `choice`, or why it cannot be obeyed.
+FailureOr<WgmmaPlan> planWgmma(const Product &product, KernelAttr choice,
+                               std::string &reason);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_GPU_WGMMAPLAN_H
