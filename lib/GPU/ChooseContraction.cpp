@@ -120,7 +120,7 @@ KernelAttr mlir::sparsedrop::chooseContraction(ContractOp op,
         isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
     int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
     return KernelAttr::get(context, KernelFamily::Plain, {rows, columns, depth},
-                           {}, {}, {4, 4, outputs}, 1, 1, false);
+                           {}, {}, {}, {4, 4, outputs}, 1, 1, false);
   }
   const TileChoice &tile =
       chooseTile(kTensorCoreTiles, product, chip.processors);
@@ -129,6 +129,6 @@ KernelAttr mlir::sparsedrop::chooseContraction(ContractOp op,
   int64_t width = isTf32 ? 4 : 8;
   return KernelAttr::get(
       context, KernelFamily::TensorCore, {tile.rows, tile.columns, depth},
-      {tile.warpRows, tile.warpColumns}, {}, {width, width, outputs},
+      {tile.warpRows, tile.warpColumns}, {}, {}, {width, width, outputs},
       tile.stages, chooseSplit(tile, depth, product, chip.processors), isTf32);
 }

@@ -31,7 +31,7 @@ static constexpr int64_t kThreads = 256;
 
 static KernelAttr makeLoops(MLIRContext *context, KernelFamily family,
                             ArrayRef<int64_t> threads, int64_t vector = 1) {
-  return KernelAttr::get(context, family, {}, {}, threads, {vector}, 1, 1,
+  return KernelAttr::get(context, family, {}, {}, {}, threads, {vector}, 1, 1,
                          false);
 }
 

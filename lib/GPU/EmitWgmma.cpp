@@ -41,7 +41,8 @@ public:
                KernelAttr choice, const WgmmaPlan &plan)
       : op(op), product(op), choice(choice), plan(plan),
         k(kernels, host, op, "wgmma", plan.threads()), access(k, product),
-        schedule(k, access, choice.getTile(), choice.getSplit()),
+        schedule(k, access, choice.getTile(),
+                 {plan.clusterDown, plan.clusterAcross}, choice.getSplit()),
         ring(k, plan.barriers, plan.stages),
         first(k, access, plan.first, 0, plan.stageBytes()),
         second(k, access, plan.second, plan.first.stageBytes(),
@@ -65,6 +66,9 @@ private:
   void storeSums(Value sums, int64_t pass);
   Value getOutputs();
   void meet();
+  void meetCluster();
+  void shareFactors();
+  void release(Value stage);
 
   Type sumsType() {
     SmallVector<Type> types(plan.columns / 2,
@@ -81,12 +85,12 @@ private:
   TileSchedule schedule;
   StageRing ring;
   BoxedFactor first, second;
-  Value warp, lane;        ///< warp in the block, lane in the warp
-  Value group;             ///< warpgroup in the block; 0 produces
-  Value consumer;          ///< number among the consumers
-  Value down, across;      ///< a consumer's part of the tile
+  Value warp, lane;              ///< warp in the block, lane in the warp
+  Value group;                   ///< warpgroup in the block; 0 produces
+  Value consumer;                ///< number among the consumers
+  Value down, across;            ///< a consumer's part of the tile
   Value firstStart, secondStart; ///< descriptors of its part of stage 0
-  Value parts;             ///< sums, where several blocks share the depth
+  Value parts;                   ///< sums, where several blocks share the depth
 };
 } // namespace
 
@@ -97,10 +101,9 @@ private:
 /// Numbers that all lanes of a warp agree on, and ptxas knows it.
 void WgmmaEmitter::placeThreads() {
   Value all = k.constant(-1);
-  warp = NVVM::ShflOp::create(k.b, k.b.getI32Type(), all,
-                              k.divU(k.threadId(), k.constant(32)),
-                              k.constant(0), k.constant(31),
-                              NVVM::ShflKind::idx, UnitAttr());
+  warp = NVVM::ShflOp::create(
+      k.b, k.b.getI32Type(), all, k.divU(k.threadId(), k.constant(32)),
+      k.constant(0), k.constant(31), NVVM::ShflKind::idx, UnitAttr());
   lane = k.remU(k.threadId(), k.constant(32));
   group = k.divU(warp, k.constant(4));
 }
@@ -114,10 +117,59 @@ void WgmmaEmitter::initialize() {
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPoint(one.thenBlock()->getTerminator());
-    // Each warp of the consumers arrives.
-    ring.initialize(4 * plan.consumers());
+    // Each warp that reads what this block copies arrives.
+    ring.initialize(4 * plan.consumers() * plan.sources());
   }
-  k.barrier();
+  if (plan.cluster() > 1)
+    meetCluster();
+  else
+    k.barrier();
+}
+
+/// All threads of the cluster.
+void WgmmaEmitter::meetCluster() {
+  NVVM::ClusterArriveOp::create(k.b, /*aligned=*/UnitAttr());
+  NVVM::ClusterWaitOp::create(k.b, /*aligned=*/UnitAttr());
+}
+
+/// The blocks of a cluster have numbers from top to bottom, then from left to
+/// right. Those beside each other share rows, those above each other columns.
+void WgmmaEmitter::shareFactors() {
+  Value down = schedule.getDown(), across = schedule.getAcross();
+  auto getBlocks = [&](Value shift, int64_t count, int64_t distance) {
+    int64_t bits = 0;
+    for (int64_t i = 0; i < count; ++i)
+      bits |= int64_t(1) << (i * distance);
+    Value mask = k.b.createOrFold<arith::ShLIOp>(k.constant(bits), shift);
+    return k.b.createOrFold<arith::TruncIOp>(k.b.getI16Type(), mask);
+  };
+  if (plan.clusterAcross > 1)
+    first.share(across, getBlocks(down, plan.clusterAcross, plan.clusterDown));
+  if (plan.clusterDown > 1)
+    second.share(down, getBlocks(k.mul(across, k.constant(plan.clusterDown)),
+                                 plan.clusterDown, 1));
+}
+
+/// Lets the blocks that copied to a stage know that this warp has read it: one
+/// lane for each.
+void WgmmaEmitter::release(Value stage) {
+  Value isThere = k.less(stage, k.constant(plan.stages));
+  Value speaks = k.both(isThere, k.less(lane, k.constant(plan.sources())));
+  if (plan.cluster() == 1) {
+    ring.release(stage, speaks);
+    return;
+  }
+  // Those of the same column, then the others of the same row.
+  Value down = schedule.getDown(), across = schedule.getAcross();
+  Value height = k.constant(plan.clusterDown);
+  Value above = k.add(lane, k.mul(across, height));
+  Value other = k.sub(lane, height);
+  other = k.select(k.less(other, across), other, k.add(other, k.constant(1)));
+  Value beside = k.add(down, k.mul(other, height));
+  Value rank = k.select(k.less(lane, height), above, beside);
+  // Lanes that are silent name a block that exists, too.
+  rank = k.select(speaks, rank, k.constant(0));
+  ring.release(stage, speaks, rank);
 }
 
 /// All threads of a consumer.
@@ -213,8 +265,7 @@ Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
 
 void WgmmaEmitter::multiplyStage(Value stage, Value isLater,
                                  SmallVectorImpl<Value> &sums) {
-  Value start =
-      k.mul(k.extend(stage), k.constant(plan.stageBytes() / 16, 64));
+  Value start = k.mul(k.extend(stage), k.constant(plan.stageBytes() / 16, 64));
   Value a = k.add(firstStart, start), b = k.add(secondStart, start);
   auto move = [&](Value descriptor, int64_t bytes) {
     return k.add(descriptor, k.constant(bytes / 16, 64));
@@ -235,11 +286,8 @@ SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
   SmallVector<Value> start(plan.blocks(),
                            LLVM::PoisonOp::create(k.b, sumsType()));
   start.append({at.stage, at.parity, none, k.constant(0)});
-  auto isSpeaker = [&](Value stage) {
-    return k.both(k.less(stage, none), isEqual(k, lane, k.constant(0)));
-  };
-  auto loop = scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1),
-                                 start);
+  auto loop =
+      scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1), start);
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
@@ -253,14 +301,13 @@ SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
     multiplyStage(here.stage, isLater, sums);
     NVVM::WgmmaGroupSyncAlignedOp::create(k.b);
     NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(1));
-    ring.release(before, isSpeaker(before));
+    release(before);
     RingPlace next = ring.next(here);
     sums.append({next.stage, next.parity, here.stage, k.constant(1)});
     scf::YieldOp::create(k.b, sums);
   }
   NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(0));
-  Value last = loop.getResult(plan.blocks() + 2);
-  ring.release(last, isSpeaker(last));
+  release(loop.getResult(plan.blocks() + 2));
   return SmallVector<Value>(loop.getResults().drop_back(2));
 }
 
@@ -275,8 +322,7 @@ SmallVector<Value> WgmmaEmitter::emitSums(TilePlace tile, RingPlace at) {
   k.b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(k.b, emitMainLoop(tile, at));
   k.b.setInsertionPointToStart(branch.elseBlock());
-  SmallVector<Value> none(plan.blocks(),
-                          LLVM::ZeroOp::create(k.b, sumsType()));
+  SmallVector<Value> none(plan.blocks(), LLVM::ZeroOp::create(k.b, sumsType()));
   none.append({at.stage, at.parity});
   scf::YieldOp::create(k.b, none);
   return SmallVector<Value>(branch.getResults());
@@ -291,30 +337,29 @@ void WgmmaEmitter::consume() {
   down = k.divU(consumer, k.constant(plan.groupsAcross));
   across = k.remU(consumer, k.constant(plan.groupsAcross));
   // Where the warpgroup's rows and columns begin; offsets are linear in both.
-  Value shared = LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(),
-                                          k.sharedMemory());
+  Value shared =
+      LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), k.sharedMemory());
   // In a cluster an address has the number of the block in its upper bits.
-  Value base = k.divU(k.andI(shared, k.constant(0x3FFFF, 64)),
-                      k.constant(16, 64));
+  Value base =
+      k.divU(k.andI(shared, k.constant(0x3FFFF, 64)), k.constant(16, 64));
   auto getStart = [&](const FactorBoxes &boxes, Value part, int64_t lines,
                       int64_t offset) {
-    Value first = k.mul(k.extend(part),
-                        k.constant(boxes.getOffset(lines, 0) / 16, 64));
+    Value first =
+        k.mul(k.extend(part), k.constant(boxes.getOffset(lines, 0) / 16, 64));
     Value start = k.add(base, k.add(first, k.constant(offset / 16, 64)));
-    return LLVM::OrOp::create(k.b, start,
-                              k.constant(boxes.getDescriptor(), 64))
+    return LLVM::OrOp::create(k.b, start, k.constant(boxes.getDescriptor(), 64))
         .getResult();
   };
   firstStart = getStart(plan.first, down, plan.rows, 0);
   secondStart =
       getStart(plan.second, across, plan.columns, plan.first.stageBytes());
   RingPlace start = ring.start(/*isProducer=*/false);
-  schedule.emitLoop({start.stage, start.parity}, [&](TilePlace tile,
-                                                     ValueRange carried) {
-    SmallVector<Value> results = emitSums(tile, {carried[0], carried[1]});
-    emitOutputs(tile, ArrayRef(results).drop_back(2));
-    return SmallVector<Value>(ArrayRef(results).take_back(2));
-  });
+  schedule.emitLoop(
+      {start.stage, start.parity}, [&](TilePlace tile, ValueRange carried) {
+        SmallVector<Value> results = emitSums(tile, {carried[0], carried[1]});
+        emitOutputs(tile, ArrayRef(results).drop_back(2));
+        return SmallVector<Value>(ArrayRef(results).take_back(2));
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -345,9 +390,9 @@ void WgmmaEmitter::storeSums(Value sums, int64_t pass) {
         vector = LLVM::InsertElementOp::create(
             k.b, vector, LLVM::ExtractValueOp::create(k.b, sums, from + i),
             k.constant(i));
-      Value place = k.add(k.mul(k.add(y, k.constant(8 * half)),
-                                k.constant(plan.pitch)),
-                          k.add(x, k.constant(8 * j)));
+      Value place =
+          k.add(k.mul(k.add(y, k.constant(8 * half)), k.constant(plan.pitch)),
+                k.add(x, k.constant(8 * j)));
       k.store(vector, k.offset(outputs, place, f32), f32);
     }
 }
@@ -377,10 +422,15 @@ void WgmmaEmitter::run() {
   if (choice.getSplit() > 1)
     parts = allocateParts(k, access, k.b.getF32Type(), choice.getSplit());
   // ptxas obeys setmaxnreg only if it knows the registers at the start.
-  k.setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-            k.b.getI32IntegerAttr(1));
+  k.setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), k.b.getI32IntegerAttr(1));
   first.addMap(op->getOperand(plan.first.operand));
   second.addMap(op->getOperand(plan.second.operand));
+  if (plan.cluster() > 1) {
+    k.setAttr(
+        NVVM::NVVMDialect::getClusterDimAttrName(),
+        k.b.getDenseI32ArrayAttr({static_cast<int32_t>(plan.cluster()), 1, 1}));
+    shareFactors();
+  }
   placeThreads();
   initialize();
   auto jobs = scf::IfOp::create(k.b, isEqual(k, group, k.constant(0)),
@@ -392,6 +442,9 @@ void WgmmaEmitter::run() {
     k.b.setInsertionPoint(jobs.elseBlock()->getTerminator());
     consume();
   }
+  // Others may still write to this block, or arrive at its barriers.
+  if (plan.cluster() > 1)
+    meetCluster();
   k.finish(schedule.getGrid(), k.hostConstant(1), k.hostConstant(1),
            plan.sharedBytes);
 }

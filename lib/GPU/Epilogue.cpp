@@ -177,9 +177,9 @@ static Value getThread(KernelBuilder &k, const SumTile &tile) {
 
 void EpilogueEmitter::run(int64_t threads, int64_t width) {
   int64_t across = tile.columns / width;
-  auto loop = scf::ForOp::create(
-      k.b, getThread(k, tile), k.constant(tile.rows * across),
-      k.constant(threads));
+  auto loop =
+      scf::ForOp::create(k.b, getThread(k, tile),
+                         k.constant(tile.rows * across), k.constant(threads));
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPoint(loop.getBody()->getTerminator());
   Value chunk = loop.getInductionVar();

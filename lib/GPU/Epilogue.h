@@ -59,9 +59,9 @@ struct SumTile {
   Value thread = Value();
 };
 
-/// The `threads` threads that share a tile apply the region of the contraction to a tile,
-/// `width` neighbouring columns at a time, and store what it yields where there
-/// are outputs. The caller puts barriers around.
+/// The `threads` threads that share a tile apply the region of the contraction
+/// to a tile, `width` neighbouring columns at a time, and store what it yields
+/// where there are outputs. The caller puts barriers around.
 void emitEpilogue(KernelBuilder &k, ProductAccess &access,
                   const Product &product, const SumTile &tile, int64_t threads,
                   int64_t width);

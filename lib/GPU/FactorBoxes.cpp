@@ -55,7 +55,8 @@ int64_t FactorBoxes::getDescriptor() const {
 //===----------------------------------------------------------------------===//
 
 /// The product of the extents of loops; kDynamic if one is unknown.
-static int64_t countIterations(const Product &product, ArrayRef<unsigned> loops) {
+static int64_t countIterations(const Product &product,
+                               ArrayRef<unsigned> loops) {
   int64_t extent = 1;
   for (unsigned loop : loops) {
     if (product.extents[loop] == kDynamic)
@@ -128,7 +129,7 @@ static int64_t chooseSpan(const Product &product, ArrayRef<BoxDim> dims,
 /// fastest dimension is as long as one.
 static bool cutContiguous(const Product &product, int64_t count,
                           FactorBoxes &boxes, MutableArrayRef<BoxDim> dims) {
-  if (dims.size() > 1 &&
+  if (dims.size() > 1 && boxes.sharers == 1 &&
       countIterations(product, dims[0].loops) == boxes.spanElements() &&
       cutBoxes(product, count, dims)) {
     boxes.isWhole = true;
@@ -146,14 +147,17 @@ static bool hasStrides(const Product &product, const FactorBoxes &boxes) {
   });
 }
 
-FailureOr<FactorBoxes>
-mlir::sparsedrop::planBoxes(const Product &product, unsigned operand, Role role,
-                            int64_t lines, int64_t depth, std::string &reason) {
+FailureOr<FactorBoxes> mlir::sparsedrop::planBoxes(const Product &product,
+                                                   unsigned operand, Role role,
+                                                   int64_t lines, int64_t depth,
+                                                   int64_t sharers,
+                                                   std::string &reason) {
   FactorBoxes boxes;
   boxes.operand = operand;
   boxes.role = role;
   boxes.lines = lines;
   boxes.depth = depth;
+  boxes.sharers = sharers;
   boxes.elementBytes = product.getElement(operand).getIntOrFloatBitWidth() / 8;
   auto fail = [&](const llvm::Twine &why) {
     reason = ("operand " + llvm::Twine(operand) + " " + why).str();
@@ -177,9 +181,12 @@ mlir::sparsedrop::planBoxes(const Product &product, unsigned operand, Role role,
   SmallVector<BoxDim> others = getDims(product, operand, otherRole);
   if (others.empty())
     others.push_back({otherRole, {}, 1});
+  if (boxes.rows() % (sharers * kCoreRows) != 0)
+    return fail("has tiles of " + llvm::Twine(boxes.rows()) +
+                " rows, of which blocks of a cluster cannot copy equal parts");
   boxes.span = chooseSpan(product, rows, rowCount, boxes.elementBytes);
   if (boxes.span == 0 || !cutContiguous(product, rowCount, boxes, rows) ||
-      !cutBoxes(product, boxes.rows(), others))
+      !cutBoxes(product, boxes.rows() / sharers, others))
     return fail("has loops that tiles of " + llvm::Twine(lines) + " x " +
                 llvm::Twine(depth) + " do not divide");
   boxes.dims.push_back(rows[0]);
@@ -244,18 +251,24 @@ void BoxedFactor::copy(Value batch, Value line, Value depth, Value stage,
                        Value barrier) {
   int64_t copies = boxes.isWhole ? 1 : boxes.chunks();
   Value start = k.mul(stage, k.constant(stageBytes));
+  if (blocks) {
+    Value row = k.mul(part, k.constant(boxes.rows() / boxes.sharers));
+    start = k.add(start, k.mul(row, k.constant(boxes.span)));
+    Value &across = boxes.alongDepth ? line : depth;
+    across = k.add(across, row);
+  }
   Type i8 = k.b.getI8Type();
   for (int64_t chunk = 0; chunk < copies; ++chunk) {
     Value &along = boxes.alongDepth ? depth : line;
-    Value place = k.offset(
-        k.sharedMemory(base),
-        k.add(start, k.constant(chunk * boxes.chunkBytes())), i8);
+    Value place =
+        k.offset(k.sharedMemory(base),
+                 k.add(start, k.constant(chunk * boxes.chunkBytes())), i8);
     // The whole cluster's shared memory is what the instruction addresses.
     Value target = LLVM::AddrSpaceCastOp::create(
         k.b, LLVM::LLVMPointerType::get(k.b.getContext(), 7), place);
     NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
         k.b, target, map, getCoordinates(batch, line, depth), barrier,
-        /*im2colOffsets=*/ValueRange(), /*multicastMask=*/Value(),
+        /*im2colOffsets=*/ValueRange(), /*multicastMask=*/blocks,
         /*l2CacheHint=*/Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/false,
         NVVM::CTAGroupKindAttr(), /*predicate=*/Value());
     along = k.add(along, k.constant(boxes.spanElements()));

@@ -46,6 +46,9 @@ struct FactorBoxes {
   /// Whether rows of shared memory follow the depth.
   bool alongDepth = true;
   int64_t span = 128; ///< bytes of a row of shared memory
+  /// Blocks of a cluster that need the same tile. Each copies some of the rows,
+  /// to all of them.
+  int64_t sharers = 1;
   /// Whether one copy brings all chunks.
   bool isWhole = false;
   SmallVector<BoxDim> dims; ///< from the innermost to the outermost
@@ -63,11 +66,11 @@ struct FactorBoxes {
   int64_t getDescriptor() const;
 };
 
-/// The plan for tiles of `lines` times `depth` of a factor of `product`, or why
-/// bulk copies cannot bring them.
+/// The plan for tiles of `lines` times `depth` of a factor of `product` that
+/// `sharers` blocks need, or why bulk copies cannot bring them.
 FailureOr<FactorBoxes> planBoxes(const Product &product, unsigned operand,
                                  Role role, int64_t lines, int64_t depth,
-                                 std::string &reason);
+                                 int64_t sharers, std::string &reason);
 
 /// Writes the copies of one factor.
 class BoxedFactor {
@@ -76,11 +79,17 @@ public:
   /// follows after `stageBytes`.
   BoxedFactor(KernelBuilder &k, ProductAccess &access, const FactorBoxes &boxes,
               int64_t base, int64_t stageBytes)
-      : k(k), access(access), boxes(boxes), base(base),
-        stageBytes(stageBytes) {}
+      : k(k), access(access), boxes(boxes), base(base), stageBytes(stageBytes) {
+  }
 
   /// Adds the tensor map to the kernel's parameters.
   void addMap(Value buffer);
+  /// Where others need the tile, too: the part that this block copies (i32),
+  /// and a bit for each block of the cluster that gets it (i16).
+  void share(Value part, Value blocks) {
+    this->part = part;
+    this->blocks = blocks;
+  }
   /// Copies the tile that begins at `line` and `depth` of a batch to a stage
   /// (all i32); `barrier` counts the bytes. What is outside of the factor
   /// becomes zero.
@@ -94,6 +103,7 @@ private:
   const FactorBoxes &boxes;
   int64_t base, stageBytes;
   Value map;
+  Value part, blocks;
 };
 
 } // namespace mlir::sparsedrop

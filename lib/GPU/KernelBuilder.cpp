@@ -266,6 +266,12 @@ HostIndex KernelBuilder::hostAdd(HostIndex lhs, HostIndex rhs) {
 HostIndex KernelBuilder::hostMin(HostIndex lhs, HostIndex rhs) {
   return fold<arith::MinSIOp>(*this, op->getLoc(), lhs, rhs);
 }
+HostIndex KernelBuilder::hostMax(HostIndex lhs, HostIndex rhs) {
+  return fold<arith::MaxSIOp>(*this, op->getLoc(), lhs, rhs);
+}
+HostIndex KernelBuilder::hostDiv(HostIndex lhs, int64_t rhs) {
+  return fold<arith::DivUIOp>(*this, op->getLoc(), lhs, hostConstant(rhs));
+}
 HostIndex KernelBuilder::hostCeilDiv(HostIndex lhs, int64_t rhs) {
   return rhs == 1 ? lhs : hostCeilDiv(lhs, hostConstant(rhs));
 }
@@ -416,8 +422,7 @@ Value KernelBuilder::hostWord(HostIndex index) {
 }
 
 HostIndex KernelBuilder::hostProcessors() {
-  kernels.declare(kProcessors,
-                  host.getFunctionType({}, {host.getI64Type()}));
+  kernels.declare(kProcessors, host.getFunctionType({}, {host.getI64Type()}));
   auto call = func::CallOp::create(host, op->getLoc(), kProcessors,
                                    host.getI64Type(), ValueRange());
   return arith::IndexCastOp::create(host, op->getLoc(), host.getIndexType(),
@@ -449,10 +454,10 @@ void KernelBuilder::encode(const Map &map, Value address) {
                             hostValue(hostConstant(static_cast<int64_t>(i))));
   Value words =
       memref::ExtractAlignedPointerAsIndexOp::create(host, loc, shape);
-  callHost(kMap, {address, map.address, hostWord(map.type),
-                  hostWord(map.swizzle),
-                  hostWord(static_cast<int64_t>(map.shape.size() / 3)),
-                  hostWord(HostIndex(words))});
+  callHost(kMap,
+           {address, map.address, hostWord(map.type), hostWord(map.swizzle),
+            hostWord(static_cast<int64_t>(map.shape.size() / 3)),
+            hostWord(HostIndex(words))});
 }
 
 void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
@@ -467,9 +472,9 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                                         {static_cast<int32_t>(threads), 1, 1}));
   for (size_t i = 0; i < maps.size(); ++i) {
     auto number = static_cast<unsigned>(i);
-    function.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(),
-                        TypeAttr::get(LLVM::LLVMArrayType::get(
-                            b.getI64Type(), kMapWords)));
+    function.setArgAttr(
+        number, LLVM::LLVMDialect::getByValAttrName(),
+        TypeAttr::get(LLVM::LLVMArrayType::get(b.getI64Type(), kMapWords)));
     // CUtensorMap's.
     function.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
                         b.getI64IntegerAttr(64));
@@ -488,15 +493,15 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
     memref::StoreOp::create(
         host, loc, value, array,
         hostValue(hostConstant(mapWords + static_cast<int64_t>(i))));
-  Value address = hostWord(HostIndex(
-      memref::ExtractAlignedPointerAsIndexOp::create(host, loc, array)
-          .getResult()));
+  Value address = hostWord(
+      HostIndex(memref::ExtractAlignedPointerAsIndexOp::create(host, loc, array)
+                    .getResult()));
   for (auto [i, map] : llvm::enumerate(maps)) {
     Value offset = hostWord(static_cast<int64_t>(i) * kMapWords * 8);
     encode(map, host.createOrFold<arith::AddIOp>(loc, address, offset));
   }
-  callHost(kLaunch, {hostWord(number), hostWord(gridX), hostWord(gridY),
-                     hostWord(gridZ), hostWord(threads), hostWord(sharedBytes),
-                     address, hostWord(count),
-                     hostWord(static_cast<int64_t>(maps.size()))});
+  callHost(kLaunch,
+           {hostWord(number), hostWord(gridX), hostWord(gridY), hostWord(gridZ),
+            hostWord(threads), hostWord(sharedBytes), address, hostWord(count),
+            hostWord(static_cast<int64_t>(maps.size()))});
 }

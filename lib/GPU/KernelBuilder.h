@@ -95,8 +95,8 @@ public:
   /// The address of the first element of a buffer, in global memory.
   Value getPointer(Value buffer);
   /// The tensor map of an array that begins where `buffer` does, of `dims` from
-  /// the innermost to the outermost; rows of boxes in shared memory are permuted
-  /// as `swizzle` (bytes) says. A pointer to a parameter.
+  /// the innermost to the outermost; rows of boxes in shared memory are
+  /// permuted as `swizzle` (bytes) says. A pointer to a parameter.
   Value getMap(Value buffer, ArrayRef<MapDim> dims, int64_t swizzle);
   /// An attribute of the kernel's function.
   void setAttr(StringRef name, Attribute value);
@@ -111,6 +111,8 @@ public:
   HostIndex hostMul(HostIndex lhs, HostIndex rhs);
   HostIndex hostAdd(HostIndex lhs, HostIndex rhs);
   HostIndex hostMin(HostIndex lhs, HostIndex rhs);
+  HostIndex hostMax(HostIndex lhs, HostIndex rhs);
+  HostIndex hostDiv(HostIndex lhs, int64_t rhs);
   HostIndex hostCeilDiv(HostIndex lhs, int64_t rhs);
   HostIndex hostCeilDiv(HostIndex lhs, HostIndex rhs);
   HostIndex hostConstant(int64_t value) { return host.getIndexAttr(value); }

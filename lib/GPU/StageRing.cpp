@@ -42,9 +42,9 @@ RingPlace StageRing::next(RingPlace place) {
   Value following = k.add(place.stage, k.constant(1));
   Value isAround = k.b.createOrFold<arith::CmpIOp>(
       arith::CmpIPredicate::eq, following, k.constant(stages));
-  return {k.select(isAround, k.constant(0), following),
-          k.select(isAround, k.xorI(place.parity, k.constant(1)),
-                   place.parity)};
+  return {
+      k.select(isAround, k.constant(0), following),
+      k.select(isAround, k.xorI(place.parity, k.constant(1)), place.parity)};
 }
 
 void StageRing::wait(Value barrier, Value parity) {
@@ -58,11 +58,17 @@ void StageRing::expect(Value stage, int64_t bytes) {
       NVVM::MemScopeKind::CTA, /*relaxed=*/false, /*predicate=*/Value());
 }
 
-void StageRing::release(Value stage, Value condition) {
+void StageRing::release(Value stage, Value condition, Value rank) {
+  Value barrier = getEmpty(stage);
+  if (rank)
+    barrier = NVVM::MapaOp::create(
+        k.b, LLVM::LLVMPointerType::get(k.b.getContext(), 7), barrier, rank);
   // A predicate instead of a branch: ptxas serializes wgmma where it cannot
   // prove that a warp is together.
   NVVM::InlinePtxOp::create(
-      k.b, /*writeOnlyArgs=*/TypeRange(), ValueRange(getEmpty(stage)),
+      k.b, /*writeOnlyArgs=*/TypeRange(), ValueRange(barrier),
       /*readWriteArgs=*/ValueRange(),
-      "mbarrier.arrive.shared::cta.b64 _, [$0];", condition);
+      rank ? "mbarrier.arrive.shared::cluster.b64 _, [$0];"
+           : "mbarrier.arrive.shared::cta.b64 _, [$0];",
+      condition);
 }

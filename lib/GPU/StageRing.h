@@ -45,8 +45,9 @@ public:
   void waitEmpty(RingPlace place) { wait(getEmpty(place.stage), place.parity); }
   /// Announces the bytes that fill a stage.
   void expect(Value stage, int64_t bytes);
-  /// One arrival at a stage that was read, of each thread with `condition`.
-  void release(Value stage, Value condition);
+  /// One arrival at a stage that was read, of each thread with `condition`; at
+  /// that of block `rank` of the cluster, if there is one.
+  void release(Value stage, Value condition, Value rank = Value());
   /// The barrier that copies to a stage complete on.
   Value getFull(Value stage) { return getBarrier(stage, 0); }
 

@@ -17,16 +17,32 @@ using namespace mlir::sparsedrop;
 static constexpr int64_t kGroup = 8;
 
 TileSchedule::TileSchedule(KernelBuilder &k, ProductAccess &access,
-                           ArrayRef<int64_t> tile, int64_t parts)
-    : k(k), access(access), tile(tile), parts(parts),
-      down(k.hostCeilDiv(access.getHostCount(Role::Rows), tile[0])),
-      across(k.hostCeilDiv(access.getHostCount(Role::Columns), tile[1])),
+                           ArrayRef<int64_t> tile,
+                           std::array<int64_t, 2> cluster, int64_t parts)
+    : k(k), access(access), tile(tile), cluster(cluster), parts(parts),
+      down(
+          k.hostCeilDiv(access.getHostCount(Role::Rows), tile[0] * cluster[0])),
+      across(k.hostCeilDiv(access.getHostCount(Role::Columns),
+                           tile[1] * cluster[1])),
       count(k.hostMul(k.hostMul(down, across),
                       k.hostMul(access.getHostCount(Role::Batch),
                                 k.hostConstant(parts)))) {}
 
 HostIndex TileSchedule::getGrid() {
-  return k.hostMin(count, k.hostProcessors());
+  int64_t blocks = cluster[0] * cluster[1];
+  if (blocks == 1)
+    return k.hostMin(count, k.hostProcessors());
+  HostIndex most =
+      k.hostMax(k.hostDiv(k.hostProcessors(), blocks), k.hostConstant(1));
+  return k.hostMul(k.hostMin(count, most), k.hostConstant(blocks));
+}
+
+Value TileSchedule::getDown() {
+  return k.remU(k.blockId(), k.constant(cluster[0]));
+}
+Value TileSchedule::getAcross() {
+  return k.remU(k.divU(k.blockId(), k.constant(cluster[0])),
+                k.constant(cluster[1]));
 }
 
 TilePlace TileSchedule::locate(Value number) {
@@ -40,9 +56,12 @@ TilePlace TileSchedule::locate(Value number) {
   Value top = k.mul(k.divU(inArea, group), k.constant(kGroup));
   Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
   Value inGroup = k.remU(inArea, group);
-  place.row =
-      k.mul(k.add(top, k.remU(inGroup, height)), k.constant(tile[0]));
-  place.column = k.mul(k.divU(inGroup, height), k.constant(tile[1]));
+  auto getStart = [&](Value number, int side, Value inCluster) {
+    Value first = k.mul(number, k.constant(cluster[side]));
+    return k.mul(k.add(first, inCluster), k.constant(tile[side]));
+  };
+  place.row = getStart(k.add(top, k.remU(inGroup, height)), 0, getDown());
+  place.column = getStart(k.divU(inGroup, height), 1, getAcross());
   getSlices(k, access.getCount(Role::Depth), tile[2], parts, place.part,
             place.begin, place.end);
   return place;
@@ -51,8 +70,11 @@ TilePlace TileSchedule::locate(Value number) {
 void TileSchedule::emitLoop(
     ValueRange carried,
     llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)> body) {
-  auto loop = scf::ForOp::create(k.b, k.blockId(), k.getInt(count),
-                                 k.gridSize(), carried);
+  // A cluster takes as many tiles as it has blocks.
+  Value blocks = k.constant(cluster[0] * cluster[1]);
+  auto loop =
+      scf::ForOp::create(k.b, k.divU(k.blockId(), blocks), k.getInt(count),
+                         k.divU(k.gridSize(), blocks), carried);
   OpBuilder::InsertionGuard guard(k.b);
   // Without carried values the builder has written a terminator.
   if (!carried.empty())

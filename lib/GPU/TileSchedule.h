@@ -33,16 +33,20 @@ struct TilePlace {
 
 class TileSchedule {
 public:
+  /// `cluster`: blocks along rows and columns that take neighbouring tiles.
   TileSchedule(KernelBuilder &k, ProductAccess &access, ArrayRef<int64_t> tile,
-               int64_t parts);
+               std::array<int64_t, 2> cluster, int64_t parts);
 
   /// Blocks to launch.
   HostIndex getGrid();
+  /// Where a block is in its cluster, i32.
+  Value getDown();
+  Value getAcross();
   /// The loop of a block over its tiles: `body` writes it for a tile, with the
   /// values that the loop carries, and returns the next ones.
-  void emitLoop(ValueRange carried,
-                llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)>
-                    body);
+  void
+  emitLoop(ValueRange carried,
+           llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)> body);
 
 private:
   TilePlace locate(Value number);
@@ -50,6 +54,7 @@ private:
   KernelBuilder &k;
   ProductAccess &access;
   SmallVector<int64_t> tile;
+  std::array<int64_t, 2> cluster;
   int64_t parts;
   HostIndex down, across, count;
 };

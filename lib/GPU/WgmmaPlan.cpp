@@ -15,6 +15,8 @@ using namespace mlir::sparsedrop;
 
 /// What a block can have on Hopper: dynamic shared memory and consumers.
 static constexpr int64_t kMostShared = 232448, kMostConsumers = 3;
+/// Blocks of a cluster that any kernel may ask for.
+static constexpr int64_t kMostBlocks = 8;
 /// f32 sums of a thread that leave room for addresses: ptxas spills above.
 static constexpr int64_t kMostSums = 192;
 /// Where stages begin, so that rows of 128 bytes are swizzled as from 0.
@@ -49,6 +51,9 @@ static std::string checkGroups(const WgmmaPlan &plan, KernelAttr choice) {
     return "a thread would hold " +
            std::to_string(plan.rows * plan.columns / kGroupThreads) +
            " sums, more than " + std::to_string(kMostSums);
+  if (plan.cluster() > kMostBlocks)
+    return "expected clusters of at most " + std::to_string(kMostBlocks) +
+           " blocks, but got " + std::to_string(plan.cluster());
   if (choice.getStages() < 2)
     return "expected at least 2 stages";
   return "";
@@ -89,6 +94,10 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
                                                  std::string &reason) {
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();
   WgmmaPlan plan;
+  if (!choice.getCluster().empty()) {
+    plan.clusterDown = choice.getCluster()[0];
+    plan.clusterAcross = choice.getCluster()[1];
+  }
   plan.groupsDown = std::max<int64_t>(warps[0] / 4, 1);
   plan.groupsAcross = warps[1];
   plan.rows = tile[0] / plan.groupsDown;
@@ -99,12 +108,14 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
     reason = checkGroups(plan, choice);
   if (!reason.empty())
     return failure();
-  FailureOr<FactorBoxes> first = planBoxes(product, product.first, Role::Rows,
-                                           tile[0], tile[2], reason);
+  FailureOr<FactorBoxes> first =
+      planBoxes(product, product.first, Role::Rows, tile[0], tile[2],
+                plan.clusterAcross, reason);
   if (failed(first))
     return failure();
-  FailureOr<FactorBoxes> second = planBoxes(
-      product, product.second, Role::Columns, tile[1], tile[2], reason);
+  FailureOr<FactorBoxes> second =
+      planBoxes(product, product.second, Role::Columns, tile[1], tile[2],
+                plan.clusterDown, reason);
   if (failed(second))
     return failure();
   plan.first = *first;

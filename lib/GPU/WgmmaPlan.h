@@ -25,8 +25,9 @@ inline constexpr int64_t kGroupThreads = 128, kGroupRows = 64;
 /// The plan of one kernel.
 struct WgmmaPlan {
   FactorBoxes first, second;
-  int64_t groupsDown = 1, groupsAcross = 1; ///< consumer warpgroups
-  int64_t rows = 0, columns = 0;            ///< of a warpgroup
+  int64_t clusterDown = 1, clusterAcross = 1; ///< blocks of a cluster
+  int64_t groupsDown = 1, groupsAcross = 1;   ///< consumer warpgroups
+  int64_t rows = 0, columns = 0;              ///< of a warpgroup
   int64_t stages = 0;
   /// Columns of the sums that a warpgroup passes through shared memory at a
   /// time, and elements from one row of them to the next.
@@ -36,6 +37,9 @@ struct WgmmaPlan {
   /// Of a thread after setmaxnreg; 0: as launched.
   int64_t producerRegisters = 0, consumerRegisters = 0;
 
+  int64_t cluster() const { return clusterDown * clusterAcross; }
+  /// Blocks that copy to the shared memory of one.
+  int64_t sources() const { return clusterDown + clusterAcross - 1; }
   int64_t consumers() const { return groupsDown * groupsAcross; }
   int64_t threads() const { return kGroupThreads * (consumers() + 1); }
   /// 64-row blocks of a warpgroup.

@@ -10,9 +10,9 @@
 #include "Error.h"
 #include "Programs.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-#include <algorithm>
 #include <cstring>
 
 using namespace sparsedrop::runtime;
@@ -254,8 +254,8 @@ void sparsedrop_program_map(int64_t *map, const void *address, int64_t type,
   }
   // Encoded where the driver wants it.
   alignas(128) int64_t encoded[kMapWords];
-  if (check(section, sparsedrop_tensor_map_encode(section->handle, &whole,
-                                                  encoded)))
+  if (check(section,
+            sparsedrop_tensor_map_encode(section->handle, &whole, encoded)))
     std::copy_n(encoded, kMapWords, map);
 }
 

@@ -20,12 +20,13 @@ using namespace mlir::sparsedrop;
 namespace {
 /// The lists of a choice by name.
 struct Lists {
-  SmallVector<int64_t> tile, warps, threads, vector;
+  SmallVector<int64_t> tile, warps, cluster, threads, vector;
 
   SmallVector<int64_t> *find(StringRef key) {
     return llvm::StringSwitch<SmallVector<int64_t> *>(key)
         .Case("tile", &tile)
         .Case("warps", &warps)
+        .Case("cluster", &cluster)
         .Case("threads", &threads)
         .Case("vector", &vector)
         .Default(nullptr);
@@ -61,9 +62,10 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     int64_t *number =
         key == "stages" ? &stages : (key == "split" ? &split : nullptr);
     if (!list && !number) {
-      parser.emitError(loc) << "expected tile, warps, threads, vector, stages, "
-                               "split or tf32, but got '"
-                            << key << "'";
+      parser.emitError(loc)
+          << "expected tile, warps, cluster, threads, vector, "
+             "stages, split or tf32, but got '"
+          << key << "'";
       return {};
     }
     if (parser.parseEqual() ||
@@ -81,8 +83,8 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
   return KernelAttr::getChecked(
       function_ref<InFlightDiagnostic()>(emit), parser.getContext(), *family,
       ArrayRef<int64_t>(lists.tile), ArrayRef<int64_t>(lists.warps),
-      ArrayRef<int64_t>(lists.threads), ArrayRef<int64_t>(lists.vector), stages,
-      split, tf32);
+      ArrayRef<int64_t>(lists.cluster), ArrayRef<int64_t>(lists.threads),
+      ArrayRef<int64_t>(lists.vector), stages, split, tf32);
 }
 
 void KernelAttr::print(AsmPrinter &printer) const {
@@ -96,6 +98,7 @@ void KernelAttr::print(AsmPrinter &printer) const {
   };
   list("tile", getTile());
   list("warps", getWarps());
+  list("cluster", getCluster());
   list("threads", getThreads());
   list("vector", getVector());
   if (getStages() != 1)
@@ -110,6 +113,7 @@ void KernelAttr::print(AsmPrinter &printer) const {
 LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  KernelFamily family, ArrayRef<int64_t> tile,
                                  ArrayRef<int64_t> warps,
+                                 ArrayRef<int64_t> cluster,
                                  ArrayRef<int64_t> threads,
                                  ArrayRef<int64_t> vector, int64_t stages,
                                  int64_t split, bool tf32) {
@@ -131,6 +135,9 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                  family == KernelFamily::ReduceColumns;
   if (failed(check("tile", tile, isProduct ? 3 : 0)) ||
       failed(check("warps", warps, isTensorCore ? 2 : 0)) ||
+      failed(
+          check("cluster", cluster,
+                family == KernelFamily::Wgmma && !cluster.empty() ? 2 : 0)) ||
       failed(check("threads", threads, isProduct ? 0 : (reduces ? 2 : 1))) ||
       failed(check("vector", vector, isProduct ? 3 : 1)))
     return failure();

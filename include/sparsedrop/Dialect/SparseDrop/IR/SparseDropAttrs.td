@@ -93,6 +93,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     | `warps` | wgmma, tensor_core | warps of a block along rows and columns; for wgmma those that multiply, four along the rows at a time |
     | `stages` | wgmma, tensor_core | tiles of depth in shared memory |
     | `split` | wgmma, tensor_core, plain | blocks that share the depth of one tile; their sums are added in a second kernel |
+    | `cluster` | wgmma | blocks along rows and columns that share factors: each copies its part of them to all that need it |
     | `threads` | others | threads of a block; for reductions those along the outputs and along the reduction |
     | `vector` | all | elements that a thread moves at a time: of the left operand, the right one and the outputs for products, of all operands for others |
     | `tf32` | wgmma, tensor_core | f32 operands are rounded to tf32 |
@@ -109,6 +110,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     EnumParameter<SparseDrop_KernelFamily>:$family,
     OptionalArrayRefParameter<"int64_t">:$tile,
     OptionalArrayRefParameter<"int64_t">:$warps,
+    OptionalArrayRefParameter<"int64_t">:$cluster,
     OptionalArrayRefParameter<"int64_t">:$threads,
     OptionalArrayRefParameter<"int64_t">:$vector,
     DefaultValuedParameter<"int64_t", "1">:$stages,
