@@ -8,7 +8,9 @@
 
 #include "ChooseContraction.h"
 
+#include "CostModel.h"
 #include "Product.h"
+#include "WgmmaPlan.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -23,8 +25,11 @@ FailureOr<Chip> mlir::sparsedrop::getChip(Location loc, StringRef name) {
     bool isOwn = number.consume_back("a");
     if (!number.getAsInteger(10, chip.arch) &&
         (isOwn ? llvm::is_contained(kOwn, chip.arch)
-               : llvm::is_contained(kPlain, chip.arch)))
+               : llvm::is_contained(kPlain, chip.arch))) {
+      chip.wgmma = isOwn && chip.arch == 90;
+      chip.processors = chip.arch >= 90 ? 132 : 108;
       return chip;
+    }
   }
   return emitError(loc) << "expected a chip from sm_80 on, such as sm_80, "
                            "sm_86, sm_89 or sm_90a, but got '"
@@ -40,9 +45,6 @@ struct TileChoice {
 };
 } // namespace
 
-/// What unknown extents count as: kept units of a large layer.
-static constexpr int64_t kUnknown = 1024;
-
 /// Outputs that blocks of a tile compute for each output that is there.
 static double getWaste(const TileChoice &tile, int64_t rows, int64_t columns) {
   auto cover = [](int64_t extent, int64_t size) {
@@ -57,9 +59,9 @@ static double getWaste(const TileChoice &tile, int64_t rows, int64_t columns) {
 static const TileChoice &chooseTile(ArrayRef<TileChoice> tiles,
                                     const Product &product,
                                     int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknown);
-  int64_t columns = product.count(Role::Columns, kUnknown);
-  int64_t batch = product.count(Role::Batch, kUnknown);
+  int64_t rows = product.count(Role::Rows, kUnknownExtent);
+  int64_t columns = product.count(Role::Columns, kUnknownExtent);
+  int64_t batch = product.count(Role::Batch, kUnknownExtent);
   for (const TileChoice &tile : tiles) {
     int64_t blocks = batch * ((rows + tile.rows - 1) / tile.rows) *
                      ((columns + tile.columns - 1) / tile.columns);
@@ -85,12 +87,12 @@ static constexpr TileChoice kPlainTiles[] = {
 /// would have nothing to do, as long as each has some slices.
 static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
                            const Product &product, int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknown);
-  int64_t columns = product.count(Role::Columns, kUnknown);
-  int64_t blocks = product.count(Role::Batch, kUnknown) *
+  int64_t rows = product.count(Role::Rows, kUnknownExtent);
+  int64_t columns = product.count(Role::Columns, kUnknownExtent);
+  int64_t blocks = product.count(Role::Batch, kUnknownExtent) *
                    ((rows + tile.rows - 1) / tile.rows) *
                    ((columns + tile.columns - 1) / tile.columns);
-  int64_t slices = product.count(Role::Depth, kUnknown) / depth;
+  int64_t slices = product.count(Role::Depth, kUnknownExtent) / depth;
   constexpr int64_t kLeast = 8, kMost = 16;
   int64_t split = std::min(
       {processors / std::max<int64_t>(blocks, 1), slices / kLeast, kMost});
@@ -106,29 +108,151 @@ static bool fitsTensorCores(const Product &product, const Chip &chip) {
   return a.isF16() || a.isBF16() || (a.isF32() && chip.tf32);
 }
 
-KernelAttr mlir::sparsedrop::chooseContraction(ContractOp op,
-                                               const Chip &chip) {
-  Product product(op);
-  MLIRContext *context = op.getContext();
-  int64_t outputs = product.getEpilogueWidth(8);
-  if (!fitsTensorCores(product, chip)) {
-    const TileChoice &tile = chooseTile(kPlainTiles, product, chip.processors);
-    bool isWide = op.getSum().getType().isF64();
-    // Registers of f64 sums are two each.
-    int64_t rows = isWide ? std::min<int64_t>(tile.rows, 64) : tile.rows;
-    int64_t columns =
-        isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
-    int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
-    return KernelAttr::get(context, KernelFamily::Plain, {rows, columns, depth},
-                           {}, {}, {}, {4, 4, outputs}, 1, 1, false);
-  }
+//===----------------------------------------------------------------------===//
+// The plain family and mma.sync
+//===----------------------------------------------------------------------===//
+
+static KernelAttr choosePlain(ContractOp op, const Product &product,
+                              const Chip &chip) {
+  const TileChoice &tile = chooseTile(kPlainTiles, product, chip.processors);
+  bool isWide = op.getSum().getType().isF64();
+  // Registers of f64 sums are two each.
+  int64_t rows = isWide ? std::min<int64_t>(tile.rows, 64) : tile.rows;
+  int64_t columns = isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
+  int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
+  return KernelAttr::get(op.getContext(), KernelFamily::Plain,
+                         {rows, columns, depth}, {}, {}, {},
+                         {4, 4, product.getEpilogueWidth(8)}, 1, 1, false);
+}
+
+static KernelAttr chooseTensorCore(ContractOp op, const Product &product,
+                                   const Chip &chip) {
   const TileChoice &tile =
       chooseTile(kTensorCoreTiles, product, chip.processors);
   bool isTf32 = product.getElement(product.first).isF32();
   int64_t depth = isTf32 ? tile.depth / 2 : tile.depth;
   int64_t width = isTf32 ? 4 : 8;
   return KernelAttr::get(
-      context, KernelFamily::TensorCore, {tile.rows, tile.columns, depth},
-      {tile.warpRows, tile.warpColumns}, {}, {}, {width, width, outputs},
-      tile.stages, chooseSplit(tile, depth, product, chip.processors), isTf32);
+      op.getContext(), KernelFamily::TensorCore,
+      {tile.rows, tile.columns, depth}, {tile.warpRows, tile.warpColumns}, {},
+      {}, {width, width, product.getEpilogueWidth(8)}, tile.stages,
+      chooseSplit(tile, depth, product, chip.processors), isTf32);
+}
+
+//===----------------------------------------------------------------------===//
+// wgmma
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Rows and columns of a tile, and warps along them.
+struct GroupTile {
+  int64_t rows, columns, warpRows, warpColumns;
+};
+} // namespace
+
+static constexpr GroupTile kGroupTiles[] = {
+    {128, 256, 8, 1}, {256, 128, 8, 1}, {128, 192, 8, 1}, {192, 128, 12, 1},
+    {128, 128, 8, 1}, {64, 256, 4, 2},  {128, 64, 8, 1},  {64, 128, 4, 2},
+    {64, 64, 4, 1},   {128, 16, 8, 1},
+};
+
+/// The candidate of a tile with as many stages as there is room for.
+static KernelAttr makeWgmma(ContractOp op, const Product &product,
+                            const GroupTile &tile, bool isCluster,
+                            int64_t split, std::string &reason) {
+  constexpr int64_t kMostStages = 8, kLeastStages = 2;
+  bool isTf32 = product.getElement(product.first).isF32();
+  int64_t width = isTf32 ? 4 : 8, least = 2 * width;
+  // 128 bytes, or less where the depth is short.
+  int64_t depth = 8 * width;
+  while (depth > least &&
+         product.count(Role::Depth, kUnknownExtent) <= depth / 2)
+    depth /= 2;
+  // Blocks that are neighbours along the shorter side share the larger factor.
+  SmallVector<int64_t> cluster;
+  if (isCluster)
+    cluster = tile.rows <= tile.columns ? SmallVector<int64_t>{2, 1}
+                                        : SmallVector<int64_t>{1, 2};
+  for (int64_t stages = kMostStages; stages >= kLeastStages; --stages) {
+    auto choice = KernelAttr::get(
+        op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
+        {tile.warpRows, tile.warpColumns}, cluster, {},
+        {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32);
+    if (succeeded(planWgmma(product, choice, reason)))
+      return choice;
+  }
+  return {};
+}
+
+/// The cheapest candidate, or none and why.
+static KernelAttr chooseWgmma(ContractOp op, const Product &product,
+                              const Chip &chip, std::string &reason) {
+  KernelAttr best;
+  double least = 0;
+  std::string first;
+  auto hasNeighbours = [&](const GroupTile &tile) {
+    bool isDown = tile.rows <= tile.columns;
+    return product.count(isDown ? Role::Rows : Role::Columns, kUnknownExtent) >
+           (isDown ? tile.rows : tile.columns);
+  };
+  for (const GroupTile &tile : kGroupTiles)
+    for (bool isCluster : {false, true}) {
+      if (isCluster && !hasNeighbours(tile))
+        continue;
+      for (int64_t split : {1, 2, 3, 4, 6, 8, 12, 16}) {
+        KernelAttr choice =
+            makeWgmma(op, product, tile, isCluster, split, reason);
+        if (!choice) {
+          if (first.empty())
+            first = reason;
+          break;
+        }
+        // Each part has some slices.
+        if (split > 1 && product.count(Role::Depth, kUnknownExtent) <
+                             split * 4 * choice.getTile()[2])
+          break;
+        double cycles = estimateCost(product, choice, chip).cycles;
+        if (!best || cycles < least) {
+          best = choice;
+          least = cycles;
+        }
+      }
+    }
+  reason = first;
+  return best;
+}
+
+//===----------------------------------------------------------------------===//
+// All of them
+//===----------------------------------------------------------------------===//
+
+static std::string describe(const Product &product, KernelAttr choice,
+                            const Chip &chip) {
+  ProductCost cost = estimateCost(product, choice, chip);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << stringifyKernelFamily(choice.getFamily()) << ": " << cost.waves
+         << (cost.waves == 1 ? " wave" : " waves") << " of tiles, limited by "
+         << (cost.isByMath ? "the tensor cores" : "the L2 cache");
+  return text;
+}
+
+ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
+                                                      const Chip &chip) {
+  Product product(op);
+  if (!fitsTensorCores(product, chip))
+    return {choosePlain(op, product, chip),
+            "plain: tensor cores do not multiply the types, or only as tf32"};
+  KernelAttr common = chooseTensorCore(op, product, chip);
+  if (!chip.wgmma)
+    return {common, describe(product, common, chip)};
+  std::string reason;
+  KernelAttr own = chooseWgmma(op, product, chip, reason);
+  if (!own)
+    return {common, "tensor_core instead of wgmma: " + reason,
+            /*isFallback=*/true};
+  bool isFaster = estimateCost(product, own, chip).cycles <=
+                  estimateCost(product, common, chip).cycles;
+  KernelAttr choice = isFaster ? own : common;
+  return {choice, describe(product, choice, chip)};
 }

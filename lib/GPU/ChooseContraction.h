@@ -16,6 +16,7 @@ namespace mlir::sparsedrop {
 /// What a kernel may count on.
 struct Chip {
   int64_t arch = 90;        ///< compute capability: 90 for 9.0
+  bool wgmma = false;       ///< has the instructions of sm_90a
   bool tf32 = false;        ///< f32 factors may be rounded to tf32
   int64_t processors = 108; ///< that a launch should keep busy
 };
@@ -24,8 +25,16 @@ struct Chip {
 /// kernels run on.
 FailureOr<Chip> getChip(Location loc, StringRef name);
 
+/// A choice and why it is one.
+struct ContractionChoice {
+  KernelAttr kernel;
+  std::string reason;
+  /// Whether a faster family exists on the chip; the reason is why not.
+  bool isFallback = false;
+};
+
 /// The kernel of a contraction on buffers.
-KernelAttr chooseContraction(ContractOp op, const Chip &chip);
+ContractionChoice chooseContraction(ContractOp op, const Chip &chip);
 
 } // namespace mlir::sparsedrop
 

@@ -114,15 +114,40 @@ struct ChooseKernels
     if (failed(target))
       return signalPassFailure();
     target->tf32 = tf32;
-    getOperation().walk([&](Operation *op) {
-      if (op->hasAttr(kKernelAttrName))
-        return;
+    WalkResult result = getOperation().walk([&](Operation *op) {
+      if (auto known = op->getAttrOfType<KernelAttr>(kKernelAttrName))
+        return checkChip(op, known, *target);
       if (auto contract = dyn_cast<ContractOp>(op))
-        op->setAttr(kKernelAttrName, chooseContraction(contract, *target));
+        choose(contract, *target);
       else if (auto linalgOp = dyn_cast<LinalgOp>(op))
         if (linalgOp.hasPureBufferSemantics())
           op->setAttr(kKernelAttrName, chooseLoops(linalgOp));
+      return WalkResult::advance();
     });
+    if (result.wasInterrupted())
+      signalPassFailure();
+  }
+
+  /// What the user chose has to be there.
+  WalkResult checkChip(Operation *op, KernelAttr known, const Chip &target) {
+    if (known.getFamily() != KernelFamily::Wgmma || target.wgmma)
+      return WalkResult::advance();
+    op->emitOpError() << "asks for a kernel of family 'wgmma', which " << chip
+                      << " does not have; expected sm_90a";
+    return WalkResult::interrupt();
+  }
+
+  void choose(ContractOp op, const Chip &target) {
+    ContractionChoice choice = chooseContraction(op, target);
+    op->setAttr(kKernelAttrName, choice.kernel);
+    auto function = op->getParentOfType<FunctionOpInterface>();
+    auto options = remark::RemarkOpts::name("Kernel")
+                       .category("sparsedrop-choose-kernels")
+                       .function(function ? function.getName() : StringRef());
+    if (choice.isFallback)
+      remark::missed(op.getLoc(), options) << remark::add("{0}", choice.reason);
+    else
+      remark::passed(op.getLoc(), options) << remark::add("{0}", choice.reason);
   }
 };
 } // namespace

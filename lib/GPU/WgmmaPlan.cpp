@@ -84,8 +84,8 @@ static void placeMemory(WgmmaPlan &plan) {
   plan.sharedBytes = plan.barriers + StageRing::getBytes(plan.stages);
   // What one gives away is what the others get; one consumer needs nothing.
   if (plan.consumers() > 1) {
-    plan.producerRegisters = plan.consumers() == 2 ? 40 : 24;
-    plan.consumerRegisters = plan.consumers() == 2 ? 232 : 160;
+    plan.producerRegisters = 40;
+    plan.consumerRegisters = plan.consumers() == 2 ? 232 : 152;
   }
 }
 

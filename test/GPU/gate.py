@@ -5,13 +5,16 @@
 sm_90a: nothing is spilled, there is no stack frame and no note about serialised
 instructions, the instructions meant are there, and registers and shared memory are
 those of Inputs/kernels.json (with the ptxas of that file; run with --record to
-write it). The whole training step of an MLP becomes a cubin within ten seconds."""
+write it). Kernels of wgmma have its instruction, bulk copies and setmaxnreg in
+their machine code. The whole training step of an MLP becomes a cubin within ten
+seconds."""
 
 import concurrent.futures
 import itertools
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 import time
@@ -48,7 +51,31 @@ def assemble(name, ptx, chip):
         frame, stores, loads = map(int, re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", rest).groups())
         assert not (frame or stores or loads), f"{name}, {kernel}, {chip}: {frame} bytes of frame, {stores} and {loads} bytes spilled"
         figures[kernel] = int(re.search(r"Used (\d+) registers", rest).group(1))
+    if "wgmma" in ptx:
+        missing = [name for name, count in count_opcodes(stem + ".cubin").items() if count == 0 and (name != "USETMAXREG" or "setmaxnreg" in ptx)]
+        assert not missing, f"{name}: no {missing} in the machine code"
     return figures
+
+
+# Of Hopper's machine code: the low 12 bits of each instruction of 16 bytes.
+# The second one of bulk copies is that to several blocks.
+OPCODES = {"HGMMA": (0x9F0,), "UTMALDG": (0x5B4, 0x3B4), "USETMAXREG": (0x9C8,)}
+
+
+def count_opcodes(path):
+    """How often each of OPCODES occurs in the kernels of a cubin."""
+    with open(path, "rb") as file:
+        data = file.read()
+    offset, = struct.unpack_from("<Q", data, 0x28)
+    size, count, names = struct.unpack_from("<HHH", data, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQ", data, offset + i * size) for i in range(count)]
+    found = dict.fromkeys(OPCODES, 0)
+    for name, _, _, _, start, length in sections:
+        if data[sections[names][4] + name :].startswith(b".text."):
+            codes = [word & 0xFFF for word, _ in struct.iter_unpack("<QQ", data[start : start + length])]
+            for key, known in OPCODES.items():
+                found[key] += sum(map(codes.count, known))
+    return found
 
 
 def elementwise(type_):
@@ -86,30 +113,44 @@ def mlp(dtype, widths, batch):
 
 TENSOR_CORE = "#sparsedrop.kernel<tensor_core, tile = [{}, {}, {}], warps = [2, 2], vector = [{}, {}, {}], stages = {}{}>"
 PLAIN = "#sparsedrop.kernel<plain, tile = [{}, {}, {}], vector = [4, 4, 4]>"
+WGMMA = "#sparsedrop.kernel<wgmma, tile = [{}, {}, {}], warps = [{}, {}], {}vector = [{}, {}, {}], stages = {}{}>"
+BOTH, OWN = ("sm_80", "sm_90a"), ("sm_90a",)
 SIZE = (4096, 4096, 4096)
+# By name: the program, what its PTX has, and the chips.
 cases = {}
 for (type_, out), (lhs, rhs) in itertools.product((("bf16", "bf16"), ("f16", "f16"), ("bf16", "f32")), itertools.product(("mk", "km"), ("kn", "nk"))):
     expected = ["mma.sync.aligned.m16n8k16.row.col.f32." + type_, "cp.async.cg.shared.global", "ldmatrix.sync.aligned.m8n8.x4"]
-    cases[f"{type_} to {out}, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, type_, out), expected)
+    kernel = TENSOR_CORE.format(128, 128, 32, 8, 8, 8 if out != "f32" else 4, 4, "")
+    cases[f"{type_} to {out}, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, type_, out, kernel), expected, BOTH)
+    expected = ["wgmma.mma_async.sync.aligned.m64n256k16.f32." + type_, "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster", "mbarrier.try_wait.parity", "setmaxnreg"]
+    cases[f"wgmma, {type_} to {out}, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, type_, out), expected, OWN)
+for tile in ((256, 128, 64, 8, 1, 4), (128, 192, 64, 8, 1, 4), (192, 128, 64, 12, 1, 4), (128, 128, 64, 8, 1, 6), (64, 256, 64, 4, 2, 4), (128, 64, 64, 8, 1, 8), (64, 128, 64, 4, 2, 8), (64, 64, 64, 4, 1, 8), (128, 16, 64, 8, 1, 8), (128, 256, 32, 8, 1, 4), (128, 128, 128, 8, 1, 3)):
+    for cluster in ("", "cluster = [2, 1], ", "cluster = [1, 2], ", "cluster = [2, 2], "):
+        kernel = WGMMA.format(*tile[:5], cluster, 8, 8, 8, tile[5], "")
+        cases[f"wgmma, tile {tile}, {cluster}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["wgmma"], OWN)
+cases["wgmma, tf32"] = (matmul(*SIZE, "mk", "nk", "f32", "f32", WGMMA.format(128, 256, 32, 8, 1, "", 4, 4, 4, 4, ", tf32")), ["wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32"], OWN)
+cases["wgmma, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["wgmma"], OWN)
+cases["wgmma, step of an MLP"] = (mlp("bf16", [784, 2048, 2048, 10], 8192), ["wgmma"], OWN)
 for tile in ((128, 64, 32, 4), (64, 128, 32, 4), (64, 64, 64, 3), (64, 32, 64, 3), (32, 64, 64, 3), (32, 32, 64, 3)):
     kernel = TENSOR_CORE.format(*tile[:3], 8, 8, 8, tile[3], "")
-    cases[f"bf16, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["mma.sync"])
+    cases[f"bf16, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["mma.sync"], BOTH)
 for lhs, rhs in (("mk", "nk"), ("km", "kn")):
     kernel = TENSOR_CORE.format(128, 128, 16, 4, 4, 4, 4, ", tf32")
-    cases[f"tf32, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, "f32", "f32", kernel), ["mma.sync.aligned.m16n8k8.row.col.f32.tf32", "cvt.rna.tf32.f32"])
-cases["bf16, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["mma.sync"])
-cases["bf16, no alignment"] = (matmul(4095, 4095, 4095, "mk", "kn", "bf16", "bf16"), ["mma.sync"])
+    cases[f"tf32, {lhs} {rhs}"] = (matmul(*SIZE, lhs, rhs, "f32", "f32", kernel), ["mma.sync.aligned.m16n8k8.row.col.f32.tf32", "cvt.rna.tf32.f32"], BOTH)
+cases["bf16, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16", TENSOR_CORE.format(64, 64, 64, 8, 8, 8, 3, ", split = 8")), ["mma.sync"], BOTH)
+cases["bf16, no alignment"] = (matmul(4095, 4095, 4095, "mk", "kn", "bf16", "bf16"), ["mma.sync"], BOTH)
 for tile in ((128, 128, 8), (128, 64, 8), (64, 128, 8), (64, 64, 16), (64, 16, 16), (16, 64, 16), (32, 32, 16)):
-    cases[f"f32, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "f32", "f32", PLAIN.format(*tile)), ["fma.rn.f32", "ld.global.v"])
-cases["f64"] = (matmul(*SIZE, "mk", "kn", "f64", "f64"), ["fma.rn.f64"])
+    cases[f"f32, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "f32", "f32", PLAIN.format(*tile)), ["fma.rn.f32", "ld.global.v"], BOTH)
+cases["f64"] = (matmul(*SIZE, "mk", "kn", "f64", "f64"), ["fma.rn.f64"], BOTH)
 for type_ in ("bf16", "f16", "f32", "f64"):
     vector = {"bf16": "ld.global.v4.b32", "f16": "ld.global.v4.b32", "f32": "ld.global.v4.b32", "f64": "ld.global.v2.b64"}[type_]
-    cases[f"elementwise and reductions, {type_}"] = (elementwise(type_), [vector, "bar.sync"])
+    cases[f"elementwise and reductions, {type_}"] = (elementwise(type_), [vector, "bar.sync"], BOTH)
 
 
 def measure(item):
-    (name, (text, expected)), chip = item
-    ptx = to_ptx(text, chip)
+    name, chip = item
+    text, expected, _ = cases[name]
+    ptx = to_ptx(text, chip, "sparsedrop-pipeline," if "step" in name else "")
     for instruction in expected:
         assert instruction in ptx, f"{name}, {chip}: no {instruction}"
     return name, chip, assemble(name, ptx, chip)
@@ -118,7 +159,7 @@ def measure(item):
 version = re.search(r"V[\d.]+", subprocess.run([ptxas, "--version"], capture_output=True, text=True).stdout).group(0)
 figures = {}
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-    for name, chip, kernels in pool.map(measure, itertools.product(cases.items(), ("sm_80", "sm_90a"))):
+    for name, chip, kernels in pool.map(measure, [(name, chip) for name, case in cases.items() for chip in case[2]]):
         figures.setdefault(name, {})[chip] = kernels
 if "--record" in sys.argv:
     with open(RECORD, "w") as file:
