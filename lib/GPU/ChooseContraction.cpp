@@ -240,6 +240,8 @@ static std::string describe(const Product &product, KernelAttr choice,
 ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
                                                       const Chip &chip) {
   Product product(op);
+  if (chip.family == KernelFamily::Plain)
+    return {choosePlain(op, product, chip), "plain: as asked for"};
   if (!fitsTensorCores(product, chip))
     return {choosePlain(op, product, chip),
             "plain: tensor cores do not multiply the types, or only as tf32"};
@@ -251,8 +253,10 @@ ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
   if (!own)
     return {common, "tensor_core instead of wgmma: " + reason,
             /*isFallback=*/true};
-  bool isFaster = estimateCost(product, own, chip).cycles <=
-                  estimateCost(product, common, chip).cycles;
-  KernelAttr choice = isFaster ? own : common;
+  bool isOwn = estimateCost(product, own, chip).cycles <=
+               estimateCost(product, common, chip).cycles;
+  if (chip.family)
+    isOwn = chip.family == KernelFamily::Wgmma;
+  KernelAttr choice = isOwn ? own : common;
   return {choice, describe(product, choice, chip)};
 }

@@ -19,6 +19,8 @@ struct Chip {
   bool wgmma = false;       ///< has the instructions of sm_90a
   bool tf32 = false;        ///< f32 factors may be rounded to tf32
   int64_t processors = 108; ///< that a launch should keep busy
+  /// What the user wants for products, where it can be obeyed.
+  std::optional<KernelFamily> family;
 };
 
 /// The chip of a name such as sm_90a; an error if there is none that the

@@ -114,6 +114,17 @@ struct ChooseKernels
     if (failed(target))
       return signalPassFailure();
     target->tf32 = tf32;
+    if (!family.empty()) {
+      target->family = symbolizeKernelFamily(family);
+      if (target->family != KernelFamily::Wgmma &&
+          target->family != KernelFamily::TensorCore &&
+          target->family != KernelFamily::Plain) {
+        emitError(getOperation().getLoc())
+            << "expected the family wgmma, tensor_core or plain, but got '"
+            << family << "'";
+        return signalPassFailure();
+      }
+    }
     WalkResult result = getOperation().walk([&](Operation *op) {
       if (auto known = op->getAttrOfType<KernelAttr>(kKernelAttrName))
         return checkChip(op, known, *target);

@@ -44,6 +44,7 @@ static void addKernels(OpPassManager &pm,
   ChooseKernelsOptions choice;
   choice.chip = options.chip;
   choice.tf32 = options.tf32;
+  choice.family = options.family;
   pm.addPass(createChooseKernels(choice));
   pm.addPass(createGroupKernels());
   pm.addPass(createEmitKernels());

@@ -191,6 +191,7 @@ OwningOpRef<ModuleOp> Executable::lower(ArrayRef<StringRef> entries) const {
     ToNVVMPipelineOptions options;
     options.chip = chip;
     options.tf32 = tf32;
+    options.family = family;
     buildToNVVMPipeline(pm, options);
   } else {
     buildToCPUPipeline(pm);
@@ -234,6 +235,7 @@ Executable::prepare(ModuleOp module, const ExecutableOptions &options) {
   executable->mode = options.mode;
   executable->chip = options.chip;
   executable->tf32 = options.tf32;
+  executable->family = options.family;
   if (!isFutureGradient(module, options.entry) &&
       !executable->findEntry(options.entry))
     return nullptr;

@@ -1,19 +1,22 @@
 # RUN: %python %s sparsedrop-run %t
+# RUN: %python %s sparsedrop-run %t.wgmma sparsedrop-opt
 
 """Two layers with dropout between, forward and all gradients, on the device against
 masks on the CPU: every type of product kernel, periods 1 to 8, granularity 1 and 8,
-odd sizes. All values are small integers: sums are exact in every order and each
+odd sizes; with the driver as a third argument only the kernels of wgmma. All values are small integers: sums are exact in every order and each
 result is rounded once, so both have to be equal bit by bit."""
 
 import concurrent.futures
 import itertools
 import os
+import re
 import subprocess
 import sys
 
 import numpy as np
 
 run, folder = sys.argv[1:3]
+opt = sys.argv[3] if len(sys.argv) > 3 else None
 os.makedirs(folder, exist_ok=True)
 os.environ["SPARSEDROP_NUM_THREADS"] = "1"
 
@@ -69,8 +72,24 @@ def check(case):
     return None
 
 
+def find_products(text):
+    """The kernels of products that a program has with the family wgmma."""
+    pipeline = "builtin.module(sparsedrop-pipeline,sparsedrop-to-nvvm{family=wgmma})"
+    done = subprocess.run([opt, "-", f"--pass-pipeline={pipeline}"], input=text, capture_output=True, text=True, check=True)
+    return re.findall(r'"((?:wgmma|tensor_core|plain)\w*)"', re.search(r"gpu.binary.*?kernels = \[(.*?)\]", done.stdout).group(1))
+
+
 TYPES = [("bf16", ()), ("f16", ()), ("f32", ("--tf32",)), ("f32", ()), ("f64", ())]
 SIZES = [(33, 40, 72, 24), (7, 13, 61, 5)]
+if opt:
+    # Rows of 16 bytes, which is what bulk copies need; what is kept of 72 and of 200
+    # is odd, too, and less than a tile or more than one.
+    TYPES = [("bf16", ("--family=wgmma",)), ("f16", ("--family=wgmma",))]
+    SIZES = [(40, 136, 200, 24), (130, 24, 72, 264)]
+    names = find_products(program("bf16", *SIZES[0], 2, 1))
+    # Five of the gradients; the forward pass alone reads columns of a weight, which
+    # are no neighbours and not packed for as few rows.
+    assert sum(name.startswith("wgmma") for name in names) >= 5, names
 cases = [
     (type_, size, period, granularity)
     for (type_, size) in itertools.product(TYPES, SIZES)

@@ -24,6 +24,7 @@ std::unique_ptr<Program> Program::compile(ModuleOp module, StringRef entry,
   options.instrument = instrument;
   options.chip = target.chip;
   options.tf32 = target.tf32;
+  options.family = target.family;
   auto program = std::make_unique<Program>();
   program->target = target;
   program->executable = Executable::compile(module, options);

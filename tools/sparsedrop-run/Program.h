@@ -24,6 +24,7 @@ struct Target {
   std::string chip;
   sparsedrop_device *device = nullptr;
   bool tf32 = false;
+  std::string family;
 };
 
 /// An executable and what its last run took.

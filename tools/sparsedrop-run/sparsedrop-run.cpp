@@ -44,6 +44,11 @@ static cl::opt<std::string>
 static cl::opt<bool> tf32("tf32",
                           cl::desc("Round the factors of f32 products to tf32"),
                           cl::cat(category));
+static cl::opt<std::string>
+    family("family",
+           cl::desc("Family of products where it can be obeyed: wgmma, "
+                    "tensor_core or plain (default: the cheapest)"),
+           cl::cat(category));
 static cl::opt<DropoutMode> modeName(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
@@ -113,8 +118,10 @@ static int writeResults(llvm::ArrayRef<Tensor> results) {
 static int checkOptions() {
   if (target != "cpu" && target != "nvptx")
     return fail("expected the target cpu or nvptx, but got '" + target + "'");
-  if (target == "cpu" && (!device.empty() || !chip.empty() || tf32))
-    return fail("--device, --chip and --tf32 belong to the target nvptx");
+  if (target == "cpu" &&
+      (!device.empty() || !chip.empty() || tf32 || !family.empty()))
+    return fail(
+        "--device, --chip, --tf32 and --family belong to the target nvptx");
   if (timeSteps.getNumOccurrences() && timeSteps < 1)
     return fail("expected at least one step in --time, but got " +
                 llvm::Twine(timeSteps));
@@ -149,6 +156,7 @@ static int openTarget(Target &opened) {
   sparsedrop_device_describe(opened.device, &info);
   opened.chip = chip;
   opened.tf32 = tf32;
+  opened.family = family;
   // What only this chip has, its programs may use.
   if (opened.chip.empty())
     opened.chip =

@@ -272,7 +272,10 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
     Adds `sparsedrop.kernel` to each contraction and structured op on buffers
     that has none, from shapes, strides, element types and the chip.
     `sparsedrop-emit-kernels` obeys; what the attribute says may be overridden by
-    writing it before.
+    writing it before. Products become the kernel that an estimate of cycles
+    (waves of tiles, tensor cores, traffic from the L2 cache, epilogues, parts of
+    the depth) says is the cheapest. A remark says what limits it, or which
+    operand keeps it from a faster family and why.
 
     Before:
 
@@ -297,7 +300,10 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
     Option<"chip", "chip", "std::string", "\"sm_90a\"",
            "The GPU: sm_80, sm_86, sm_89, sm_90a ...">,
     Option<"tf32", "tf32", "bool", "false",
-           "Round the factors of f32 products to tf32, on tensor cores">];
+           "Round the factors of f32 products to tf32, on tensor cores">,
+    Option<"family", "family", "std::string", "\"\"",
+           "The family of products where it can be obeyed (wgmma, tensor_core, "
+           "plain), instead of the cheapest">];
   let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
 }
 

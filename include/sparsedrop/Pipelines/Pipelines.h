@@ -77,6 +77,10 @@ struct ToNVVMPipelineOptions
       *this, "tf32",
       llvm::cl::desc("Round the factors of f32 products to tf32"),
       llvm::cl::init(false)};
+  PassOptions::Option<std::string> family{
+      *this, "family",
+      llvm::cl::desc("Family of products where it can be obeyed: wgmma, "
+                     "tensor_core or plain (default: the cheapest)")};
 };
 
 /// Upstream dialects on tensors in; a `gpu.binary` with the kernels and the

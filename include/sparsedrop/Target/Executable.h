@@ -54,6 +54,9 @@ struct ExecutableOptions {
   std::string chip;
   /// Round the factors of f32 products to tf32, on a GPU.
   bool tf32 = false;
+  /// The family of products on a GPU where it can be obeyed (wgmma, tensor_core
+  /// or plain); empty: the cheapest.
+  std::string family;
 };
 
 /// Where a program compiled for a GPU runs.
@@ -141,7 +144,7 @@ private:
   OwningOpRef<ModuleOp> upstream;
   std::unique_ptr<JIT> jit;
   void *entry = nullptr;
-  std::string name, chip;
+  std::string name, chip, family;
   bool tf32 = false;
   DropoutMode mode = DropoutMode::Compact;
   SmallVector<Slot> arguments, results;
