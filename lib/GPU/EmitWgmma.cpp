@@ -23,8 +23,7 @@
 
 #include "Emitters.h"
 #include "StageRing.h"
-#include "TileSchedule.h"
-#include "WgmmaPlan.h"
+#include "WgmmaEpilogue.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -43,10 +42,9 @@ public:
         k(kernels, host, op, "wgmma", plan.threads()), access(k, product),
         schedule(k, access, choice.getTile(),
                  {plan.clusterDown, plan.clusterAcross}, choice.getSplit()),
-        ring(k, plan.barriers, plan.stages),
-        first(k, access, plan.first, 0, plan.stageBytes()),
-        second(k, access, plan.second, plan.first.stageBytes(),
-               plan.stageBytes()) {}
+        ring(k, plan.barriers, plan.stages), first(k, access, plan.first.boxes),
+        second(k, access, plan.second.boxes),
+        epilogue(k, access, product, plan, choice.getVector()[2]) {}
 
   void run();
   /// Sums that a second kernel has to add, if there are.
@@ -62,10 +60,6 @@ private:
   SmallVector<Value> emitMainLoop(TilePlace tile, RingPlace at);
   void multiplyStage(Value stage, Value isLater, SmallVectorImpl<Value> &sums);
   Value multiply(Value a, Value b, Value isLater, Value sums);
-  void emitOutputs(TilePlace place, ArrayRef<Value> sums);
-  void storeSums(Value sums, int64_t pass);
-  Value getOutputs();
-  void meet();
   void meetCluster();
   void shareFactors();
   void release(Value stage);
@@ -84,7 +78,8 @@ private:
   ProductAccess access;
   TileSchedule schedule;
   StageRing ring;
-  BoxedFactor first, second;
+  BoxedTensor first, second;
+  WgmmaEpilogue epilogue;
   Value warp, lane;              ///< warp in the block, lane in the warp
   Value group;                   ///< warpgroup in the block; 0 produces
   Value consumer;                ///< number among the consumers
@@ -172,14 +167,6 @@ void WgmmaEmitter::release(Value stage) {
   ring.release(stage, speaks, rank);
 }
 
-/// All threads of a consumer.
-void WgmmaEmitter::meet() {
-  // Barrier 0 is the block's.
-  NVVM::BarrierOp::create(k.b, /*res=*/Type(), k.add(consumer, k.constant(1)),
-                          k.constant(kGroupThreads),
-                          NVVM::BarrierReductionAttr(), Value());
-}
-
 //===----------------------------------------------------------------------===//
 // The producer
 //===----------------------------------------------------------------------===//
@@ -193,10 +180,21 @@ SmallVector<Value> WgmmaEmitter::fill(TilePlace tile, RingPlace start) {
   RingPlace at{loop.getRegionIterArgs()[0], loop.getRegionIterArgs()[1]};
   ring.waitEmpty(at);
   ring.expect(at.stage, plan.stageBytes());
-  Value depth = k.mul(loop.getInductionVar(), k.constant(plan.first.depth));
+  Value depth = k.mul(loop.getInductionVar(), k.constant(plan.first.depth()));
   Value barrier = ring.getFull(at.stage);
-  first.copy(tile.batch, tile.row, depth, at.stage, barrier);
-  second.copy(tile.batch, tile.column, depth, at.stage, barrier);
+  Value shared =
+      k.offset(k.sharedMemory(), k.mul(at.stage, k.constant(plan.stageBytes())),
+               k.b.getI8Type());
+  TileStart begin;
+  begin[Role::Batch] = tile.batch;
+  begin[Role::Rows] = tile.row;
+  begin[Role::Columns] = tile.column;
+  begin[Role::Depth] = depth;
+  first.load(begin, shared, barrier);
+  second.load(
+      begin,
+      k.offset(shared, k.constant(plan.first.boxes.bytes()), k.b.getI8Type()),
+      barrier);
   RingPlace next = ring.next(at);
   scf::YieldOp::create(k.b, ValueRange{next.stage, next.parity});
   return SmallVector<Value>(loop.getResults());
@@ -240,8 +238,8 @@ Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
   llvm::raw_string_ostream code(text);
   code << "{ .reg .pred p; setp.ne.b32 p, $" << count + 2
        << ", 0; wgmma.mma_async.sync.aligned.m" << kGroupRows << "n"
-       << plan.columns << "k" << 32 / plan.first.elementBytes << ".f32." << type
-       << "." << type << " {";
+       << plan.columns << "k" << kStepBytes / plan.elementBytes() << ".f32."
+       << type << "." << type << " {";
   SmallVector<Value> operands{a, b, isLater};
   for (int64_t i = 0; i < count; ++i) {
     code << (i == 0 ? "$" : ", $") << i;
@@ -250,8 +248,9 @@ Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
     operands.push_back(LLVM::ExtractValueOp::create(k.b, sums, i));
   }
   code << "}, $" << count << ", $" << count + 1 << ", p, 1, 1";
-  if (plan.first.elementBytes == 2)
-    code << ", " << !plan.first.alongDepth << ", " << !plan.second.alongDepth;
+  if (plan.elementBytes() == 2)
+    code << ", " << !plan.first.alongDepth() << ", "
+         << !plan.second.alongDepth();
   code << "; }";
   return LLVM::InlineAsmOp::create(
              k.b, sums.getType(), operands, text, outputs + "l,l,r" + ties,
@@ -352,79 +351,31 @@ void WgmmaEmitter::consume() {
   };
   firstStart = getStart(plan.first, down, plan.rows, 0);
   secondStart =
-      getStart(plan.second, across, plan.columns, plan.first.stageBytes());
+      getStart(plan.second, across, plan.columns, plan.first.boxes.bytes());
+  epilogue.setThread(
+      {lane, k.remU(warp, k.constant(4)), consumer, down, across});
   RingPlace start = ring.start(/*isProducer=*/false);
   schedule.emitLoop(
       {start.stage, start.parity}, [&](TilePlace tile, ValueRange carried) {
         SmallVector<Value> results = emitSums(tile, {carried[0], carried[1]});
-        emitOutputs(tile, ArrayRef(results).drop_back(2));
+        epilogue.emit(tile, ArrayRef(results).drop_back(2), parts);
         return SmallVector<Value>(ArrayRef(results).take_back(2));
       });
+  epilogue.finish();
 }
 
 //===----------------------------------------------------------------------===//
-// Outputs
+// The kernel
 //===----------------------------------------------------------------------===//
-
-/// The warpgroup's own shared memory.
-Value WgmmaEmitter::getOutputs() {
-  return k.offset(k.sharedMemory(plan.outputs),
-                  k.mul(consumer, k.constant(plan.outputBytes())),
-                  k.b.getI8Type());
-}
-
-/// Some columns of 64 rows to shared memory. Warp w of a warpgroup has rows
-/// from 16 w on; a lane holds two columns out of eight, of row lane / 4 and of
-/// the eighth one behind it (PTX ISA, "Register fragments for wgmma", D).
-void WgmmaEmitter::storeSums(Value sums, int64_t pass) {
-  Type f32 = k.b.getF32Type();
-  Value inGroup = k.remU(warp, k.constant(4));
-  Value y = k.add(k.mul(inGroup, k.constant(16)), k.divU(lane, k.constant(4)));
-  Value x = k.mul(k.remU(lane, k.constant(4)), k.constant(2));
-  Value outputs = getOutputs();
-  for (int64_t j = 0; j < plan.passColumns / 8; ++j)
-    for (int64_t half = 0; half < 2; ++half) {
-      Value vector = LLVM::PoisonOp::create(k.b, VectorType::get({2}, f32));
-      int64_t from = 4 * (pass * plan.passColumns / 8 + j) + 2 * half;
-      for (int64_t i = 0; i < 2; ++i)
-        vector = LLVM::InsertElementOp::create(
-            k.b, vector, LLVM::ExtractValueOp::create(k.b, sums, from + i),
-            k.constant(i));
-      Value place =
-          k.add(k.mul(k.add(y, k.constant(8 * half)), k.constant(plan.pitch)),
-                k.add(x, k.constant(8 * j)));
-      k.store(vector, k.offset(outputs, place, f32), f32);
-    }
-}
-
-void WgmmaEmitter::emitOutputs(TilePlace place, ArrayRef<Value> sums) {
-  int64_t width = std::min(choice.getVector()[2], product.getEpilogueWidth(8));
-  Value row = k.add(place.row, k.mul(down, k.constant(plan.rows)));
-  Value column = k.add(place.column, k.mul(across, k.constant(plan.columns)));
-  SumTile tile{getOutputs(), k.b.getF32Type(), kGroupRows, plan.passColumns,
-               plan.pitch,   place.batch,      row,        column};
-  tile.thread = k.remU(k.threadId(), k.constant(kGroupThreads));
-  for (int64_t block = 0; block < plan.blocks(); ++block)
-    for (int64_t pass = 0; pass < plan.columns / plan.passColumns; ++pass) {
-      meet();
-      storeSums(sums[block], pass);
-      meet();
-      tile.row = k.add(row, k.constant(block * kGroupRows));
-      tile.column = k.add(column, k.constant(pass * plan.passColumns));
-      if (parts)
-        emitPart(k, access, tile, kGroupThreads, parts, place.part);
-      else
-        emitEpilogue(k, access, product, tile, kGroupThreads, width);
-    }
-}
 
 void WgmmaEmitter::run() {
   if (choice.getSplit() > 1)
     parts = allocateParts(k, access, k.b.getF32Type(), choice.getSplit());
   // ptxas obeys setmaxnreg only if it knows the registers at the start.
   k.setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), k.b.getI32IntegerAttr(1));
-  first.addMap(op->getOperand(plan.first.operand));
-  second.addMap(op->getOperand(plan.second.operand));
+  first.addMap(op->getOperand(plan.first.boxes.operand), /*isFactor=*/true);
+  second.addMap(op->getOperand(plan.second.boxes.operand), /*isFactor=*/true);
+  epilogue.addMaps();
   if (plan.cluster() > 1) {
     k.setAttr(
         NVVM::NVVMDialect::getClusterDimAttrName(),

@@ -80,76 +80,70 @@ Value ProductAccess::getOffset(unsigned operand, Role role, Value n) {
 // The epilogue
 //===----------------------------------------------------------------------===//
 
-namespace {
-/// Writes the loop over one tile.
-class EpilogueEmitter {
-public:
-  EpilogueEmitter(KernelBuilder &k, ProductAccess &access,
-                  const Product &product, const SumTile &tile)
-      : k(k), access(access), product(product), op(product.op), tile(tile) {}
-
-  void run(int64_t threads, int64_t width);
-  /// `width` columns from `column` on, which are all there, from their sums.
-  void emitChunk(Value sums, Value row, Value column, int64_t width);
-
-private:
-  Value getPointer(unsigned operand, Value column);
-  bool isIndexed(unsigned operand) const;
-
-  KernelBuilder &k;
-  ProductAccess &access;
-  const Product &product;
-  ContractOp op;
-  const SumTile &tile;
-  /// Of each extra and output, at the current row.
-  SmallVector<Value> rowOffsets;
-};
-} // namespace
-
-/// Whether columns move the address.
-bool EpilogueEmitter::isIndexed(unsigned operand) const {
+/// Whether columns move the address of an operand.
+static bool isIndexed(const Product &product, unsigned operand) {
   return llvm::any_of(product.get(Role::Columns), [&](unsigned loop) {
     return product.strides[operand][loop] != 0;
   });
 }
 
-Value EpilogueEmitter::getPointer(unsigned operand, Value column) {
-  Value sum = k.add(rowOffsets[operand - 2],
-                    access.getOffset(operand, Role::Columns, column));
+static Value getOperandPointer(KernelBuilder &k, ProductAccess &access,
+                               const Product &product, unsigned operand,
+                               Value batch, Value row, Value column) {
+  Value sum = k.add(access.getOffset(operand, Role::Batch, batch),
+                    access.getOffset(operand, Role::Rows, row));
+  sum = k.add(sum, access.getOffset(operand, Role::Columns, column));
   return k.offset(access.getPointer(operand), sum, product.getElement(operand));
 }
 
-void EpilogueEmitter::emitChunk(Value sums, Value row, Value column,
-                                int64_t width) {
-  rowOffsets.clear();
-  for (unsigned operand = 2; operand < op->getNumOperands(); ++operand)
-    rowOffsets.push_back(
-        k.add(access.getOffset(operand, Role::Batch, tile.batch),
-              access.getOffset(operand, Role::Rows, row)));
-  SmallVector<Value> loaded{sums}, pointers;
+SmallVector<SmallVector<Value>> mlir::sparsedrop::computeOutputs(
+    KernelBuilder &k, ProductAccess &access, const Product &product,
+    ArrayRef<Value> sums, Value batch, Value row, Value column, int64_t width) {
+  ContractOp op = product.op;
+  auto count = static_cast<int64_t>(sums.size());
+  // Of each column: the sum, then what the region takes of extras and outputs.
+  SmallVector<SmallVector<Value>> arguments;
+  for (Value sum : sums)
+    arguments.push_back({sum});
   for (unsigned operand = 2; operand < op->getNumOperands(); ++operand) {
-    pointers.push_back(getPointer(operand, column));
     bool isUsed = !op.getBody()->getArgument(operand - 1).use_empty();
-    loaded.push_back(isUsed
-                         ? k.load(pointers.back(), product.getElement(operand),
-                                  isIndexed(operand) ? width : 1)
-                         : Value());
+    bool isMoved = isIndexed(product, operand);
+    int64_t step = isMoved ? width : count;
+    Value loaded;
+    for (int64_t i = 0; i < count; ++i) {
+      if (isUsed && i % step == 0)
+        loaded = k.load(getOperandPointer(k, access, product, operand, batch,
+                                          row, k.add(column, k.constant(i))),
+                        product.getElement(operand), isMoved ? width : 1);
+      Value value = loaded;
+      if (value && isa<VectorType>(value.getType()))
+        value =
+            LLVM::ExtractElementOp::create(k.b, value, k.constant(i % step));
+      arguments[i].push_back(value);
+    }
   }
   SmallVector<SmallVector<Value>> results(op.getInits().size());
-  for (int64_t i = 0; i < width; ++i) {
-    SmallVector<Value> arguments;
-    for (Value value : loaded)
-      arguments.push_back(
-          value && isa<VectorType>(value.getType())
-              ? LLVM::ExtractElementOp::create(k.b, value, k.constant(i))
-                    .getResult()
-              : value);
+  for (ArrayRef<Value> column : arguments)
     for (auto [list, value] :
-         llvm::zip(results, inlineBody(k, *op.getBody(), arguments, {})))
+         llvm::zip(results, inlineBody(k, *op.getBody(), column, {})))
       list.push_back(value);
+  return results;
+}
+
+/// `width` columns from `column` on, which are all there, from their sums.
+static void emitChunk(KernelBuilder &k, ProductAccess &access,
+                      const Product &product, Value sums, Value batch,
+                      Value row, Value column, int64_t width) {
+  SmallVector<Value> parts{sums};
+  if (width > 1) {
+    parts.clear();
+    for (int64_t i = 0; i < width; ++i)
+      parts.push_back(LLVM::ExtractElementOp::create(k.b, sums, k.constant(i)));
   }
+  SmallVector<SmallVector<Value>> results =
+      computeOutputs(k, access, product, parts, batch, row, column, width);
   for (auto [i, values] : llvm::enumerate(results)) {
-    unsigned operand = op.getFirstInit() + i;
+    unsigned operand = ContractOp(product.op).getFirstInit() + i;
     Type element = product.getElement(operand);
     Value value = values[0];
     if (width > 1) {
@@ -158,7 +152,9 @@ void EpilogueEmitter::emitChunk(Value sums, Value row, Value column,
         value = LLVM::InsertElementOp::create(
             k.b, value, part, k.constant(static_cast<int64_t>(j)));
     }
-    k.store(value, pointers[operand - 2], element);
+    k.store(value,
+            getOperandPointer(k, access, product, operand, batch, row, column),
+            element);
   }
 }
 
@@ -175,7 +171,9 @@ static Value getThread(KernelBuilder &k, const SumTile &tile) {
   return tile.thread ? tile.thread : k.threadId();
 }
 
-void EpilogueEmitter::run(int64_t threads, int64_t width) {
+void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
+                                    const Product &product, const SumTile &tile,
+                                    int64_t threads, int64_t width) {
   int64_t across = tile.columns / width;
   auto loop =
       scf::ForOp::create(k.b, getThread(k, tile),
@@ -196,7 +194,8 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   Value isWhole = k.both(k.less(row, rows), k.less(last, columns));
   auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/width > 1);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitChunk(k.load(place(x), tile.type, width), row, column, width);
+  emitChunk(k, access, product, k.load(place(x), tile.type, width), tile.batch,
+            row, column, width);
   if (width == 1)
     return;
   // The last columns, one by one.
@@ -206,13 +205,9 @@ void EpilogueEmitter::run(int64_t threads, int64_t width) {
   auto rest = scf::ForOp::create(k.b, column, columns, k.constant(1));
   k.b.setInsertionPoint(rest.getBody()->getTerminator());
   Value at = rest.getInductionVar();
-  emitChunk(k.load(place(k.sub(at, tile.column)), tile.type), row, at, 1);
-}
-
-void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
-                                    const Product &product, const SumTile &tile,
-                                    int64_t threads, int64_t width) {
-  EpilogueEmitter(k, access, product, tile).run(threads, width);
+  emitChunk(k, access, product,
+            k.load(place(k.sub(at, tile.column)), tile.type), tile.batch, row,
+            at, 1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -303,8 +298,7 @@ void mlir::sparsedrop::emitCombination(KernelModule &kernels,
       Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
       sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
     }
-    SumTile tile{Value(), type, 0, 0, 0, batch, row, column};
-    EpilogueEmitter(k, access, product, tile).emitChunk(sum, row, column, 1);
+    emitChunk(k, access, product, sum, batch, row, column, 1);
   }
   k.finish(k.hostCeilDiv(outputs, kThreads), k.hostConstant(1),
            k.hostConstant(1));

@@ -59,6 +59,14 @@ struct SumTile {
   Value thread = Value();
 };
 
+/// What the region of the contraction yields, for each output and each of the
+/// neighbouring columns from `column` on, which are all there; `sums` has one
+/// value for each. `width`: how many columns of extras are loaded at a time.
+SmallVector<SmallVector<Value>>
+computeOutputs(KernelBuilder &k, ProductAccess &access, const Product &product,
+               ArrayRef<Value> sums, Value batch, Value row, Value column,
+               int64_t width);
+
 /// The `threads` threads that share a tile apply the region of the contraction
 /// to a tile, `width` neighbouring columns at a time, and store what it yields
 /// where there are outputs. The caller puts barriers around.

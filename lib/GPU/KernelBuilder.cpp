@@ -208,23 +208,22 @@ Value KernelBuilder::getPointer(Value buffer) {
   return parameters[buffer] = pointer;
 }
 
-/// A value of enum sparsedrop_tensor_map_type for factors of tensor cores.
-static int64_t getMapType(Type element) {
+/// A value of enum sparsedrop_tensor_map_type.
+static int64_t getMapType(Type element, bool roundsToTf32) {
   if (element.isF16())
     return 6;
   if (element.isBF16())
     return 9;
-  // Copies round to what tensor cores read.
   if (element.isF32())
-    return 11;
+    return roundsToTf32 ? 11 : 7;
   return 0;
 }
 
 Value KernelBuilder::getMap(Value buffer, ArrayRef<MapDim> dims,
-                            int64_t swizzle) {
+                            int64_t swizzle, bool roundsToTf32) {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
   HostIndex bytes = hostConstant(element.getIntOrFloatBitWidth() / 8);
-  Map map{getAddress(buffer), getMapType(element), swizzle, {}};
+  Map map{getAddress(buffer), getMapType(element, roundsToTf32), swizzle, {}};
   for (const MapDim &dim : dims) {
     map.shape.push_back(hostWord(dim.extent));
     map.shape.push_back(hostWord(hostMul(dim.stride, bytes)));

@@ -96,8 +96,10 @@ public:
   Value getPointer(Value buffer);
   /// The tensor map of an array that begins where `buffer` does, of `dims` from
   /// the innermost to the outermost; rows of boxes in shared memory are
-  /// permuted as `swizzle` (bytes) says. A pointer to a parameter.
-  Value getMap(Value buffer, ArrayRef<MapDim> dims, int64_t swizzle);
+  /// permuted as `swizzle` (bytes) says. Copies round f32 to tf32 if
+  /// `roundsToTf32`. A pointer to a parameter.
+  Value getMap(Value buffer, ArrayRef<MapDim> dims, int64_t swizzle,
+               bool roundsToTf32);
   /// An attribute of the kernel's function.
   void setAttr(StringRef name, Attribute value);
   /// Multiprocessors of the device.

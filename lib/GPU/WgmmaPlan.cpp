@@ -19,8 +19,8 @@ static constexpr int64_t kMostShared = 232448, kMostConsumers = 3;
 static constexpr int64_t kMostBlocks = 8;
 /// f32 sums of a thread that leave room for addresses: ptxas spills above.
 static constexpr int64_t kMostSums = 192;
-/// Where stages begin, so that rows of 128 bytes are swizzled as from 0.
-static constexpr int64_t kStageAlignment = 1024;
+/// Where boxes begin, so that rows of 128 bytes are swizzled as from 0.
+static constexpr int64_t kAlignment = 1024;
 
 /// Why the factors cannot be multiplied.
 static std::string checkTypes(const Product &product, KernelAttr choice) {
@@ -62,25 +62,59 @@ static std::string checkGroups(const WgmmaPlan &plan, KernelAttr choice) {
 /// Why wgmma cannot read a warpgroup's part of a factor, which begins at a
 /// multiple of `lines`.
 static std::string checkFactor(const FactorBoxes &boxes, int64_t lines) {
-  if (boxes.depth * boxes.elementBytes % 32 != 0)
+  if (boxes.depth() * boxes.boxes.elementBytes % kStepBytes != 0)
     return "expected a depth of a multiple of 32 bytes";
-  if (boxes.stageBytes() % kStageAlignment != 0)
+  if (boxes.boxes.bytes() % kAlignment != 0)
     return "expected tiles of factors of a multiple of 1024 bytes";
-  if (!boxes.alongDepth && lines % boxes.spanElements() != 0)
+  if (!boxes.alongDepth() && lines % boxes.boxes.spanElements() != 0)
     return "expected each warp's columns to be a multiple of " +
-           std::to_string(boxes.spanElements());
+           std::to_string(boxes.boxes.spanElements());
   return "";
 }
 
+/// Bulk copies for the outputs, if all of them can have one: elements of 16
+/// bits, which stmatrix brings to shared memory, or of 32, in whole blocks.
+static void planStores(const Product &product, KernelAttr choice,
+                       WgmmaPlan &plan) {
+  ContractOp op = product.op;
+  if (choice.getSplit() > 1 || plan.passColumns % 16 != 0)
+    return;
+  SmallVector<TensorBoxes> stores;
+  int64_t bytes = 0;
+  for (unsigned i = 0; i < op.getInits().size(); ++i) {
+    std::string reason;
+    Type element = product.getElement(op.getFirstInit() + i);
+    FailureOr<TensorBoxes> boxes =
+        planBoxes(product, op.getFirstInit() + i, Role::Columns, Role::Rows,
+                  plan.passColumns, kGroupRows, /*sharers=*/1, reason);
+    if (failed(boxes) ||
+        !(element.isF16() || element.isBF16() || element.isF32()))
+      return;
+    bytes += boxes->bytes();
+    stores.push_back(*boxes);
+  }
+  plan.stores = stores;
+  plan.storeBytes = bytes;
+}
+
 /// Where everything is.
-static void placeMemory(WgmmaPlan &plan) {
+static void placeMemory(const Product &product, KernelAttr choice,
+                        WgmmaPlan &plan) {
   plan.passColumns = 64;
   while (plan.columns % plan.passColumns != 0)
     plan.passColumns /= 2;
+  planStores(product, choice, plan);
   // Rows that are neighbours in a column of lanes lie in different banks.
   plan.pitch = plan.passColumns + 4;
   plan.outputs = plan.stages * plan.stageBytes();
-  plan.barriers = plan.outputs + plan.consumers() * plan.outputBytes();
+  // Tiles at the edges go through sums of f32 in the same place.
+  plan.outputBytes = llvm::alignTo(
+      std::max(kGroupRows * plan.pitch * 4, plan.storeBytes), kAlignment);
+  // Passes take turns, from one tile to the next, too.
+  int64_t passes = plan.blocks() * plan.columns / plan.passColumns;
+  bool hasTurns = passes % 2 == 0 && 2 * plan.storeBytes <= plan.outputBytes;
+  plan.storeBuffers = hasTurns ? 2 : 1;
+  plan.barriers = plan.outputs + plan.consumers() * plan.outputBytes;
   plan.sharedBytes = plan.barriers + StageRing::getBytes(plan.stages);
   // What one gives away is what the others get; one consumer needs nothing.
   if (plan.consumers() > 1) {
@@ -109,13 +143,13 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   if (!reason.empty())
     return failure();
   FailureOr<FactorBoxes> first =
-      planBoxes(product, product.first, Role::Rows, tile[0], tile[2],
-                plan.clusterAcross, reason);
+      planFactor(product, product.first, Role::Rows, tile[0], tile[2],
+                 plan.clusterAcross, reason);
   if (failed(first))
     return failure();
   FailureOr<FactorBoxes> second =
-      planBoxes(product, product.second, Role::Columns, tile[1], tile[2],
-                plan.clusterDown, reason);
+      planFactor(product, product.second, Role::Columns, tile[1], tile[2],
+                 plan.clusterDown, reason);
   if (failed(second))
     return failure();
   plan.first = *first;
@@ -123,7 +157,7 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   reason = checkFactor(plan.first, kGroupRows);
   if (reason.empty())
     reason = checkFactor(plan.second, plan.columns);
-  placeMemory(plan);
+  placeMemory(product, choice, plan);
   if (reason.empty() && plan.sharedBytes > kMostShared)
     reason = "it takes " + std::to_string(plan.sharedBytes) +
              " bytes of shared memory, more than " +

@@ -29,10 +29,17 @@ struct WgmmaPlan {
   int64_t groupsDown = 1, groupsAcross = 1;   ///< consumer warpgroups
   int64_t rows = 0, columns = 0;              ///< of a warpgroup
   int64_t stages = 0;
-  /// Columns of the sums that a warpgroup passes through shared memory at a
-  /// time, and elements from one row of them to the next.
+  /// Columns of a block that a warpgroup brings to memory at a time, and, where
+  /// their sums go through shared memory, elements from one row to the next.
   int64_t passColumns = 0, pitch = 0;
-  /// Bytes of shared memory: [stages | sums of each warpgroup | barriers].
+  /// How bulk copies store each output, 64 rows by `passColumns`; empty: they
+  /// cannot.
+  SmallVector<TensorBoxes> stores;
+  /// Passes that are on their way to memory while the next is computed, and the
+  /// bytes of one.
+  int64_t storeBuffers = 1, storeBytes = 0;
+  int64_t outputBytes = 0; ///< of a warpgroup
+  /// Bytes of shared memory: [stages | outputs of each warpgroup | barriers].
   int64_t outputs = 0, barriers = 0, sharedBytes = 0;
   /// Of a thread after setmaxnreg; 0: as launched.
   int64_t producerRegisters = 0, consumerRegisters = 0;
@@ -45,11 +52,11 @@ struct WgmmaPlan {
   /// 64-row blocks of a warpgroup.
   int64_t blocks() const { return rows / kGroupRows; }
   int64_t stageBytes() const {
-    return first.stageBytes() + second.stageBytes();
+    return first.boxes.bytes() + second.boxes.bytes();
   }
-  int64_t outputBytes() const { return kGroupRows * pitch * 4; }
-  /// Steps of 32 bytes in the depth of a stage.
-  int64_t steps() const { return first.depth * first.elementBytes / 32; }
+  int64_t elementBytes() const { return first.boxes.elementBytes; }
+  /// wgmmas along the depth of a stage.
+  int64_t steps() const { return first.depth() * elementBytes() / kStepBytes; }
 };
 
 /// The plan for `choice`, or why it cannot be obeyed.
