@@ -122,6 +122,50 @@ TEST_F(ProgramTest, Runs) {
   EXPECT_EQ(statistics.bytesPeak, 1024u);
 }
 
+TEST_F(ProgramTest, Maps) {
+  ASSERT_EQ(enter(), 0) << sparsedrop_last_error();
+  auto *p = sparsedrop_program_alloc(256, 4096);
+  EXPECT_GE(sparsedrop_program_processors(), 1);
+  int64_t map[16], poison[16];
+  std::fill_n(poison, 16, 0x5A5A);
+  std::copy_n(poison, 16, map);
+  // Every second of 32 rows of 64 elements of 16 bits.
+  int64_t shape[] = {64, 0, 64, 16, 256, 8};
+  sparsedrop_program_map(map, p, SPARSEDROP_MAP_BF16, 128, 2, shape);
+  EXPECT_FALSE(std::equal(map, map + 16, poison));
+  // Nothing there: no map.
+  shape[3] = 0;
+  sparsedrop_program_map(map, p, SPARSEDROP_MAP_BF16, 128, 2, shape);
+  EXPECT_TRUE(std::all_of(map, map + 16, [](int64_t w) { return w == 0; }));
+  EXPECT_OK(sparsedrop_program_leave());
+}
+
+TEST_F(ProgramTest, MapsThatDevicesRefuse) {
+  struct {
+    int64_t shape[6];
+    int64_t offset;
+    const char *message;
+  } cases[] = {
+      {{64, 0, 64, 16, 258, 8}, 0, "the stride of dimension 1 is 258 bytes"},
+      {{64, 0, 64, 16, 256, 257}, 0, "the box size of dimension 1 is 257"},
+      {{64, 0, 64, 16, 256, 8},
+       2,
+       "the global address is not a multiple of 16"},
+      {{64, 0, 128, 16, 256, 8}, 0, "swizzle"},
+  };
+  for (const auto &each : cases) {
+    ASSERT_EQ(enter(), 0) << sparsedrop_last_error();
+    auto *p = static_cast<char *>(sparsedrop_program_alloc(256, 4096));
+    int64_t map[16];
+    sparsedrop_program_map(map, p + each.offset, SPARSEDROP_MAP_BF16, 128, 2,
+                           each.shape);
+    EXPECT_NE(sparsedrop_program_leave(), 0);
+    EXPECT_NE(std::string(sparsedrop_last_error()).find(each.message),
+              std::string::npos)
+        << sparsedrop_last_error();
+  }
+}
+
 TEST_F(ProgramTest, Constants) {
   ASSERT_EQ(enter(), 0) << sparsedrop_last_error();
   auto *weights = static_cast<char *>(sparsedrop_program_constant(0));

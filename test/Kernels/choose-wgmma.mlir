@@ -1,0 +1,73 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-choose-kernels)' --remarks-filter='sparsedrop-choose-kernels' --remark-policy=all 2>%t | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK --input-file=%t
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-choose-kernels{family=tensor_core})' | FileCheck %s --check-prefix=ASKED
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-choose-kernels{family=wgmma})' | FileCheck %s --check-prefix=SMALL
+// RUN: not sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-choose-kernels{family=serial})' 2>&1 | FileCheck %s --check-prefix=FAMILY
+// FAMILY: error: expected the family wgmma, tensor_core or plain, but got 'serial'
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (n, k)>
+#c = affine_map<(m, n, k) -> (m, n)>
+
+// Neighbours along the shorter side of the tile share the larger factor.
+
+// CHECK-LABEL: func.func @large
+// CHECK: #sparsedrop.kernel<wgmma, tile = [128, 256, 64], warps = [8, 1], cluster = [2, 1], vector = [8, 8, 8], stages = 4>
+// ASKED-LABEL: func.func @large
+// ASKED: #sparsedrop.kernel<tensor_core,
+// REMARK: [Passed] Kernel | Category:sparsedrop-choose-kernels | Function=large | Remark="wgmma: 4 waves of tiles, limited by
+func.func @large(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: memref<4096x4096xbf16>) {
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : memref<4096x4096xbf16>, memref<4096x4096xbf16>) outs(%y : memref<4096x4096xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t : bf16
+  }
+  return
+}
+
+// Kept rows of a weight: strides along the lines are the tensor map's.
+
+// CHECK-LABEL: func.func @kept
+// CHECK: #sparsedrop.kernel<wgmma,
+func.func @kept(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: memref<4096x?xbf16>, %first: index, %period: index, %count: index) {
+  %kept = memref.subview %w[%first, 0] [%count, 4096] [%period, 1] : memref<4096x4096xbf16> to memref<?x4096xbf16, strided<[?, 1], offset: ?>>
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %kept : memref<4096x4096xbf16>, memref<?x4096xbf16, strided<[?, 1], offset: ?>>) outs(%y : memref<4096x?xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t : bf16
+  }
+  return
+}
+
+// What bulk copies cannot take falls back, and says why.
+
+// CHECK-LABEL: func.func @misaligned
+// CHECK: #sparsedrop.kernel<tensor_core,
+// REMARK: [Missed] Kernel | Category:sparsedrop-choose-kernels | Function=misaligned | Remark="tensor_core instead of wgmma: operand 1 is not known to be contiguous with an address and strides that are multiples of 16 bytes"
+func.func @misaligned(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16, strided<[4100, 1]>>, %y: memref<4096x4096xbf16>) {
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : memref<4096x4096xbf16>, memref<4096x4096xbf16, strided<[4100, 1]>>) outs(%y : memref<4096x4096xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t : bf16
+  }
+  return
+}
+
+// mma.sync has smaller tiles; few outputs share their depth.
+
+// CHECK-LABEL: func.func @small
+// CHECK: #sparsedrop.kernel<tensor_core,
+// CHECK: #sparsedrop.kernel<wgmma, {{.*}}, split = {{[0-9]+}}>
+// SMALL-LABEL: func.func @small
+// SMALL: #sparsedrop.kernel<wgmma,
+func.func @small(%x: memref<64x64xbf16>, %w: memref<64x64xbf16>, %y: memref<64x64xf32>, %p: memref<512x65536xbf16>, %q: memref<512x65536xbf16>, %r: memref<512x512xf32>) {
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : memref<64x64xbf16>, memref<64x64xbf16>) outs(%y : memref<64x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%p, %q : memref<512x65536xbf16>, memref<512x65536xbf16>) outs(%r : memref<512x512xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
