@@ -120,9 +120,9 @@ static KernelAttr choosePlain(ContractOp op, const Product &product,
   int64_t rows = isWide ? std::min<int64_t>(tile.rows, 64) : tile.rows;
   int64_t columns = isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
   int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
-  return KernelAttr::get(op.getContext(), KernelFamily::Plain,
-                         {rows, columns, depth}, {}, {}, {},
-                         {4, 4, product.getEpilogueWidth(8)}, 1, 1, false);
+  return KernelAttr::get(
+      op.getContext(), KernelFamily::Plain, {rows, columns, depth}, {}, {}, {},
+      {4, 4, product.getEpilogueWidth(8)}, 1, 1, false, false);
 }
 
 static KernelAttr chooseTensorCore(ContractOp op, const Product &product,
@@ -136,7 +136,7 @@ static KernelAttr chooseTensorCore(ContractOp op, const Product &product,
       op.getContext(), KernelFamily::TensorCore,
       {tile.rows, tile.columns, depth}, {tile.warpRows, tile.warpColumns}, {},
       {}, {width, width, product.getEpilogueWidth(8)}, tile.stages,
-      chooseSplit(tile, depth, product, chip.processors), isTf32);
+      chooseSplit(tile, depth, product, chip.processors), isTf32, false);
 }
 
 //===----------------------------------------------------------------------===//
@@ -144,16 +144,20 @@ static KernelAttr chooseTensorCore(ContractOp op, const Product &product,
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Rows and columns of a tile, and warps along them.
+/// Rows and columns of a tile, warps along them, and whether two sets of warps
+/// take turns.
 struct GroupTile {
   int64_t rows, columns, warpRows, warpColumns;
+  bool pingpong = false;
 };
 } // namespace
 
 static constexpr GroupTile kGroupTiles[] = {
-    {128, 256, 8, 1}, {256, 128, 8, 1}, {128, 192, 8, 1}, {192, 128, 12, 1},
-    {128, 128, 8, 1}, {64, 256, 4, 2},  {128, 64, 8, 1},  {64, 128, 4, 2},
-    {64, 64, 4, 1},   {128, 16, 8, 1},
+    {128, 256, 8, 1},      {256, 128, 8, 1},       {128, 192, 8, 1},
+    {192, 128, 12, 1},     {128, 128, 8, 1},       {64, 256, 4, 2},
+    {128, 64, 8, 1},       {64, 128, 4, 2},        {64, 64, 4, 1},
+    {128, 16, 8, 1},       {128, 160, 4, 1, true}, {128, 128, 4, 1, true},
+    {64, 256, 4, 1, true}, {64, 128, 4, 1, true},
 };
 
 /// The candidate of a tile with as many stages as there is room for.
@@ -177,7 +181,8 @@ static KernelAttr makeWgmma(ContractOp op, const Product &product,
     auto choice = KernelAttr::get(
         op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
         {tile.warpRows, tile.warpColumns}, cluster, {},
-        {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32);
+        {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32,
+        tile.pingpong);
     if (succeeded(planWgmma(product, choice, reason)))
       return choice;
   }

@@ -62,8 +62,13 @@ ProductCost mlir::sparsedrop::estimateCost(const Product &product,
   double copies = (lines(0, across) + lines(1, down)) *
                   static_cast<double>(tile[2]) * bytes / kCacheBytes;
   cost.isByMath = math >= copies;
-  double one = slices * std::max(math, copies) + area / kEpilogueOutputs;
-  cost.cycles = kStart + static_cast<double>(cost.waves) * one;
+  double loop = slices * std::max(math, copies);
+  double epilogue = area / kEpilogueOutputs;
+  // Warps that take turns hide all epilogues but the last.
+  double waves = static_cast<double>(cost.waves);
+  cost.cycles = kStart + (choice.getPingpong()
+                              ? waves * std::max(loop, epilogue) + epilogue
+                              : waves * (loop + epilogue));
   if (choice.getSplit() > 1) {
     // Sums of f32 are written, and read again by the second kernel.
     double sums = static_cast<double>(rows) * static_cast<double>(columns) *

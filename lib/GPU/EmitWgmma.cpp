@@ -32,6 +32,10 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 
+/// The first of two named barriers; those before it are the block's and the
+/// consumers' own.
+static constexpr int64_t kTurnBarrier = 4;
+
 namespace {
 /// Writes one kernel.
 class WgmmaEmitter {
@@ -56,11 +60,16 @@ private:
   void produce();
   void consume();
   SmallVector<Value> fill(TilePlace tile, RingPlace start);
+  SmallVector<Value> emitTile(TilePlace tile, RingPlace at);
+  SmallVector<Value> emitTurn(TilePlace tile, RingPlace at, Value turn);
   SmallVector<Value> emitSums(TilePlace tile, RingPlace at);
   SmallVector<Value> emitMainLoop(TilePlace tile, RingPlace at);
   void multiplyStage(Value stage, Value isLater, SmallVectorImpl<Value> &sums);
   Value multiply(Value a, Value b, Value isLater, Value sums);
   void meetCluster();
+  void takeTurns(RingPlace start);
+  void waitTurn(Value set);
+  void passTurn();
   void shareFactors();
   void release(Value stage);
 
@@ -83,6 +92,7 @@ private:
   Value warp, lane;              ///< warp in the block, lane in the warp
   Value group;                   ///< warpgroup in the block; 0 produces
   Value consumer;                ///< number among the consumers
+  Value set;                     ///< of consumers that take turns
   Value down, across;            ///< a consumer's part of the tile
   Value firstStart, secondStart; ///< descriptors of its part of stage 0
   Value parts;                   ///< sums, where several blocks share the depth
@@ -113,7 +123,7 @@ void WgmmaEmitter::initialize() {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPoint(one.thenBlock()->getTerminator());
     // Each warp that reads what this block copies arrives.
-    ring.initialize(4 * plan.consumers() * plan.sources());
+    ring.initialize(4 * plan.readers() * plan.sources());
   }
   if (plan.cluster() > 1)
     meetCluster();
@@ -305,6 +315,7 @@ SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
     sums.append({next.stage, next.parity, here.stage, k.constant(1)});
     scf::YieldOp::create(k.b, sums);
   }
+  passTurn();
   NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(0));
   release(loop.getResult(plan.blocks() + 2));
   return SmallVector<Value>(loop.getResults().drop_back(2));
@@ -321,6 +332,7 @@ SmallVector<Value> WgmmaEmitter::emitSums(TilePlace tile, RingPlace at) {
   k.b.setInsertionPointToStart(branch.thenBlock());
   scf::YieldOp::create(k.b, emitMainLoop(tile, at));
   k.b.setInsertionPointToStart(branch.elseBlock());
+  passTurn();
   SmallVector<Value> none(plan.blocks(), LLVM::ZeroOp::create(k.b, sumsType()));
   none.append({at.stage, at.parity});
   scf::YieldOp::create(k.b, none);
@@ -333,8 +345,9 @@ void WgmmaEmitter::consume() {
         k.b, static_cast<uint32_t>(plan.consumerRegisters),
         NVVM::SetMaxRegisterAction::increase);
   consumer = k.sub(group, k.constant(1));
-  down = k.divU(consumer, k.constant(plan.groupsAcross));
-  across = k.remU(consumer, k.constant(plan.groupsAcross));
+  Value inTile = k.remU(consumer, k.constant(plan.readers()));
+  down = k.divU(inTile, k.constant(plan.groupsAcross));
+  across = k.remU(inTile, k.constant(plan.groupsAcross));
   // Where the warpgroup's rows and columns begin; offsets are linear in both.
   Value shared =
       LLVM::PtrToIntOp::create(k.b, k.b.getI64Type(), k.sharedMemory());
@@ -355,13 +368,86 @@ void WgmmaEmitter::consume() {
   epilogue.setThread(
       {lane, k.remU(warp, k.constant(4)), consumer, down, across});
   RingPlace start = ring.start(/*isProducer=*/false);
-  schedule.emitLoop(
-      {start.stage, start.parity}, [&](TilePlace tile, ValueRange carried) {
-        SmallVector<Value> results = emitSums(tile, {carried[0], carried[1]});
-        epilogue.emit(tile, ArrayRef(results).drop_back(2), parts);
-        return SmallVector<Value>(ArrayRef(results).take_back(2));
-      });
+  if (plan.turns == 1)
+    schedule.emitLoop({start.stage, start.parity},
+                      [&](TilePlace tile, ValueRange carried) {
+                        return emitTile(tile, {carried[0], carried[1]});
+                      });
+  else
+    takeTurns(start);
   epilogue.finish();
+}
+
+//===----------------------------------------------------------------------===//
+// Turns
+//===----------------------------------------------------------------------===//
+//
+// Two sets of warpgroups take tiles in turn. A set may look at the ring only
+// once the other has seen all slices of the tile before: parities tell a phase
+// from the next one, not from the one after it. So each waits for its turn, at
+// a named barrier where the other arrives without waiting.
+
+void WgmmaEmitter::waitTurn(Value set) {
+  NVVM::BarrierOp::create(k.b, /*res=*/Type(),
+                          k.add(set, k.constant(kTurnBarrier)),
+                          k.constant(kGroupThreads * plan.consumers()),
+                          NVVM::BarrierReductionAttr(), Value());
+}
+
+/// The other set's turn begins; its epilogue is still before this one.
+void WgmmaEmitter::passTurn() {
+  if (plan.turns == 1)
+    return;
+  Value other = k.xorI(set, k.constant(1));
+  NVVM::BarrierArriveOp::create(k.b, k.add(other, k.constant(kTurnBarrier)),
+                                k.constant(kGroupThreads * plan.consumers()));
+}
+
+void WgmmaEmitter::takeTurns(RingPlace start) {
+  auto ifSet = [&](Value number, llvm::function_ref<void()> body) {
+    auto branch = scf::IfOp::create(k.b, isEqual(k, set, number));
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
+    body();
+  };
+  set = k.divU(consumer, k.constant(plan.readers()));
+  // The first turn is set 0's.
+  ifSet(k.constant(1), [&] { passTurn(); });
+  Value turn = schedule.emitLoop(
+      {start.stage, start.parity, k.constant(0)},
+      [&](TilePlace tile, ValueRange carried) {
+        return emitTurn(tile, {carried[0], carried[1]}, carried[2]);
+      })[2];
+  // The last arrival is waited for, too: no barrier is left half full.
+  ifSet(turn, [&] { waitTurn(set); });
+}
+
+/// A tile; returns the place behind its slices.
+SmallVector<Value> WgmmaEmitter::emitTile(TilePlace tile, RingPlace at) {
+  SmallVector<Value> results = emitSums(tile, at);
+  epilogue.emit(tile, ArrayRef(results).drop_back(2), parts);
+  return SmallVector<Value>(ArrayRef(results).take_back(2));
+}
+
+/// A tile if it is this set's turn, else the place behind its slices; and whose
+/// turn is next.
+SmallVector<Value> WgmmaEmitter::emitTurn(TilePlace tile, RingPlace at,
+                                          Value turn) {
+  Type i32 = k.b.getI32Type();
+  auto branch =
+      scf::IfOp::create(k.b, TypeRange{i32, i32}, isEqual(k, set, turn),
+                        /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(branch.thenBlock());
+    waitTurn(set);
+    scf::YieldOp::create(k.b, emitTile(tile, at));
+    k.b.setInsertionPointToStart(branch.elseBlock());
+    RingPlace behind = ring.skip(at, k.sub(tile.end, tile.begin));
+    scf::YieldOp::create(k.b, ValueRange{behind.stage, behind.parity});
+  }
+  return {branch.getResult(0), branch.getResult(1),
+          k.xorI(turn, k.constant(1))};
 }
 
 //===----------------------------------------------------------------------===//

@@ -47,6 +47,13 @@ RingPlace StageRing::next(RingPlace place) {
       k.select(isAround, k.xorI(place.parity, k.constant(1)), place.parity)};
 }
 
+RingPlace StageRing::skip(RingPlace place, Value count) {
+  Value total = k.add(place.stage, count);
+  Value rounds = k.divU(total, k.constant(stages));
+  return {k.remU(total, k.constant(stages)),
+          k.xorI(place.parity, k.andI(rounds, k.constant(1)))};
+}
+
 void StageRing::wait(Value barrier, Value parity) {
   NVVM::MBarrierTryWaitParityOp::create(k.b, barrier, parity,
                                         k.constant(kSuspension));

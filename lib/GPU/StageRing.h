@@ -40,6 +40,8 @@ public:
   void initialize(int64_t arrivals);
   RingPlace start(bool isProducer);
   RingPlace next(RingPlace place);
+  /// The place after `count` (i32) stages.
+  RingPlace skip(RingPlace place, Value count);
 
   void waitFull(RingPlace place) { wait(getFull(place.stage), place.parity); }
   void waitEmpty(RingPlace place) { wait(getEmpty(place.stage), place.parity); }

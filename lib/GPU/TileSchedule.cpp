@@ -67,7 +67,7 @@ TilePlace TileSchedule::locate(Value number) {
   return place;
 }
 
-void TileSchedule::emitLoop(
+SmallVector<Value> TileSchedule::emitLoop(
     ValueRange carried,
     llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)> body) {
   // A cluster takes as many tiles as it has blocks.
@@ -76,13 +76,8 @@ void TileSchedule::emitLoop(
       scf::ForOp::create(k.b, k.divU(k.blockId(), blocks), k.getInt(count),
                          k.divU(k.gridSize(), blocks), carried);
   OpBuilder::InsertionGuard guard(k.b);
-  // Without carried values the builder has written a terminator.
-  if (!carried.empty())
-    k.b.setInsertionPointToStart(loop.getBody());
-  else
-    k.b.setInsertionPoint(loop.getBody()->getTerminator());
-  SmallVector<Value> next =
-      body(locate(loop.getInductionVar()), loop.getRegionIterArgs());
-  if (!carried.empty())
-    scf::YieldOp::create(k.b, next);
+  k.b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(
+      k.b, body(locate(loop.getInductionVar()), loop.getRegionIterArgs()));
+  return SmallVector<Value>(loop.getResults());
 }

@@ -43,8 +43,8 @@ public:
   Value getDown();
   Value getAcross();
   /// The loop of a block over its tiles: `body` writes it for a tile, with the
-  /// values that the loop carries, and returns the next ones.
-  void
+  /// values that the loop carries, and returns the next ones. Returns the last.
+  SmallVector<Value>
   emitLoop(ValueRange carried,
            llvm::function_ref<SmallVector<Value>(TilePlace, ValueRange)> body);
 

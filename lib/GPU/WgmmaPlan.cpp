@@ -18,7 +18,7 @@ static constexpr int64_t kMostShared = 232448, kMostConsumers = 3;
 /// Blocks of a cluster that any kernel may ask for.
 static constexpr int64_t kMostBlocks = 8;
 /// f32 sums of a thread that leave room for addresses: ptxas spills above.
-static constexpr int64_t kMostSums = 192;
+static constexpr int64_t kMostSums = 160;
 /// Where boxes begin, so that rows of 128 bytes are swizzled as from 0.
 static constexpr int64_t kAlignment = 1024;
 
@@ -42,7 +42,7 @@ static std::string checkGroups(const WgmmaPlan &plan, KernelAttr choice) {
            std::to_string(warps[0]);
   if (plan.consumers() > kMostConsumers)
     return "expected at most 12 warps, but got " +
-           std::to_string(warps[0] * warps[1]);
+           std::to_string(warps[0] * warps[1] * plan.turns);
   if (tile[0] % (plan.groupsDown * kGroupRows) != 0)
     return "expected rows that give each four warps a multiple of 64";
   if (tile[1] % (plan.groupsAcross * 8) != 0 || plan.columns > 256)
@@ -137,6 +137,7 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   plan.rows = tile[0] / plan.groupsDown;
   plan.columns = tile[1] / plan.groupsAcross;
   plan.stages = choice.getStages();
+  plan.turns = choice.getPingpong() ? 2 : 1;
   reason = checkTypes(product, choice);
   if (reason.empty())
     reason = checkGroups(plan, choice);

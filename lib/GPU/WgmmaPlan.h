@@ -26,7 +26,8 @@ inline constexpr int64_t kGroupThreads = 128, kGroupRows = 64;
 struct WgmmaPlan {
   FactorBoxes first, second;
   int64_t clusterDown = 1, clusterAcross = 1; ///< blocks of a cluster
-  int64_t groupsDown = 1, groupsAcross = 1;   ///< consumer warpgroups
+  int64_t groupsDown = 1, groupsAcross = 1;   ///< warpgroups that share a tile
+  int64_t turns = 1; ///< sets of them, which take tiles in turn
   int64_t rows = 0, columns = 0;              ///< of a warpgroup
   int64_t stages = 0;
   /// Columns of a block that a warpgroup brings to memory at a time, and, where
@@ -47,7 +48,9 @@ struct WgmmaPlan {
   int64_t cluster() const { return clusterDown * clusterAcross; }
   /// Blocks that copy to the shared memory of one.
   int64_t sources() const { return clusterDown + clusterAcross - 1; }
-  int64_t consumers() const { return groupsDown * groupsAcross; }
+  /// Warpgroups that read a stage, and all that multiply.
+  int64_t readers() const { return groupsDown * groupsAcross; }
+  int64_t consumers() const { return readers() * turns; }
   int64_t threads() const { return kGroupThreads * (consumers() + 1); }
   /// 64-row blocks of a warpgroup.
   int64_t blocks() const { return rows / kGroupRows; }

@@ -107,6 +107,46 @@ func.func @f(%x: tensor<4096x4096x{type_}>, %b: tensor<4096x{type_}>, %n: tensor
 """
 
 
+def feed_forward(type_):
+    """x w1 + b, kept for the gradient, its GELU, and that times w2 plus x."""
+    wide, narrow = f"tensor<8192x4096x{type_}>", f"tensor<8192x1024x{type_}>"
+    return f"""
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (n, k)>
+#c = affine_map<(m, n, k) -> (m, n)>
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (j)>
+func.func @f(%x: {narrow}, %w1: tensor<4096x1024x{type_}>, %b: tensor<4096x{type_}>, %w2: tensor<1024x4096x{type_}>) -> ({wide}, {narrow}) {{
+  %zero = arith.constant 0.0 : {type_}
+  %half = arith.constant 0.5 : {type_}
+  %one = arith.constant 1.0 : {type_}
+  %root = arith.constant 0.7071 : {type_}
+  %e1 = tensor.empty() : {wide}
+  %z1 = linalg.fill ins(%zero : {type_}) outs(%e1 : {wide}) -> {wide}
+  %0 = linalg.matmul indexing_maps = [#a, #b, #c] ins(%x, %w1 : {narrow}, tensor<4096x1024x{type_}>) outs(%z1 : {wide}) -> {wide}
+  %1 = linalg.generic {{indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}} ins(%0, %b : {wide}, tensor<4096x{type_}>) outs(%e1 : {wide}) {{
+  ^bb0(%s: {type_}, %c: {type_}, %o: {type_}):
+    %t = arith.addf %s, %c : {type_}
+    linalg.yield %t : {type_}
+  }} -> {wide}
+  %2 = linalg.generic {{indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}} ins(%1 : {wide}) outs(%e1 : {wide}) {{
+  ^bb0(%s: {type_}, %o: {type_}):
+    %p = arith.mulf %s, %root : {type_}
+    %q = math.erf %p : {type_}
+    %r = arith.addf %q, %one : {type_}
+    %u = arith.mulf %s, %half : {type_}
+    %v = arith.mulf %u, %r : {type_}
+    linalg.yield %v : {type_}
+  }} -> {wide}
+  %e2 = tensor.empty() : {narrow}
+  %z2 = linalg.fill ins(%zero : {type_}) outs(%e2 : {narrow}) -> {narrow}
+  %3 = linalg.matmul indexing_maps = [#a, #b, #c] ins(%2, %w2 : {wide}, tensor<1024x4096x{type_}>) outs(%z2 : {narrow}) -> {narrow}
+  %4 = linalg.add ins(%3, %x : {narrow}, {narrow}) outs(%e2 : {narrow}) -> {narrow}
+  return %1, %4 : {wide}, {narrow}
+}}
+"""
+
+
 def mlp(dtype, widths, batch):
     return Mlp(widths, batch, Dropout(0.5), dtype=dtype).mlir()
 
@@ -128,8 +168,13 @@ for tile in ((256, 128, 64, 8, 1, 4), (128, 192, 64, 8, 1, 4), (192, 128, 64, 12
     for cluster in ("", "cluster = [2, 1], ", "cluster = [1, 2], ", "cluster = [2, 2], "):
         kernel = WGMMA.format(*tile[:5], cluster, 8, 8, 8, tile[5], "")
         cases[f"wgmma, tile {tile}, {cluster}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["wgmma"], OWN)
+for tile in ((128, 160, 64, 4, 1, 4), (128, 128, 64, 4, 1, 4), (64, 256, 64, 4, 1, 4), (64, 128, 64, 4, 1, 8)):
+    for cluster in ("", "cluster = [2, 1], "):
+        kernel = WGMMA.format(*tile[:5], cluster, 8, 8, 8, tile[5], ", pingpong")
+        cases[f"wgmma in turns, tile {tile}, {cluster}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["wgmma"], OWN)
 cases["wgmma, tf32"] = (matmul(*SIZE, "mk", "nk", "f32", "f32", WGMMA.format(128, 256, 32, 8, 1, "", 4, 4, 4, 4, ", tf32")), ["wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32"], OWN)
 cases["wgmma, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["wgmma"], OWN)
+cases["wgmma, epilogues"] = (feed_forward("bf16"), ["wgmma", "stmatrix"], OWN)
 cases["wgmma, step of an MLP"] = (mlp("bf16", [784, 2048, 2048, 10], 8192), ["wgmma"], OWN)
 for tile in ((128, 64, 32, 4), (64, 128, 32, 4), (64, 64, 64, 3), (64, 32, 64, 3), (32, 64, 64, 3), (32, 32, 64, 3)):
     kernel = TENSOR_CORE.format(*tile[:3], 8, 8, 8, tile[3], "")

@@ -80,7 +80,7 @@ func.func @warps(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: mem
 #c = affine_map<(m, n, k) -> (m, n)>
 
 func.func @registers(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: memref<4096x4096xf32>) {
-  // expected-error @below {{a thread would hold 256 sums, more than 192}}
+  // expected-error @below {{a thread would hold 256 sums, more than 160}}
   sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<wgmma, tile = [128, 256, 64], warps = [4, 1], vector = [8, 8, 4], stages = 2>}
       ins(%x, %w : memref<4096x4096xbf16>, memref<4096x4096xbf16>) outs(%y : memref<4096x4096xf32>) {
   ^bb0(%s: f32, %o: f32):

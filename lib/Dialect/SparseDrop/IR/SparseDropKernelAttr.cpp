@@ -37,7 +37,7 @@ struct Lists {
 Attribute KernelAttr::parse(AsmParser &parser, Type) {
   Lists lists;
   int64_t stages = 1, split = 1;
-  bool tf32 = false;
+  bool tf32 = false, pingpong = false;
   std::string name;
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseLess() || parser.parseKeywordOrString(&name))
@@ -54,8 +54,8 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     loc = parser.getCurrentLocation();
     if (parser.parseKeyword(&key))
       return {};
-    if (key == "tf32") {
-      tf32 = true;
+    if (key == "tf32" || key == "pingpong") {
+      (key == "tf32" ? tf32 : pingpong) = true;
       continue;
     }
     SmallVector<int64_t> *list = lists.find(key);
@@ -64,7 +64,7 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     if (!list && !number) {
       parser.emitError(loc)
           << "expected tile, warps, cluster, threads, vector, "
-             "stages, split or tf32, but got '"
+             "stages, split, tf32 or pingpong, but got '"
           << key << "'";
       return {};
     }
@@ -84,7 +84,7 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
       function_ref<InFlightDiagnostic()>(emit), parser.getContext(), *family,
       ArrayRef<int64_t>(lists.tile), ArrayRef<int64_t>(lists.warps),
       ArrayRef<int64_t>(lists.cluster), ArrayRef<int64_t>(lists.threads),
-      ArrayRef<int64_t>(lists.vector), stages, split, tf32);
+      ArrayRef<int64_t>(lists.vector), stages, split, tf32, pingpong);
 }
 
 void KernelAttr::print(AsmPrinter &printer) const {
@@ -107,6 +107,8 @@ void KernelAttr::print(AsmPrinter &printer) const {
     printer << ", split = " << getSplit();
   if (getTf32())
     printer << ", tf32";
+  if (getPingpong())
+    printer << ", pingpong";
   printer << ">";
 }
 
@@ -116,7 +118,7 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  ArrayRef<int64_t> cluster,
                                  ArrayRef<int64_t> threads,
                                  ArrayRef<int64_t> vector, int64_t stages,
-                                 int64_t split, bool tf32) {
+                                 int64_t split, bool tf32, bool pingpong) {
   auto check = [&](StringRef name, ArrayRef<int64_t> values, size_t count) {
     if (values.size() != count)
       return emitError() << "expected " << count << " numbers in '" << name
@@ -141,6 +143,10 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       failed(check("threads", threads, isProduct ? 0 : (reduces ? 2 : 1))) ||
       failed(check("vector", vector, isProduct ? 3 : 1)))
     return failure();
+  if (pingpong && family != KernelFamily::Wgmma)
+    return emitError()
+           << "expected 'pingpong' of family 'wgmma', but got it of '"
+           << stringifyKernelFamily(family) << "'";
   if (stages < 1)
     return emitError() << "expected 'stages' of at least 1, but got " << stages;
   if (split < 1)

@@ -97,6 +97,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     | `threads` | others | threads of a block; for reductions those along the outputs and along the reduction |
     | `vector` | all | elements that a thread moves at a time: of the left operand, the right one and the outputs for products, of all operands for others |
     | `tf32` | wgmma, tensor_core | f32 operands are rounded to tf32 |
+    | `pingpong` | wgmma | two sets of warps take turns: one multiplies for its tile while the other brings its outputs to memory |
 
     ```mlir
     func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
@@ -115,7 +116,8 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     OptionalArrayRefParameter<"int64_t">:$vector,
     DefaultValuedParameter<"int64_t", "1">:$stages,
     DefaultValuedParameter<"int64_t", "1">:$split,
-    DefaultValuedParameter<"bool", "false">:$tf32
+    DefaultValuedParameter<"bool", "false">:$tf32,
+    DefaultValuedParameter<"bool", "false">:$pingpong
   );
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
