@@ -213,6 +213,9 @@ typedef struct {
   /// Bytes of each, to be compared with the kernel's; null: they are right.
   const uint64_t *parameterBytes;
   int32_t parameterCount;
+  /// Other than 0: may begin before the kernel launched before it in the stream
+  /// has ended, for whose results it waits by itself (griddepcontrol.wait).
+  int32_t overlaps;
 } sparsedrop_launch;
 
 /// Enqueues a launch. All that can be checked before it runs is: sizes against

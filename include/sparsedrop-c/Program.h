@@ -41,6 +41,9 @@ typedef struct {
   int64_t kernelCount;
   const char *const *constants; ///< names of variables of the PTX
   int64_t constantCount;
+  /// Whether kernels wait by themselves for what was launched before
+  /// (griddepcontrol): each may be launched while that still runs.
+  int64_t overlaps;
 } sparsedrop_program_image;
 
 /// Opens a guarded section (sparsedrop_enter) in which the calling thread's

@@ -126,21 +126,24 @@ struct EmbedKernels
     std::string ptx = ".version 8.0\n.target " + chip + "\n.address_size 64\n";
     SmallVector<StringRef> kernels, constants;
     std::string cubin;
+    bool overlaps = false;
     for (auto binary : llvm::to_vector(module.getOps<gpu::BinaryOp>())) {
       kernels = getStrings(binary, "kernels");
       constants = getStrings(binary, mlir::sparsedrop::kConstantsAttrName);
+      overlaps = binary->hasAttr(mlir::sparsedrop::kOverlapsAttrName);
       for (auto object : binary.getObjects().getAsRange<gpu::ObjectAttr>())
         (object.getFormat() == gpu::CompilationTarget::Binary ? cubin : ptx) =
             object.getObject().getValue().str();
-      embed(module, ptx, cubin, kernels, constants);
+      embed(module, ptx, cubin, kernels, constants, overlaps);
       binary.erase();
       return;
     }
-    embed(module, ptx, cubin, kernels, constants);
+    embed(module, ptx, cubin, kernels, constants, overlaps);
   }
 
   void embed(ModuleOp module, StringRef ptx, StringRef cubin,
-             ArrayRef<StringRef> kernels, ArrayRef<StringRef> constants) {
+             ArrayRef<StringRef> kernels, ArrayRef<StringRef> constants,
+             bool overlaps) {
     ImageBuilder builder(module);
     Builder b(&getContext());
     auto number = [&](size_t value) -> Attribute {
@@ -162,7 +165,8 @@ struct EmbedKernels
         symbol(builder.addNames("sparsedrop_kernel_names", kernels)),
         number(kernels.size()),
         symbol(builder.addNames("sparsedrop_constant_names", constants)),
-        number(constants.size())};
+        number(constants.size()),
+        number(overlaps ? 1 : 0)};
     builder.addImage(fields);
   }
 };

@@ -30,6 +30,8 @@ using linalg::LinalgOp;
 namespace {
 struct EmitKernels
     : public mlir::sparsedrop::impl::EmitKernelsBase<EmitKernels> {
+  using EmitKernelsBase::EmitKernelsBase;
+
   void runOnOperation() override {
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
@@ -41,7 +43,7 @@ struct EmitKernels
     });
     if (ops.empty())
       return;
-    KernelModule kernels(getOperation());
+    KernelModule kernels(getOperation(), overlap);
     IRRewriter rewriter(&getContext());
     absorbFills(ops);
     for (size_t i = 0, next; i < ops.size(); i = next) {

@@ -470,6 +470,7 @@ void WgmmaEmitter::run() {
   }
   placeThreads();
   initialize();
+  k.waitForKernels();
   auto jobs = scf::IfOp::create(k.b, isEqual(k, group, k.constant(0)),
                                 /*withElseRegion=*/true);
   {

@@ -8,6 +8,8 @@
 
 #include "KernelBuilder.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -31,16 +33,19 @@ static constexpr int64_t kMapWords = 16;
 // All kernels
 //===----------------------------------------------------------------------===//
 
-KernelModule::KernelModule(ModuleOp module) : module(module) {
+KernelModule::KernelModule(ModuleOp module, bool overlaps)
+    : module(module), overlaps(overlaps) {
   kernels = module.lookupSymbol<gpu::GPUModuleOp>(kKernelModuleName);
-  if (kernels)
-    return;
   OpBuilder builder(module.getContext());
-  builder.setInsertionPointToEnd(module.getBody());
-  module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
-                  builder.getUnitAttr());
-  kernels =
-      gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModuleName);
+  if (!kernels) {
+    builder.setInsertionPointToEnd(module.getBody());
+    module->setAttr(gpu::GPUDialect::getContainerModuleAttrName(),
+                    builder.getUnitAttr());
+    kernels =
+        gpu::GPUModuleOp::create(builder, module.getLoc(), kKernelModuleName);
+  }
+  if (overlaps)
+    kernels->setAttr(kOverlapsAttrName, builder.getUnitAttr());
 }
 
 void KernelModule::fail(Operation *op, int64_t count) {
@@ -459,9 +464,21 @@ void KernelBuilder::encode(const Map &map, Value address) {
             hostWord(HostIndex(words))});
 }
 
+void KernelBuilder::waitForKernels() {
+  hasWaited = true;
+  if (!kernels.getOverlaps())
+    return;
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
+  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
+}
+
 void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                            int64_t sharedBytes) {
   LLVM::ReturnOp::create(b, ValueRange());
+  if (!hasWaited) {
+    b.setInsertionPointToStart(&function.getBody().front());
+    waitForKernels();
+  }
   SmallVector<Type> types(function.getBody().front().getArgumentTypes());
   function.setType(LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), types));

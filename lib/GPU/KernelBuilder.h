@@ -37,9 +37,11 @@ inline constexpr int64_t kMostIterations = (int64_t(1) << 31) - (1 << 25);
 /// All kernels of a module. Equal ones are there once.
 class KernelModule {
 public:
-  explicit KernelModule(ModuleOp module);
+  /// `overlaps`: kernels may begin before the one before them has ended.
+  explicit KernelModule(ModuleOp module, bool overlaps = false);
 
   ModuleOp getModule() { return module; }
+  bool getOverlaps() const { return overlaps; }
   gpu::GPUModuleOp getKernels() { return kernels; }
   /// A name that no kernel has yet: `name`, a number appended where needed.
   std::string makeName(StringRef name);
@@ -58,6 +60,7 @@ private:
   gpu::GPUModuleOp kernels;
   llvm::StringMap<int64_t> numbers;
   int64_t count = 0;
+  bool overlaps;
   bool failed = false;
   llvm::StringMap<unsigned> names;
 };
@@ -163,6 +166,10 @@ public:
   // The launch
   //===--------------------------------------------------------------------===//
 
+  /// Waits for the kernels before this one, if it may have begun before their
+  /// end, and lets the next one begin; nothing touches global memory before.
+  /// Kernels that do not say where wait at their start.
+  void waitForKernels();
   /// Ends the kernel and launches it before the op.
   void finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
               int64_t sharedBytes = 0);
@@ -187,6 +194,7 @@ private:
   Operation *op;
   LLVM::LLVMFuncOp function;
   int64_t threads;
+  bool hasWaited = false;
   /// The first parameters.
   SmallVector<Map> maps;
   /// Words of the host, and the value each is in the kernel.

@@ -195,9 +195,10 @@ struct SerializeKernels
         gpu::BinaryOp::create(builder, kernels.getLoc(), kernels.getName(),
                               Attribute(), builder.getArrayAttr(object));
     binary->setAttr("kernels", builder.getArrayAttr(names));
-    if (Attribute constants =
-            kernels->getAttr(mlir::sparsedrop::kConstantsAttrName))
-      binary->setAttr(mlir::sparsedrop::kConstantsAttrName, constants);
+    for (StringRef name : {mlir::sparsedrop::kConstantsAttrName,
+                           mlir::sparsedrop::kOverlapsAttrName})
+      if (Attribute value = kernels->getAttr(name))
+        binary->setAttr(name, value);
     kernels.erase();
     return success();
   }

@@ -33,6 +33,14 @@ static void addFormation(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+/// Whether the chip has griddepcontrol (PTX ISA: sm_90 and later). The name is
+/// checked later.
+static bool hasDependentLaunch(StringRef chip) {
+  int64_t arch = 0;
+  return chip.consume_front("sm_") && !chip.consumeInteger(10, arch) &&
+         arch >= 90;
+}
+
 /// On buffers, where strides are known.
 static void addKernels(OpPassManager &pm,
                        const ToNVVMPipelineOptions &options) {
@@ -47,7 +55,9 @@ static void addKernels(OpPassManager &pm,
   choice.family = options.family;
   pm.addPass(createChooseKernels(choice));
   pm.addPass(createGroupKernels());
-  pm.addPass(createEmitKernels());
+  EmitKernelsOptions emit;
+  emit.overlap = options.overlap && hasDependentLaunch(options.chip);
+  pm.addPass(createEmitKernels(emit));
   pm.addPass(createLowerKernels());
   SerializeKernelsOptions serialize;
   serialize.chip = options.chip;

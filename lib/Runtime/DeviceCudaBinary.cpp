@@ -118,21 +118,30 @@ int32_t CudaKernel::launch(Stream &stream, const sparsedrop_launch &launch) {
     return 1;
   auto **parameters = const_cast<void **>(launch.parameters);
   cuda::Stream on = CudaStream::get(stream);
-  if (!blocks)
+  // An overlap is a wish: older drivers launch one after the other.
+  bool overlaps = launch.overlaps != 0 && driver.launchWith;
+  if (!blocks && !overlaps)
     return driver.launch(function, grid[0], grid[1], grid[2], block[0],
                          block[1], block[2], launch.sharedBytes, on, parameters,
                          nullptr);
   if (!driver.launchWith)
     return fail("the CUDA driver has no cuLaunchKernelEx: it is too old");
-  cuda::LaunchAttribute attribute = {};
-  attribute.id = cuda::LaunchAttribute::kCluster;
-  std::copy_n(launch.cluster, 3, attribute.cluster);
+  cuda::LaunchAttribute attributes[2] = {};
+  unsigned count = 0;
+  if (blocks) {
+    attributes[count].id = cuda::LaunchAttribute::kCluster;
+    std::copy_n(launch.cluster, 3, attributes[count++].cluster);
+  }
+  if (overlaps) {
+    attributes[count].id = cuda::LaunchAttribute::kProgrammaticSerialization;
+    attributes[count++].isAllowed = 1;
+  }
   cuda::LaunchConfig config = {{grid[0], grid[1], grid[2]},
                                {block[0], block[1], block[2]},
                                launch.sharedBytes,
                                on,
-                               &attribute,
-                               1};
+                               attributes,
+                               count};
   return driver.launchWith(&config, function, parameters, nullptr);
 }
 

@@ -74,12 +74,13 @@ enum JitOption : int { kErrorLog = 5, kErrorLogBytes = 6 };
 
 /// CUlaunchAttribute and CUlaunchConfig.
 struct LaunchAttribute {
-  static constexpr int kCluster = 4;
+  static constexpr int kCluster = 4, kProgrammaticSerialization = 6;
   int id;
   char pad[4];
   union {
     char bytes[64];
     unsigned cluster[3];
+    int isAllowed;
   };
 };
 struct LaunchConfig {

@@ -100,9 +100,9 @@ static std::string describe(const char *name, const ProgramLaunch &launch) {
 
 /// Whether all numbers of a launch fit the device's.
 static bool hasRanges(const ProgramLaunch &launch) {
-  for (int64_t value : {launch.grid[0], launch.grid[1], launch.grid[2],
-                        launch.threads, launch.sharedBytes, launch.count,
-                        launch.maps})
+  for (int64_t value :
+       {launch.grid[0], launch.grid[1], launch.grid[2], launch.threads,
+        launch.sharedBytes, launch.count, launch.maps})
     if (value < 0 || value > INT32_MAX)
       return false;
   return true;
@@ -134,6 +134,7 @@ int32_t LoadedImage::launch(LoadedKernel &kernel, Stream &stream,
   whole.parameters = pointers.data();
   whole.parameterBytes = sizes.data();
   whole.parameterCount = static_cast<int32_t>(pointers.size());
+  whole.overlaps = image.overlaps != 0;
   std::string error =
       checkLaunch(whole, info, kernel.info, kernel.parameterBytes);
   return error.empty() ? kernel.kernel->launch(stream, whole) : fail(error);

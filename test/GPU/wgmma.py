@@ -58,7 +58,7 @@ for tile in ((128, 128, 32, 8, 1, 4), (64, 64, 16, 4, 1, 3), (64, 128, 64, 4, 2,
     for cluster in (None, (2, 1), (1, 2)):
         cases.append(dict(m=130, n=70, k=100, rhs="nk", type_="f32", kernel=kernel(tile, cluster, tf32=True, vector=4)))
 # Two sets of warps that take turns: an odd number of tiles, parts without a slice, ...
-for tile, cluster in itertools.product(((128, 128, 64, 4, 1, 3), (128, 192, 64, 4, 1, 4), (64, 256, 64, 4, 1, 4), (64, 64, 64, 4, 1, 5)), (None, (2, 1), (1, 2))):
+for tile, cluster in itertools.product(((128, 128, 64, 4, 1, 3), (128, 160, 64, 4, 1, 4), (64, 256, 64, 4, 1, 4), (64, 64, 64, 4, 1, 5)), (None, (2, 1), (1, 2))):
     for lhs, rhs in MAJORS[:: 3 if cluster else 1]:
         cases.append(dict(m=328, n=520, k=136, lhs=lhs, rhs=rhs, out="bf16", kernel=kernel(tile, cluster, pingpong=True)))
 for m, n, k, split in ((64, 72, 200, 7), (130, 200, 72, 3), (1, 7, 8, 1)):

@@ -199,6 +199,11 @@ TEST_F(CudaTest, Launches) {
                        "cuFuncSetAttribute 14 1\n"
                        "cuLaunchKernelEx 32 64 0 4 16 1 1 1\n"
                        "cuLaunchKernelEx 32 64 0 4 16 1 1 1\n");
+  // Programmatic serialization is attribute 6.
+  EXPECT_OK(make(3, 128).setOverlaps().run(kernel, nullptr));
+  EXPECT_OK(make(32, 64).setCluster(2).setOverlaps().run(kernel, nullptr));
+  EXPECT_EQ(takeLog(), "cuLaunchKernelEx 3 128 0 6 1 0 0 1\n"
+                       "cuLaunchKernelEx 32 64 0 4 2 1 1 2 6 1\n");
   auto expect = [&](Launcher launcher, const char *error) {
     EXPECT_NE(launcher.run(kernel, nullptr), 0);
     EXPECT_ERROR(error);

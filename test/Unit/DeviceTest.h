@@ -64,6 +64,10 @@ public:
     launch.cluster[1] = launch.cluster[2] = 1;
     return *this;
   }
+  Launcher &setOverlaps() {
+    launch.overlaps = 1;
+    return *this;
+  }
   int32_t run(sparsedrop_kernel *kernel, sparsedrop_stream *stream) {
     std::vector<const void *> pointers;
     std::vector<uint64_t> sizes;

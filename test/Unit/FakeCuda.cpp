@@ -368,9 +368,15 @@ int cuLaunchKernelEx(const unsigned *config, uintptr_t, void **, void **) {
   struct Attribute {
     int id, pad;
     unsigned cluster[3];
+    char rest[52];
   };
   const Attribute *attributes = nullptr;
   std::memcpy(&attributes, config + 10, sizeof(attributes));
+  if (config[12] > 1)
+    return enter("cuLaunchKernelEx", config[0], config[3], config[6],
+                 attributes->id, attributes->cluster[0], attributes->cluster[1],
+                 attributes->cluster[2], config[12], attributes[1].id,
+                 attributes[1].cluster[0]);
   return enter("cuLaunchKernelEx", config[0], config[3], config[6],
                attributes->id, attributes->cluster[0], attributes->cluster[1],
                attributes->cluster[2], config[12]);

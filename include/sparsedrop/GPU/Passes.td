@@ -363,6 +363,10 @@ def EmitKernels : Pass<"sparsedrop-emit-kernels", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"overlap", "overlap", "bool", "false",
+           "Kernels may begin before the one before has ended, and wait for it "
+           "by griddepcontrol; for sm_90 and later">];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::func::FuncDialect", "::mlir::gpu::GPUDialect",

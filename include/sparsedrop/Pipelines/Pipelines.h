@@ -77,6 +77,12 @@ struct ToNVVMPipelineOptions
       *this, "tf32",
       llvm::cl::desc("Round the factors of f32 products to tf32"),
       llvm::cl::init(false)};
+  PassOptions::Option<bool> overlap{
+      *this, "overlap",
+      llvm::cl::desc("Kernels begin before the one before has ended and wait "
+                     "for it (programmatic dependent launch); sm_90 and later "
+                     "only"),
+      llvm::cl::init(true)};
   PassOptions::Option<std::string> family{
       *this, "family",
       llvm::cl::desc("Family of products where it can be obeyed: wgmma, "

@@ -235,7 +235,7 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
     return success();
   }
   if (name == kProductsAttrName || name == kMissedAttrName ||
-      name == kConstantsAttrName)
+      name == kConstantsAttrName || name == kOverlapsAttrName)
     return success();
   if (name == kGroupAttrName) {
     if (isa<DenseI64ArrayAttr>(attribute.getValue()))

@@ -60,6 +60,7 @@ inline constexpr StringLiteral kProductsAttrName = "sparsedrop.products";
 inline constexpr StringLiteral kMissedAttrName = "sparsedrop.missed";
 inline constexpr StringLiteral kGroupAttrName = "sparsedrop.group";
 inline constexpr StringLiteral kConstantsAttrName = "sparsedrop.constants";
+inline constexpr StringLiteral kOverlapsAttrName = "sparsedrop.overlaps";
 inline constexpr StringLiteral kKernelAttrName = "sparsedrop.kernel";
 
 /// Adds to `annotations` the dropout annotations of `op`, in order.
