@@ -58,7 +58,12 @@ static void generalizeElementwise(RewriterBase &rewriter, ModuleOp module) {
   });
   for (LinalgOp op : ops) {
     rewriter.setInsertionPoint(op);
-    (void)linalg::generalizeNamedOp(rewriter, op);
+    Attribute kernel = op->getAttr(mlir::sparsedrop::kKernelAttrName);
+    FailureOr<linalg::GenericOp> generic =
+        linalg::generalizeNamedOp(rewriter, op);
+    // The user's choice of a kernel.
+    if (succeeded(generic) && kernel)
+      (*generic)->setAttr(mlir::sparsedrop::kKernelAttrName, kernel);
   }
 }
 

@@ -64,6 +64,8 @@ private:
   SmallVector<Value> emitTurn(TilePlace tile, RingPlace at, Value turn);
   SmallVector<Value> emitSums(TilePlace tile, RingPlace at);
   SmallVector<Value> emitMainLoop(TilePlace tile, RingPlace at);
+  Value emitAsm(StringRef text, StringRef constraints, ValueRange operands);
+  Value pinSums(Value sums);
   void multiplyStage(Value stage, Value isLater, SmallVectorImpl<Value> &sums);
   Value multiply(Value a, Value b, Value isLater, Value sums);
   void meetCluster();
@@ -185,6 +187,7 @@ void WgmmaEmitter::release(Value stage) {
 SmallVector<Value> WgmmaEmitter::fill(TilePlace tile, RingPlace start) {
   auto loop = scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1),
                                  ValueRange{start.stage, start.parity});
+  k.keepRolled(loop);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(loop.getBody());
   RingPlace at{loop.getRegionIterArgs()[0], loop.getRegionIterArgs()[1]};
@@ -262,14 +265,34 @@ Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
     code << ", " << !plan.first.alongDepth() << ", "
          << !plan.second.alongDepth();
   code << "; }";
+  return emitAsm(text, outputs + "l,l,r" + ties, operands);
+}
+
+/// Inline assembly whose result are the sums of 64 rows.
+Value WgmmaEmitter::emitAsm(StringRef text, StringRef constraints,
+                            ValueRange operands) {
   return LLVM::InlineAsmOp::create(
-             k.b, sums.getType(), operands, text, outputs + "l,l,r" + ties,
+             k.b, sumsType(), operands, text, constraints,
              /*has_side_effects=*/true, /*is_align_stack=*/false,
              LLVM::tailcallkind::TailCallKind::None,
              LLVM::AsmDialectAttr::get(op.getContext(),
                                        LLVM::AsmDialect::AD_ATT),
              ArrayAttr())
       .getResult(0);
+}
+
+/// The sums after a wait. To LLVM the wait has nothing to do with them, and
+/// arithmetic on them could move before it; this takes and gives them. The wait
+/// itself could not: copies of its operands would come before it.
+Value WgmmaEmitter::pinSums(Value sums) {
+  std::string outputs, ties;
+  SmallVector<Value> operands;
+  for (int64_t i = 0; i < plan.columns / 2; ++i) {
+    outputs += i == 0 ? "=f" : ",=f";
+    ties += "," + std::to_string(i);
+    operands.push_back(LLVM::ExtractValueOp::create(k.b, sums, i));
+  }
+  return emitAsm("", outputs + ties, operands);
 }
 
 void WgmmaEmitter::multiplyStage(Value stage, Value isLater,
@@ -297,6 +320,7 @@ SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
   start.append({at.stage, at.parity, none, k.constant(0)});
   auto loop =
       scf::ForOp::create(k.b, tile.begin, tile.end, k.constant(1), start);
+  k.keepRolled(loop);
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(loop.getBody());
@@ -316,9 +340,12 @@ SmallVector<Value> WgmmaEmitter::emitMainLoop(TilePlace tile, RingPlace at) {
     scf::YieldOp::create(k.b, sums);
   }
   passTurn();
+  SmallVector<Value> results(loop.getResults().drop_back(2));
   NVVM::WgmmaWaitGroupSyncOp::create(k.b, static_cast<uint64_t>(0));
+  for (Value &sums : MutableArrayRef(results).drop_back(2))
+    sums = pinSums(sums);
   release(loop.getResult(plan.blocks() + 2));
-  return SmallVector<Value>(loop.getResults().drop_back(2));
+  return results;
 }
 
 /// The sums of a tile, and the place behind its slices. A part of the depth may

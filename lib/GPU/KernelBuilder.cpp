@@ -411,6 +411,16 @@ Value KernelBuilder::sharedMemory(int64_t bytes) {
   return bytes == 0 ? base : offset(base, constant(bytes, 64), b.getI8Type());
 }
 
+void KernelBuilder::keepRolled(Operation *loop) {
+  MLIRContext *context = b.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(context, b.getBoolAttr(true), {}, {},
+                                          {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {},
+                                              {}, {}, {}, {}, {}, {}, {}, {},
+                                              {}, {}));
+}
+
 void KernelBuilder::barrier() { NVVM::Barrier0Op::create(b); }
 
 //===----------------------------------------------------------------------===//

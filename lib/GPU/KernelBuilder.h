@@ -161,6 +161,8 @@ public:
   Value sharedMemory(int64_t offset = 0);
   /// All threads of the block.
   void barrier();
+  /// Keeps LLVM from unrolling a loop: copies of a body take registers.
+  void keepRolled(Operation *loop);
 
   //===--------------------------------------------------------------------===//
   // The launch

@@ -67,6 +67,21 @@ static LogicalResult lowerToLLVM(gpu::GPUModuleOp kernels) {
   return applyPartialConversion(kernels, target, std::move(patterns));
 }
 
+/// What loops say of themselves, which branches have as a discardable attribute
+/// by now, to where the translation to LLVM looks for it.
+static void annotateLoops(gpu::GPUModuleOp kernels) {
+  constexpr StringLiteral kName = "llvm.loop_annotation";
+  auto annotate = [&](auto branch) {
+    if (auto loop =
+            branch->template getAttrOfType<LLVM::LoopAnnotationAttr>(kName)) {
+      branch->removeDiscardableAttr(kName);
+      branch.setLoopAnnotationAttr(loop);
+    }
+  };
+  kernels.walk([&](LLVM::BrOp branch) { annotate(branch); });
+  kernels.walk([&](LLVM::CondBrOp branch) { annotate(branch); });
+}
+
 namespace {
 struct LowerKernels
     : public mlir::sparsedrop::impl::LowerKernelsBase<LowerKernels> {
@@ -76,6 +91,8 @@ struct LowerKernels
           failed(lowerControlFlow(kernels)) ||
           failed(lowerInstructions(kernels)) || failed(lowerToLLVM(kernels)))
         return signalPassFailure();
+    for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
+      annotateLoops(kernels);
   }
 };
 } // namespace

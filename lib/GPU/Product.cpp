@@ -100,7 +100,8 @@ int64_t Product::getVectorWidth(unsigned operand, Role role,
                                 int64_t bytes) const {
   // Booleans and indices are not stored as they are.
   Type element = getElement(operand);
-  if (!isContiguous(operand, role) || element.isIndex() || element.isInteger(1))
+  if (!isContiguous(operand, role) || !element.isIntOrFloat() ||
+      element.isInteger(1))
     return 1;
   unsigned fastest = get(role).back();
   // Neighbours must not lie in different iterations of a slower loop.

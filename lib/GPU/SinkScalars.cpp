@@ -8,6 +8,8 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -165,10 +167,13 @@ struct SinkScalars
         llvm::any_of(op->getOperands(),
                      [&](Value operand) { return depends(operand); })) {
       rewriter.setInsertionPoint(op);
+      Attribute kernel = op->getAttr(mlir::sparsedrop::kKernelAttrName);
       FailureOr<linalg::GenericOp> generic =
           linalg::generalizeNamedOp(rewriter, op);
       if (failed(generic))
         return;
+      if (kernel)
+        (*generic)->setAttr(mlir::sparsedrop::kKernelAttrName, kernel);
       op = cast<LinalgOp>(generic->getOperation());
     }
     auto generic = dyn_cast<linalg::GenericOp>(op.getOperation());

@@ -126,12 +126,15 @@ FailureOr<TensorBoxes> mlir::sparsedrop::planBoxes(
   boxes.across = across;
   boxes.length = length;
   boxes.rows = rows;
-  boxes.elementBytes = product.getElement(operand).getIntOrFloatBitWidth() / 8;
   boxes.sharers = sharers;
   auto fail = [&](const llvm::Twine &why) {
     reason = ("operand " + llvm::Twine(operand) + " " + why).str();
     return failure();
   };
+  Type element = product.getElement(operand);
+  if (!element.isIntOrFloat())
+    return fail("has elements that bulk copies do not move");
+  boxes.elementBytes = element.getIntOrFloatBitWidth() / 8;
   if (boxes.elementBytes == 0 ||
       product.getVectorWidth(operand, along) * boxes.elementBytes !=
           kSwizzleBytes)

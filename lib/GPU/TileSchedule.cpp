@@ -75,6 +75,7 @@ SmallVector<Value> TileSchedule::emitLoop(
   auto loop =
       scf::ForOp::create(k.b, k.divU(k.blockId(), blocks), k.getInt(count),
                          k.divU(k.gridSize(), blocks), carried);
+  k.keepRolled(loop);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(loop.getBody());
   scf::YieldOp::create(

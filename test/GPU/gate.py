@@ -172,6 +172,11 @@ for tile in ((128, 160, 64, 4, 1, 4), (128, 128, 64, 4, 1, 4), (64, 256, 64, 4, 
     for cluster in ("", "cluster = [2, 1], "):
         kernel = WGMMA.format(*tile[:5], cluster, 8, 8, 8, tile[5], ", pingpong")
         cases[f"wgmma in turns, tile {tile}, {cluster}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["wgmma"], OWN)
+# Depths of a few slices: loops stay loops.
+for size, (lhs, rhs) in itertools.product(((2048, 2048, 512), (2048, 2048, 256), (100000, 512, 512), (16384, 8192, 264), (256, 768, 512), (4096, 4096, 64)), (("mk", "kn"), ("km", "nk"))):
+    cases[f"wgmma, {'x'.join(map(str, size))}, {lhs} {rhs}"] = (matmul(*size, lhs, rhs, "f16", "f16"), ["wgmma"], OWN)
+for tile in ((192, 192, 64, 12, 1, 3), (128, 240, 32, 4, 3, 4), (64, 192, 64, 4, 3, 4)):
+    cases[f"wgmma, three consumers, {tile}"] = (matmul(*SIZE, "mk", "nk", "bf16", "bf16", WGMMA.format(*tile[:5], "", 8, 8, 8, tile[5], "")), ["wgmma"], OWN)
 cases["wgmma, tf32"] = (matmul(*SIZE, "mk", "nk", "f32", "f32", WGMMA.format(128, 256, 32, 8, 1, "", 4, 4, 4, 4, ", tf32")), ["wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32"], OWN)
 cases["wgmma, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["wgmma"], OWN)
 cases["wgmma, epilogues"] = (feed_forward("bf16"), ["wgmma", "stmatrix"], OWN)

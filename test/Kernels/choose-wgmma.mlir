@@ -71,3 +71,17 @@ func.func @small(%x: memref<64x64xbf16>, %w: memref<64x64xbf16>, %y: memref<64x6
   }
   return
 }
+
+// Outputs that bulk copies do not store go another way.
+
+// CHECK-LABEL: func.func @indices
+// CHECK: #sparsedrop.kernel<wgmma,
+func.func @indices(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: memref<4096x4096xindex>) {
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : memref<4096x4096xbf16>, memref<4096x4096xbf16>) outs(%y : memref<4096x4096xindex>) {
+  ^bb0(%s: f32, %o: index):
+    %t = arith.fptosi %s : f32 to i64
+    %i = arith.index_cast %t : i64 to index
+    sparsedrop.yield %i : index
+  }
+  return
+}

@@ -100,3 +100,28 @@ func.func @output(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
   } -> tensor<8x8xf32>
   return %0 : tensor<8x8xf32>
 }
+
+// -----
+
+// expected-error @below {{expected 'vector' of a power of two, but got 6}}
+func.func private @odd_vector() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [8, 8, 6]>}
+
+// -----
+
+// expected-error @below {{expected 'split' of at most 256, but got 1000}}
+func.func private @parts() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [4, 4, 4], split = 1000>}
+
+// -----
+
+// expected-error @below {{expected 'cluster' of at least 1 and at most 65536, but got 2305843009213693952}}
+func.func private @overflow() attributes {k = #sparsedrop.kernel<wgmma, tile = [128, 128, 64], warps = [8, 1], cluster = [2305843009213693952, 8], vector = [8, 8, 8]>}
+
+// -----
+
+// expected-error @below {{expected 0 numbers in 'cluster' of family 'tensor_core', but got 2}}
+func.func private @clusters() attributes {k = #sparsedrop.kernel<tensor_core, tile = [64, 64, 64], warps = [2, 2], cluster = [2, 1], vector = [8, 8, 8], stages = 3>}
+
+// -----
+
+// expected-error @below {{expected 'pingpong' of family 'wgmma', but got it of 'tensor_core'}}
+func.func private @turns() attributes {k = #sparsedrop.kernel<tensor_core, tile = [64, 64, 64], warps = [2, 2], vector = [8, 8, 8], stages = 3, pingpong>}

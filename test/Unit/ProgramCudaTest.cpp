@@ -140,7 +140,7 @@ TEST_F(ProgramCudaTest, Images) {
   expectImage(nullptr, "size of a sparsedrop_program_image is 0, but expected");
   sparsedrop_program_image small = makeImage();
   small.size -= 8;
-  expectImage(&small, "the size of a sparsedrop_program_image is 72, but");
+  expectImage(&small, "the size of a sparsedrop_program_image is 80, but");
   sparsedrop_program_image nameless = makeImage();
   nameless.kernels = nullptr;
   expectImage(&nameless, "expected names of the program's kernels");

@@ -112,6 +112,11 @@ void KernelAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
+/// No number of a kernel is larger: products of some do not overflow.
+static constexpr int64_t kMostNumber = 65536;
+/// Parts that the depth of a product can be cut into.
+static constexpr int64_t kMostParts = 256;
+
 LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                  KernelFamily family, ArrayRef<int64_t> tile,
                                  ArrayRef<int64_t> warps,
@@ -125,9 +130,10 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                          << "' of family '" << stringifyKernelFamily(family)
                          << "', but got " << values.size();
     for (int64_t value : values)
-      if (value < 1)
-        return emitError() << "expected '" << name
-                           << "' of at least 1, but got " << value;
+      if (value < 1 || value > kMostNumber)
+        return emitError() << "expected '" << name << "' of at least 1"
+                           << (value < 1 ? "" : " and at most 65536")
+                           << ", but got " << value;
     return InFlightDiagnostic();
   };
   bool isTensorCore =
@@ -147,9 +153,17 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError()
            << "expected 'pingpong' of family 'wgmma', but got it of '"
            << stringifyKernelFamily(family) << "'";
-  if (stages < 1)
-    return emitError() << "expected 'stages' of at least 1, but got " << stages;
-  if (split < 1)
-    return emitError() << "expected 'split' of at least 1, but got " << split;
+  for (int64_t value : vector)
+    if (!llvm::isPowerOf2_64(value))
+      return emitError() << "expected 'vector' of a power of two, but got "
+                         << value;
+  if (failed(check("stages", stages, 1)))
+    return failure();
+  if (failed(check("split", split, 1)))
+    return failure();
+  // One kernel adds all parts.
+  if (split > kMostParts)
+    return emitError() << "expected 'split' of at most " << kMostParts
+                       << ", but got " << split;
   return success();
 }
