@@ -112,6 +112,18 @@ static bool linkLibrary(llvm::Module &module, std::string &error) {
   return true;
 }
 
+/// A function that kernels call and nobody has; null if there is none. What the
+/// driver brings itself is there.
+static const llvm::Function *findMissing(const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic() &&
+        !function.use_empty() &&
+        !llvm::is_contained({"vprintf", "malloc", "free", "__assertfail"},
+                            function.getName()))
+      return &function;
+  return nullptr;
+}
+
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -177,6 +189,10 @@ struct SerializeKernels
       return kernels.emitError() << "cannot compile the kernels: " << error;
     markConvergent(*module);
     optimize(*module, *machine);
+    if (const llvm::Function *missing = findMissing(*module))
+      return kernels.emitError()
+             << "cannot compile the kernels: they call '" << missing->getName()
+             << "', which no library for devices has";
     std::optional<std::string> text = print(*module, *machine);
     if (!text)
       return kernels.emitError()
