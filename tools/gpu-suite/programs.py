@@ -107,16 +107,26 @@ def all_programs(quick):
         yield from step([8192, 8192, 8192, 8192], 8192, 0.5, granularity, type_, "bench")
 
 
+def for_hopper(programs):
+    """Programs of 16-bit types for sm_90a: checks by wgmma wherever it can be, benchmarks by what is chosen."""
+    for name, text, entry, about in programs:
+        if about["type"] in ("bf16", "f16") and about["kind"] != "elementwise":
+            family = "wgmma" if about["role"] == "check" else ""
+            yield name + "_hopper", text, entry, {**about, "chip": "sm_90a", "family": family}
+
+
 def main():
     build, folder = sys.argv[1:3]
     os.makedirs(folder, exist_ok=True)
     described = {}
-    for name, text, entry, about in all_programs("--quick" in sys.argv):
+    programs = list(all_programs("--quick" in sys.argv))
+    for name, text, entry, about in [*programs, *for_hopper(programs)]:
         source = os.path.join(folder, name + ".mlir")
         with open(source, "w") as file:
             file.write(text)
-        # mma.sync kernels and everything else here run on sm_80 and later.
-        command = [os.path.join(build, "bin", "sparsedrop-compile"), source, f"--entry={entry}", "--chip=sm_80",
+        # All but wgmma runs on sm_80 and later.
+        command = [os.path.join(build, "bin", "sparsedrop-compile"), source, f"--entry={entry}",
+                   f"--chip={about.get('chip', 'sm_80')}", f"--family={about.get('family', '')}",
                    "-o", os.path.join(folder, name + ".so")]
         subprocess.run(command, check=True)
         described[name] = {**about, "entry": entry}

@@ -13,6 +13,8 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START = time.monotonic()
+# Bytes of sparsedrop_device_info.name, which its arch follows.
+NAME_BYTES = 128
 SIZES = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8}
 
 # ---------------------------------------------------------------------------
@@ -33,6 +35,14 @@ class Device:
         self.stream = None
         if not self.handle:
             raise RuntimeError(self.error())
+        # The struct begins with the name; more room than any version of it needs.
+        info = ctypes.create_string_buffer(4096)
+        self.check(self.lib.sparsedrop_device_describe(self.handle, info))
+        self.arch = int.from_bytes(info.raw[NAME_BYTES : NAME_BYTES + 4], "little")
+
+    def runs(self, about):
+        """Whether the device executes what a program was compiled for: sm_90a is for 9.0 alone."""
+        return about.get("chip") != "sm_90a" or self.arch == 90
 
     def error(self):
         return self.lib.sparsedrop_last_error().decode()
@@ -182,7 +192,7 @@ def check_step(device, path, about):
 def check_all(device, folder, programs):
     failures = count = 0
     for name, about in programs.items():
-        if about["role"] != "check":
+        if about["role"] != "check" or not device.runs(about):
             continue
         path = os.path.join(folder, name + ".so")
         if about["kind"] == "product":
@@ -335,8 +345,12 @@ class Bench:
 
     def run(self, programs):
         self.peaks()
-        for name, about in sorted(programs.items(), key=lambda item: item[1]["kind"] != "step"):
-            if about["role"] != "bench":
+        for name, about in sorted(programs.items(), key=lambda item: ("chip" not in item[1], item[1]["kind"] != "step")):
+            if about["role"] != "bench" or not self.device.runs(about):
+                continue
+            # Of a step, only the fastest one.
+            own = programs.get(name + "_hopper")
+            if about["kind"] == "step" and own and self.device.runs(own):
                 continue
             for period in (1, 2, 4, 8) if about["kind"] == "product" else (None,):
                 if self.left() < 40:

@@ -56,6 +56,11 @@ static cl::opt<std::string>
 static cl::opt<bool> tf32("tf32",
                           cl::desc("Round the factors of f32 products to tf32"),
                           cl::cat(category));
+static cl::opt<std::string>
+    family("family",
+           cl::desc("Family of products where it can be obeyed: wgmma, "
+                    "tensor_core or plain (default: the cheapest)"),
+           cl::cat(category));
 static cl::opt<DropoutMode> mode(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
@@ -301,6 +306,7 @@ prepare(ModuleOp module, ArrayRef<std::string> names) {
     options.entry = name;
     options.mode = mode;
     options.tf32 = tf32;
+    options.family = family;
     if (target == "nvptx")
       options.chip = chip;
     programs.push_back(Executable::prepare(module, options));
