@@ -99,15 +99,6 @@ static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
   return std::max<int64_t>(split, 1);
 }
 
-/// Whether tensor cores multiply the factors.
-static bool fitsTensorCores(const Product &product, const Chip &chip) {
-  Type a = product.getElement(product.first);
-  Type b = product.getElement(product.second);
-  if (a != b || !ContractOp(product.op).getSum().getType().isF32())
-    return false;
-  return a.isF16() || a.isBF16() || (a.isF32() && chip.tf32);
-}
-
 //===----------------------------------------------------------------------===//
 // The plain family and mma.sync
 //===----------------------------------------------------------------------===//
@@ -247,7 +238,7 @@ ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
   Product product(op);
   if (chip.family == KernelFamily::Plain)
     return {choosePlain(op, product, chip), "plain: as asked for"};
-  if (!fitsTensorCores(product, chip))
+  if (!getTensorCoreProblem(product, chip.tf32).empty())
     return {choosePlain(op, product, chip),
             "plain: tensor cores do not multiply the types, or only as tf32"};
   KernelAttr common = chooseTensorCore(op, product, chip);

@@ -22,6 +22,7 @@
 
 #include "Emitters.h"
 #include "FactorTile.h"
+#include "TileSchedule.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -33,9 +34,6 @@ using namespace mlir::sparsedrop;
 /// Bytes of depth of one mma.sync, and lines of a block that a warp loads at a
 /// time.
 static constexpr int64_t kStepBytes = 32, kBlock = 16;
-/// Tiles of rows that follow each other before the next column: their factors
-/// stay in the L2 cache.
-static constexpr int64_t kGroup = 8;
 
 namespace {
 /// Writes one kernel.
@@ -105,12 +103,9 @@ void TensorCoreEmitter::placeBlock() {
   grid = k.hostMul(area, access.getHostCount(Role::Batch));
   Value block = k.remU(k.blockId(), k.getInt(area));
   batch = k.divU(k.blockId(), k.getInt(area));
-  Value group = k.mul(k.getInt(across), k.constant(kGroup));
-  Value top = k.mul(k.divU(block, group), k.constant(kGroup));
-  Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
-  Value inGroup = k.remU(block, group);
-  row = k.mul(k.add(top, k.remU(inGroup, height)), k.constant(tile[0]));
-  column = k.mul(k.divU(inGroup, height), k.constant(tile[1]));
+  auto [tileRow, tileColumn] = locateTile(k, block, down, across);
+  row = k.mul(tileRow, k.constant(tile[0]));
+  column = k.mul(tileColumn, k.constant(tile[1]));
   Value warp = k.divU(k.threadId(), k.constant(32));
   Value wide = k.constant(choice.getWarps()[1]);
   warpRow = k.mul(k.divU(warp, wide), k.constant(warpLines(0)));
@@ -312,20 +307,17 @@ void TensorCoreEmitter::run() {
 
 /// Why a choice cannot be obeyed; empty if it can.
 static std::string checkChoice(const Product &product, KernelAttr choice) {
-  Type a = product.getElement(product.first);
-  Type b = product.getElement(product.second);
-  bool isNarrow = a == b && (a.isF16() || a.isBF16());
-  if (!isNarrow && !(a.isF32() && b.isF32() && choice.getTf32()))
-    return "tensor cores multiply f16 or bf16 by the same type, or f32 as tf32";
-  if (!ContractOp(product.op).getSum().getType().isF32())
-    return "tensor cores form sums of f32";
+  std::string problem = getTensorCoreProblem(product, choice.getTf32());
+  if (!problem.empty())
+    return problem;
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();
   for (int side = 0; side < 2; ++side)
     if (tile[side] % (warps[side] * kBlock) != 0 ||
         !llvm::isPowerOf2_64(tile[side]))
       return "expected rows and columns that are a power of two and give each "
              "warp a multiple of 16";
-  int64_t bytes = tile[2] * (a.getIntOrFloatBitWidth() / 8);
+  int64_t bytes =
+      tile[2] * (product.getElement(product.first).getIntOrFloatBitWidth() / 8);
   if (bytes % kStepBytes != 0 || !llvm::isPowerOf2_64(bytes))
     return "expected a depth of a power of two of at least 32 bytes";
   if (choice.getStages() < 2)

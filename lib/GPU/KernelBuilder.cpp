@@ -8,6 +8,7 @@
 
 #include "KernelBuilder.h"
 
+#include "sparsedrop-c/Device.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,7 +28,7 @@ static constexpr StringLiteral kCheckExtent = "sparsedrop_program_check_extent";
 static constexpr StringLiteral kMap = "sparsedrop_program_map";
 static constexpr StringLiteral kProcessors = "sparsedrop_program_processors";
 /// Words of a tensor map.
-static constexpr int64_t kMapWords = 16;
+static constexpr int64_t kMapWords = SPARSEDROP_MAP_BYTES / 8;
 
 //===----------------------------------------------------------------------===//
 // All kernels
@@ -216,12 +217,11 @@ Value KernelBuilder::getPointer(Value buffer) {
 /// A value of enum sparsedrop_tensor_map_type.
 static int64_t getMapType(Type element, bool roundsToTf32) {
   if (element.isF16())
-    return 6;
+    return SPARSEDROP_MAP_F16;
   if (element.isBF16())
-    return 9;
-  if (element.isF32())
-    return roundsToTf32 ? 11 : 7;
-  return 0;
+    return SPARSEDROP_MAP_BF16;
+  assert(element.isF32() && "expected f16, bf16 or f32");
+  return roundsToTf32 ? SPARSEDROP_MAP_TF32 : SPARSEDROP_MAP_F32;
 }
 
 Value KernelBuilder::getMap(Value buffer, ArrayRef<MapDim> dims,

@@ -136,3 +136,14 @@ int64_t Product::getEpilogueWidth(int64_t most) const {
   }
   return width;
 }
+
+std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
+                                                   bool tf32) {
+  Type a = product.getElement(product.first);
+  Type b = product.getElement(product.second);
+  if (a != b || !(a.isF16() || a.isBF16() || (a.isF32() && tf32)))
+    return "tensor cores multiply f16 or bf16 by the same type, or f32 as tf32";
+  if (!ContractOp(product.op).getSum().getType().isF32())
+    return "tensor cores form sums of f32";
+  return "";
+}

@@ -63,6 +63,10 @@ struct Product {
   }
 };
 
+/// Why tensor cores cannot multiply the factors, f32 only if `tf32`; empty if
+/// they can.
+std::string getTensorCoreProblem(const Product &product, bool tf32);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_GPU_PRODUCT_H

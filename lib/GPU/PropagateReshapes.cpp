@@ -122,6 +122,19 @@ static bool isRankReducing(OffsetSizeAndStrideOpInterface op, Type type) {
          static_cast<int64_t>(op.getMixedSizes().size());
 }
 
+/// `insert` with the dimensions that `groups` split as in `expanded`, of which
+/// the slice has all.
+static Value expandInsertion(OpBuilder &builder, InsertSliceOp insert,
+                             ArrayRef<ReassociationIndices> groups,
+                             ArrayRef<OpFoldResult> expanded) {
+  Slice slice(insert);
+  Value source = expandValue(builder, insert.getSource(), groups, expanded);
+  Value dest = expandValue(builder, insert.getDest(), groups, expanded);
+  slice.expand(groups, expanded, builder);
+  return InsertSliceOp::create(builder, insert.getLoc(), source, dest,
+                               slice.offsets, slice.sizes, slice.strides);
+}
+
 namespace {
 /// expand(extract_slice(x)) is extract_slice(expand(x)) where the slice has all
 /// of what is expanded.
@@ -184,18 +197,11 @@ struct ExpandInsertion : public OpRewritePattern<ExpandShapeOp> {
     auto insert = op.getSrc().getDefiningOp<InsertSliceOp>();
     if (!insert || isRankReducing(insert, insert.getSourceType()))
       return rewriter.notifyMatchFailure(op, "not of an insertion");
-    Slice slice(insert);
     SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
-    if (!slice.isWholeIn(insert.getDest(), groups))
+    if (!Slice(insert).isWholeIn(insert.getDest(), groups))
       return rewriter.notifyMatchFailure(op, "a part of what is expanded");
-    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
-    Value source = expandValue(rewriter, insert.getSource(), groups, sizes);
-    Value dest = expandValue(rewriter, insert.getDest(), groups, sizes);
-    slice.expand(groups, sizes, rewriter);
-    Value inserted =
-        InsertSliceOp::create(rewriter, op.getLoc(), source, dest,
-                              slice.offsets, slice.sizes, slice.strides);
-    rewriter.replaceOp(op, inserted);
+    rewriter.replaceOp(op, expandInsertion(rewriter, insert, groups,
+                                           op.getMixedOutputShape()));
     return success();
   }
 };
@@ -212,19 +218,13 @@ struct CollapseInsertion : public OpRewritePattern<InsertSliceOp> {
       collapse = op.getSource().getDefiningOp<CollapseShapeOp>();
     if (!collapse || isRankReducing(op, op.getSourceType()))
       return rewriter.notifyMatchFailure(op, "neither is collapsed");
-    Slice slice(op);
     SmallVector<ReassociationIndices> groups =
         collapse.getReassociationIndices();
-    if (!slice.isWholeIn(op.getDest(), groups))
+    if (!Slice(op).isWholeIn(op.getDest(), groups))
       return rewriter.notifyMatchFailure(op, "a part of what was collapsed");
-    SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(rewriter, op.getLoc(), collapse.getSrc());
-    Value source = expandValue(rewriter, op.getSource(), groups, sizes);
-    Value dest = expandValue(rewriter, op.getDest(), groups, sizes);
-    slice.expand(groups, sizes, rewriter);
-    Value inserted =
-        InsertSliceOp::create(rewriter, op.getLoc(), source, dest,
-                              slice.offsets, slice.sizes, slice.strides);
+    Value inserted = expandInsertion(
+        rewriter, op, groups,
+        tensor::getMixedSizes(rewriter, op.getLoc(), collapse.getSrc()));
     rewriter.replaceOpWithNewOp<CollapseShapeOp>(op, op.getType(), inserted,
                                                  groups);
     return success();

@@ -45,6 +45,17 @@ Value TileSchedule::getAcross() {
                 k.constant(cluster[1]));
 }
 
+std::pair<Value, Value> mlir::sparsedrop::locateTile(KernelBuilder &k,
+                                                     Value number,
+                                                     HostIndex down,
+                                                     HostIndex across) {
+  Value group = k.mul(k.getInt(across), k.constant(kGroup));
+  Value top = k.mul(k.divU(number, group), k.constant(kGroup));
+  Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
+  Value inGroup = k.remU(number, group);
+  return {k.add(top, k.remU(inGroup, height)), k.divU(inGroup, height)};
+}
+
 TilePlace TileSchedule::locate(Value number) {
   TilePlace place;
   Value area = k.mul(k.getInt(down), k.getInt(across));
@@ -52,16 +63,13 @@ TilePlace TileSchedule::locate(Value number) {
   Value batches = access.getCount(Role::Batch);
   place.batch = k.remU(k.divU(number, area), batches);
   place.part = k.divU(k.divU(number, area), batches);
-  Value group = k.mul(k.getInt(across), k.constant(kGroup));
-  Value top = k.mul(k.divU(inArea, group), k.constant(kGroup));
-  Value height = k.minS(k.sub(k.getInt(down), top), k.constant(kGroup));
-  Value inGroup = k.remU(inArea, group);
+  auto [row, column] = locateTile(k, inArea, down, across);
   auto getStart = [&](Value number, int side, Value inCluster) {
     Value first = k.mul(number, k.constant(cluster[side]));
     return k.mul(k.add(first, inCluster), k.constant(tile[side]));
   };
-  place.row = getStart(k.add(top, k.remU(inGroup, height)), 0, getDown());
-  place.column = getStart(k.divU(inGroup, height), 1, getAcross());
+  place.row = getStart(row, 0, getDown());
+  place.column = getStart(column, 1, getAcross());
   getSlices(k, access.getCount(Role::Depth), tile[2], parts, place.part,
             place.begin, place.end);
   return place;

@@ -24,6 +24,10 @@
 
 namespace mlir::sparsedrop {
 
+/// The row and the column of tile `number` (i32) of `down` x `across` tiles.
+std::pair<Value, Value> locateTile(KernelBuilder &k, Value number,
+                                   HostIndex down, HostIndex across);
+
 /// What a block computes at a time; all i32.
 struct TilePlace {
   Value batch, row, column;

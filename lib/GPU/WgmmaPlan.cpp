@@ -23,18 +23,6 @@ static constexpr int64_t kMostSums = 160, kMostSumsOfThree = 96;
 /// Where boxes begin, so that rows of 128 bytes are swizzled as from 0.
 static constexpr int64_t kAlignment = 1024;
 
-/// Why the factors cannot be multiplied.
-static std::string checkTypes(const Product &product, KernelAttr choice) {
-  Type a = product.getElement(product.first);
-  Type b = product.getElement(product.second);
-  bool isNarrow = a == b && (a.isF16() || a.isBF16());
-  if (!isNarrow && !(a.isF32() && b.isF32() && choice.getTf32()))
-    return "wgmma multiplies f16 or bf16 by the same type, or f32 as tf32";
-  if (!ContractOp(product.op).getSum().getType().isF32())
-    return "wgmma forms sums of f32";
-  return "";
-}
-
 /// Why warpgroups cannot share the tile.
 static std::string checkGroups(const WgmmaPlan &plan, KernelAttr choice) {
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();
@@ -141,7 +129,7 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   plan.columns = tile[1] / plan.groupsAcross;
   plan.stages = choice.getStages();
   plan.turns = choice.getPingpong() ? 2 : 1;
-  reason = checkTypes(product, choice);
+  reason = getTensorCoreProblem(product, choice.getTf32());
   if (reason.empty())
     reason = checkGroups(plan, choice);
   if (!reason.empty())

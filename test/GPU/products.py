@@ -4,14 +4,12 @@
 types, majors of both factors, ragged sizes, tiles that the user chooses, and parts
 of the depth."""
 
-import concurrent.futures
 import itertools
 import os
 import sys
 
 folder = sys.argv[1]
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
-import numpy as np
 import products
 
 os.makedirs(folder, exist_ok=True)
@@ -38,31 +36,7 @@ for split in (2, 3, 7):
             cases.append(dict(m=m, n=n, k=k, lhs=lhs, rhs=rhs, kernel=TENSOR_CORE.format(64, 64, 64, 2, 2, 3, split)))
             cases.append(dict(m=m, n=n, k=k, lhs=lhs, rhs=rhs, type_="f32", kernel=PLAIN.format(64, 64, 16, split)))
 
-BATCHED = """
-func.func @f(%x: tensor<{b}x{m}x{k}x{t}>, %w: tensor<{b}x{k}x{n}x{t}>) -> tensor<{b}x{m}x{n}xf32> {{
-  %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : tensor<{b}x{m}x{n}xf32>
-  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<{b}x{m}x{n}xf32>) -> tensor<{b}x{m}x{n}xf32>
-  %r = linalg.batch_matmul ins(%x, %w : tensor<{b}x{m}x{k}x{t}>, tensor<{b}x{k}x{n}x{t}>) outs(%i : tensor<{b}x{m}x{n}xf32>) -> tensor<{b}x{m}x{n}xf32>
-  return %r : tensor<{b}x{m}x{n}xf32>
-}}
-"""
-
-
-def check_batch(number, b, m, n, k, type_):
-    rng = np.random.default_rng(number)
-    x, w = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((b, m, k), (b, k, n)))
-    actual = products.run(os.path.join(folder, f"b{number}"), BATCHED.format(b=b, m=m, n=n, k=k, t=type_), [x, w])
-    assert np.array_equal(actual, x.astype(np.float64) @ w), (b, m, n, k, type_)
-
-
 # The last one shares the depth, too.
-for number, (type_, size) in enumerate(itertools.product(("bf16", "f32"), ((1, 33, 17, 40), (3, 40, 72, 16), (5, 7, 13, 61), (2, 16, 16, 2048)))):
-    check_batch(number, *size, type_)
-
-with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-    results = list(pool.map(lambda item: products.check(os.path.join(folder, f"p{item[0]}"), **item[1]), enumerate(cases)))
-failures = [result for result in results if result]
-print("\n".join(failures[:10]))
-print(f"{len(cases) - len(failures)} of {len(cases)} products are right")
-sys.exit(1 if failures else 0)
+BATCHES = ((1, 33, 17, 40), (3, 40, 72, 16), (5, 7, 13, 61), (2, 16, 16, 2048))
+batches = [dict(b=b, m=m, n=n, k=k, type_=type_) for type_, (b, m, n, k) in itertools.product(("bf16", "f32"), BATCHES)]
+products.check_all(folder, cases, batches)

@@ -377,11 +377,11 @@ def main():
     parser.add_argument("--out", default=".", help="folder of results.json and results.md")
     parser.add_argument("--budget", type=float, default=450, help="seconds after which nothing new begins")
     parser.add_argument("--programs", default=os.path.join(HERE, "programs"))
-    parser.add_argument("--library", default=os.path.join(HERE, "lib"))
+    parser.add_argument("--libs", default=os.path.join(HERE, "lib"))
     options = parser.parse_args()
     with open(os.path.join(options.programs, "programs.json")) as file:
         programs = json.load(file)
-    device = Device(options.device, options.library)
+    device = Device(options.device, options.libs)
     title, rows = options.device, []
     torch = None
     if options.device == "cuda":

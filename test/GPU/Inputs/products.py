@@ -1,7 +1,9 @@
 """Programs of one product, and their exact results."""
 
+import concurrent.futures
 import os
 import subprocess
+import sys
 
 import numpy as np
 
@@ -71,3 +73,35 @@ def check(stem, m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=Non
     expected = round_to(x.astype(np.float64) @ w, out)
     wrong = np.argwhere(actual != expected)
     return f"{name}: {len(wrong)} elements are wrong, the first at {wrong[0].tolist()}" if len(wrong) else None
+
+
+BATCHED = """
+func.func @f(%x: tensor<{b}x{m}x{k}x{t}>, %w: tensor<{b}x{k}x{n}x{t}>) -> tensor<{b}x{m}x{n}xf32> {{
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<{b}x{m}x{n}xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<{b}x{m}x{n}xf32>) -> tensor<{b}x{m}x{n}xf32>
+  %r = linalg.batch_matmul {attribute} ins(%x, %w : tensor<{b}x{m}x{k}x{t}>, tensor<{b}x{k}x{n}x{t}>) outs(%i : tensor<{b}x{m}x{n}xf32>) -> tensor<{b}x{m}x{n}xf32>
+  return %r : tensor<{b}x{m}x{n}xf32>
+}}
+"""
+
+
+def check_batch(stem, b, m, n, k, type_="bf16", kernel=None):
+    """None, or what is wrong with a batch of products of small integers."""
+    rng = np.random.default_rng([b, m, n, k])
+    x, w = (rng.integers(-4, 5, shape).astype(np.float32) for shape in ((b, m, k), (b, k, n)))
+    attribute = f"{{sparsedrop.kernel = {kernel}}}" if kernel else ""
+    actual = run(stem, BATCHED.format(b=b, m=m, n=n, k=k, t=type_, attribute=attribute), [x, w])
+    expected = x.astype(np.float64) @ w
+    return None if np.array_equal(actual, expected) else f"{type_}, {b} times {m}x{n}x{k}, {kernel}: {np.sum(actual != expected)} elements are wrong"
+
+
+def check_all(folder, cases, batches):
+    """Checks all on some processes; prints what is wrong, and exits."""
+    jobs = [(check, case) for case in cases] + [(check_batch, batch) for batch in batches]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
+        results = list(pool.map(lambda job: job[1][0](os.path.join(folder, f"p{job[0]}"), **job[1][1]), enumerate(jobs)))
+    failures = [result for result in results if result]
+    print("\n".join(failures[:10]))
+    print(f"{len(jobs) - len(failures)} of {len(jobs)} products are right")
+    sys.exit(1 if failures else 0)
