@@ -138,8 +138,6 @@ sparsedrop_module_print(sparsedrop_module *module, int32_t flags,
 /// Element types of arrays: those of enum sparsedrop_type and these. Integers
 /// of one width are one type, with or without a sign.
 enum sparsedrop_array_type {
-  SPARSEDROP_F8E4M3FN = 4,
-  SPARSEDROP_F8E5M2 = 5,
   SPARSEDROP_I1 = 16, ///< a byte, 0 or 1
   SPARSEDROP_I8 = 17,
   SPARSEDROP_I16 = 18,

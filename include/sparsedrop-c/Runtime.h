@@ -234,7 +234,9 @@ enum sparsedrop_type {
   SPARSEDROP_F32 = 0,
   SPARSEDROP_F64 = 1,
   SPARSEDROP_BF16 = 2,
-  SPARSEDROP_F16 = 3
+  SPARSEDROP_F16 = 3,
+  SPARSEDROP_F8E4M3FN = 4, ///< of arXiv 2209.05433: no infinity
+  SPARSEDROP_F8E5M2 = 5    ///< likewise; the upper half of an f16
 };
 
 /// Which operands a loop of a product indexes (bits of `operands`). Batch

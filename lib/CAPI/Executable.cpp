@@ -31,10 +31,6 @@ using mlir::sparsedrop::Slot;
 static int32_t toC(Type type) {
   if (std::optional<int32_t> product = mlir::sparsedrop::getRuntimeType(type))
     return *product;
-  if (isa<Float8E4M3FNType>(type))
-    return SPARSEDROP_F8E4M3FN;
-  if (isa<Float8E5M2Type>(type))
-    return SPARSEDROP_F8E5M2;
   if (type.isIndex())
     return SPARSEDROP_INDEX;
   if (!isa<IntegerType>(type))

@@ -43,6 +43,10 @@ std::optional<int32_t> mlir::sparsedrop::getRuntimeType(Type type) {
     return SPARSEDROP_BF16;
   if (type.isF16())
     return SPARSEDROP_F16;
+  if (isa<Float8E4M3FNType>(type))
+    return SPARSEDROP_F8E4M3FN;
+  if (isa<Float8E5M2Type>(type))
+    return SPARSEDROP_F8E5M2;
   return std::nullopt;
 }
 

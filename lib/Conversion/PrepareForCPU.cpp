@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -119,8 +120,10 @@ static void markArguments(ModuleOp module) {
 /// Why `type` cannot be computed with on the CPU; empty when it can.
 static StringRef getTypeProblem(Type type) {
   auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
-  if (element && (element.getWidth() < 16 || element.getWidth() > 64))
-    return "it works on a float of fewer than 16 or more than 64 bits";
+  if (element && !mlir::sparsedrop::isSmallFloat(element) &&
+      (element.getWidth() < 16 || element.getWidth() > 64))
+    return "it works on a float that is neither f8E4M3FN nor f8E5M2 and has "
+           "fewer than 16 or more than 64 bits";
   return {};
 }
 

@@ -156,8 +156,10 @@ static KernelAttr makeWgmma(ContractOp op, const Product &product,
                             const GroupTile &tile, bool isCluster,
                             int64_t split, std::string &reason) {
   constexpr int64_t kMostStages = 8, kLeastStages = 2;
-  bool isTf32 = product.getElement(product.first).isF32();
-  int64_t width = isTf32 ? 4 : 8, least = 2 * width;
+  Type element = product.getElement(product.first);
+  bool isTf32 = element.isF32();
+  // Elements of 16 bytes; an instruction takes twice as many of the depth.
+  int64_t width = 128 / element.getIntOrFloatBitWidth(), least = 2 * width;
   // 128 bytes, or less where the depth is short.
   int64_t depth = 8 * width;
   while (depth > least &&
@@ -238,20 +240,28 @@ ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
   Product product(op);
   if (chip.family == KernelFamily::Plain)
     return {choosePlain(op, product, chip), "plain: as asked for"};
-  if (!getTensorCoreProblem(product, chip.tf32).empty())
+  auto isUnable = [&](KernelFamily family) {
+    return !getTensorCoreProblem(product, family, chip.tf32).empty();
+  };
+  bool hasNoWgmma = !chip.wgmma || isUnable(KernelFamily::Wgmma);
+  bool isPlain = isUnable(KernelFamily::TensorCore);
+  if (hasNoWgmma && isPlain)
     return {choosePlain(op, product, chip),
             "plain: tensor cores do not multiply the types, or only as tf32"};
-  KernelAttr common = chooseTensorCore(op, product, chip);
-  if (!chip.wgmma)
+  KernelAttr common = isPlain ? choosePlain(op, product, chip)
+                              : chooseTensorCore(op, product, chip);
+  if (hasNoWgmma)
     return {common, describe(product, common, chip)};
   std::string reason;
   KernelAttr own = chooseWgmma(op, product, chip, reason);
   if (!own)
-    return {common, "tensor_core instead of wgmma: " + reason,
+    return {common,
+            stringifyKernelFamily(common.getFamily()).str() +
+                " instead of wgmma: " + reason,
             /*isFallback=*/true};
-  bool isOwn = estimateCost(product, own, chip).cycles <=
-               estimateCost(product, common, chip).cycles;
-  if (chip.family)
+  bool isOwn = isPlain || estimateCost(product, own, chip).cycles <=
+                              estimateCost(product, common, chip).cycles;
+  if (chip.family && !isPlain)
     isOwn = chip.family == KernelFamily::Wgmma;
   KernelAttr choice = isOwn ? own : common;
   return {choice, describe(product, choice, chip)};

@@ -367,8 +367,9 @@ void LoopsEmitter::emitVector(Value first, int64_t width) {
       Value value = vectors.lookup(&operand);
       if (!value && !isa<MemRefType>(operand.get().getType()))
         value = k.getScalar(operand.get());
-      if (value && isa<VectorType>(value.getType()))
-        value = LLVM::ExtractElementOp::create(k.b, value, k.constant(i));
+      if (value)
+        value = k.split(value, i, element(&operand));
+
       arguments.push_back(value);
     }
     for (auto [list, value] :
@@ -377,12 +378,7 @@ void LoopsEmitter::emitVector(Value first, int64_t width) {
   }
   indices[*this->column] = k.toIndex(first);
   for (auto [init, values] : llvm::zip(op.getDpsInitsMutable(), results)) {
-    auto type = VectorType::get({width}, element(&init));
-    Value vector = LLVM::PoisonOp::create(k.b, type);
-    for (auto [i, value] : llvm::enumerate(values))
-      vector = LLVM::InsertElementOp::create(
-          k.b, vector, value, k.constant(static_cast<int64_t>(i)));
-    k.store(vector, pointer(&init), element(&init));
+    k.store(k.join(values), pointer(&init), element(&init));
   }
 }
 

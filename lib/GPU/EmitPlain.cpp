@@ -197,8 +197,8 @@ SmallVector<Value> PlainEmitter::loadTile(const FactorTile &tile, Value slice) {
                tile.width);
     SmallVector<Value> parts;
     for (int64_t i = 0; i < tile.width; ++i)
-      parts.push_back(
-          LLVM::ExtractElementOp::create(k.b, vector, k.constant(i)));
+      parts.push_back(k.split(vector, i, element));
+
     scf::YieldOp::create(k.b, parts);
     k.b.setInsertionPointToStart(branch.elseBlock());
     parts.clear();
@@ -250,10 +250,7 @@ SmallVector<Value> PlainEmitter::loadFragment(const FactorTile &tile,
     Value vector =
         k.load(k.offset(k.sharedMemory(tile.base), place, type), type, size);
     for (int64_t j = 0; j < size; ++j)
-      values.push_back(
-          size == 1 ? vector
-                    : LLVM::ExtractElementOp::create(k.b, vector, k.constant(j))
-                          .getResult());
+      values.push_back(k.split(vector, j, type));
   }
   return values;
 }
@@ -316,15 +313,10 @@ void PlainEmitter::emitOutputs(ValueRange sums) {
         Value y = k.add(k.mul(ty, k.constant(rows)), k.constant(r));
         Value x = k.add(k.mul(tx, k.constant(columns)), k.constant(j * kSide));
         Value place = k.add(k.mul(y, k.constant(pitch)), x);
-        Value vector = sums[(i + r) * perColumn + j];
-        if (columns > 1) {
-          vector =
-              LLVM::PoisonOp::create(k.b, VectorType::get({columns}, type));
-          for (int64_t c = 0; c < columns; ++c)
-            vector = LLVM::InsertElementOp::create(
-                k.b, vector, sums[(i + r) * perColumn + j + c], k.constant(c));
-        }
-        k.store(vector, k.offset(k.sharedMemory(), place, type), type);
+        auto part = sums.slice(static_cast<size_t>((i + r) * perColumn + j),
+                               static_cast<size_t>(columns));
+        k.store(columns > 1 ? k.join(part) : part[0],
+                k.offset(k.sharedMemory(), place, type), type);
       }
     k.barrier();
     SumTile tile{k.sharedMemory(),

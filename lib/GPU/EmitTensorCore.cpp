@@ -246,17 +246,15 @@ void TensorCoreEmitter::storeSums(ArrayRef<Value> sums, int64_t block,
       k.add(warpColumn, k.mul(k.remU(lane, k.constant(4)), k.constant(2)));
   for (int64_t j = 0; j < 2 * blocks(1); ++j)
     for (int64_t half = 0; half < 2; ++half) {
-      Value vector = LLVM::PoisonOp::create(k.b, VectorType::get({2}, f32));
+      SmallVector<Value> pair;
       for (int64_t i = 0; i < 2; ++i)
-        vector = LLVM::InsertElementOp::create(
-            k.b, vector,
-            LLVM::ExtractValueOp::create(k.b, sums[block * 2 * blocks(1) + j],
-                                         2 * half + i),
-            k.constant(i));
+        pair.push_back(LLVM::ExtractValueOp::create(
+            k.b, sums[block * 2 * blocks(1) + j], 2 * half + i));
+
       Value line = k.add(y, k.constant(8 * half));
       Value place =
           k.add(k.mul(line, k.constant(pitch)), k.add(x, k.constant(8 * j)));
-      k.store(vector, k.offset(k.sharedMemory(), place, f32), f32);
+      k.store(k.join(pair), k.offset(k.sharedMemory(), place, f32), f32);
     }
 }
 
@@ -307,7 +305,8 @@ void TensorCoreEmitter::run() {
 
 /// Why a choice cannot be obeyed; empty if it can.
 static std::string checkChoice(const Product &product, KernelAttr choice) {
-  std::string problem = getTensorCoreProblem(product, choice.getTf32());
+  std::string problem =
+      getTensorCoreProblem(product, KernelFamily::TensorCore, choice.getTf32());
   if (!problem.empty())
     return problem;
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();

@@ -6,8 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// For f16, bf16 and tf32 factors and f32 sums, on sm_90a. The warpgroups of a
-// block have two jobs; a ring of stages in shared memory is between them:
+// For f16, bf16, tf32, e4m3 and e5m2 factors and f32 sums, on sm_90a. The
+// warpgroups of a block have two jobs; a ring of stages in shared memory is
+// between them:
 //
 //   producer   wait empty | copies -> stage        (one thread, bulk copies)
 //   consumers  wait full  | wgmma  -> registers    | release the stage before
@@ -237,7 +238,13 @@ void WgmmaEmitter::produce() {
 
 /// The name of an element type in PTX.
 static StringRef getTypeName(Type element) {
-  return element.isF16() ? "f16" : element.isBF16() ? "bf16" : "tf32";
+  if (element.isF32())
+    return "tf32";
+  if (element.isF16())
+    return "f16";
+  if (element.isBF16())
+    return "bf16";
+  return isa<Float8E4M3FNType>(element) ? "e4m3" : "e5m2";
 }
 
 /// Adds the product of 64 rows by all columns of the warpgroup and 32 bytes of
@@ -246,13 +253,15 @@ static StringRef getTypeName(Type element) {
 /// zeros instead would be moved behind the fence).
 Value WgmmaEmitter::multiply(Value a, Value b, Value isLater, Value sums) {
   int64_t count = plan.columns / 2;
-  StringRef type = getTypeName(product.getElement(product.first));
+  auto typeOf = [&](unsigned factor) {
+    return getTypeName(product.getElement(factor));
+  };
   std::string text, outputs, ties;
   llvm::raw_string_ostream code(text);
   code << "{ .reg .pred p; setp.ne.b32 p, $" << count + 2
        << ", 0; wgmma.mma_async.sync.aligned.m" << kGroupRows << "n"
        << plan.columns << "k" << kStepBytes / plan.elementBytes() << ".f32."
-       << type << "." << type << " {";
+       << typeOf(product.first) << "." << typeOf(product.second) << " {";
   SmallVector<Value> operands{a, b, isLater};
   for (int64_t i = 0; i < count; ++i) {
     code << (i == 0 ? "$" : ", $") << i;

@@ -116,9 +116,9 @@ SmallVector<SmallVector<Value>> mlir::sparsedrop::computeOutputs(
                                           row, k.add(column, k.constant(i))),
                         product.getElement(operand), isMoved ? width : 1);
       Value value = loaded;
-      if (value && isa<VectorType>(value.getType()))
-        value =
-            LLVM::ExtractElementOp::create(k.b, value, k.constant(i % step));
+      if (value)
+        value = k.split(value, i % step, product.getElement(operand));
+
       arguments[i].push_back(value);
     }
   }
@@ -134,25 +134,16 @@ SmallVector<SmallVector<Value>> mlir::sparsedrop::computeOutputs(
 static void emitChunk(KernelBuilder &k, ProductAccess &access,
                       const Product &product, Value sums, Value batch,
                       Value row, Value column, int64_t width) {
-  SmallVector<Value> parts{sums};
-  if (width > 1) {
-    parts.clear();
-    for (int64_t i = 0; i < width; ++i)
-      parts.push_back(LLVM::ExtractElementOp::create(k.b, sums, k.constant(i)));
-  }
+  SmallVector<Value> parts;
+  for (int64_t i = 0; i < width; ++i)
+    parts.push_back(k.split(sums, i, getElementTypeOrSelf(sums)));
+
   SmallVector<SmallVector<Value>> results =
       computeOutputs(k, access, product, parts, batch, row, column, width);
   for (auto [i, values] : llvm::enumerate(results)) {
     unsigned operand = ContractOp(product.op).getFirstInit() + i;
     Type element = product.getElement(operand);
-    Value value = values[0];
-    if (width > 1) {
-      value = LLVM::PoisonOp::create(k.b, VectorType::get({width}, element));
-      for (auto [j, part] : llvm::enumerate(values))
-        value = LLVM::InsertElementOp::create(
-            k.b, value, part, k.constant(static_cast<int64_t>(j)));
-    }
-    k.store(value,
+    k.store(width > 1 ? k.join(values) : values[0],
             getOperandPointer(k, access, product, operand, batch, row, column),
             element);
   }

@@ -9,6 +9,7 @@
 #include "KernelBuilder.h"
 
 #include "sparsedrop-c/Device.h"
+#include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -220,7 +221,9 @@ static int64_t getMapType(Type element, bool roundsToTf32) {
     return SPARSEDROP_MAP_F16;
   if (element.isBF16())
     return SPARSEDROP_MAP_BF16;
-  assert(element.isF32() && "expected f16, bf16 or f32");
+  if (element.getIntOrFloatBitWidth() == 8)
+    return SPARSEDROP_MAP_U8;
+  assert(element.isF32() && "expected f16, bf16, f32 or 8 bits");
   return roundsToTf32 ? SPARSEDROP_MAP_TF32 : SPARSEDROP_MAP_F32;
 }
 
@@ -360,11 +363,13 @@ Value KernelBuilder::gridSize(unsigned dim) {
 // Memory
 //===----------------------------------------------------------------------===//
 
-/// What lies in memory for an element: booleans take a byte.
+/// What lies in memory for an element: booleans take a byte. LLVM knows floats
+/// of 8 bits by their bits.
+
 static Type getStored(Type element) {
   if (element.isIndex())
     return IntegerType::get(element.getContext(), 64);
-  if (element.isInteger(1))
+  if (element.isInteger(1) || isSmallFloat(element))
     return IntegerType::get(element.getContext(), 8);
   return element;
 }
@@ -374,7 +379,15 @@ Value KernelBuilder::offset(Value pointer, Value elements, Type element) {
                              ValueRange(extend(elements)));
 }
 
+/// Between a float of 8 bits and what lies in memory.
+static Value castStored(ImplicitLocOpBuilder &b, Value value, Type type) {
+  return value.getType() == type
+             ? value
+             : arith::BitcastOp::create(b, type, value).getResult();
+}
+
 /// What an access of some bytes may count on.
+
 static unsigned getAlignment(int64_t bytes) {
   return static_cast<unsigned>(std::min<int64_t>(bytes, 16));
 }
@@ -388,7 +401,7 @@ Value KernelBuilder::load(Value pointer, Type element, int64_t count) {
     return arith::IndexCastOp::create(b, element, value);
   if (element.isInteger(1))
     return arith::TruncIOp::create(b, element, value);
-  return value;
+  return count == 1 ? castStored(b, value, element) : value;
 }
 
 void KernelBuilder::store(Value value, Value pointer, Type element) {
@@ -400,7 +413,28 @@ void KernelBuilder::store(Value value, Value pointer, Type element) {
     value = arith::ExtUIOp::create(b, stored, value);
   if (auto vector = dyn_cast<VectorType>(value.getType()))
     bytes *= vector.getNumElements();
+  else
+    value = castStored(b, value, stored);
+
   LLVM::StoreOp::create(b, value, pointer, getAlignment(bytes));
+}
+
+Value KernelBuilder::join(ValueRange values) {
+  Type stored = getStored(values[0].getType());
+  auto type = VectorType::get({static_cast<int64_t>(values.size())}, stored);
+  Value vector = LLVM::PoisonOp::create(b, type);
+  for (auto [i, value] : llvm::enumerate(values))
+    vector =
+        LLVM::InsertElementOp::create(b, vector, castStored(b, value, stored),
+                                      constant(static_cast<int64_t>(i)));
+  return vector;
+}
+
+Value KernelBuilder::split(Value vector, int64_t i, Type element) {
+  if (!isa<VectorType>(vector.getType()))
+    return vector;
+  Value part = LLVM::ExtractElementOp::create(b, vector, constant(i));
+  return castStored(b, part, element);
 }
 
 Value KernelBuilder::sharedMemory(int64_t bytes) {

@@ -157,6 +157,11 @@ public:
   /// to its size.
   Value load(Value pointer, Type element, int64_t count = 1);
   void store(Value value, Value pointer, Type element);
+  /// A vector for a store.
+  Value join(ValueRange values);
+  /// Element `i` of a vector that was loaded; a scalar is its only element.
+  Value split(Value vector, int64_t i, Type element);
+
   /// Dynamic shared memory from byte `offset` on.
   Value sharedMemory(int64_t offset = 0);
   /// All threads of the block.

@@ -10,6 +10,8 @@
 
 #include "Alignment.h"
 
+#include "sparsedrop/Conversion/SmallFloats.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -138,11 +140,16 @@ int64_t Product::getEpilogueWidth(int64_t most) const {
 }
 
 std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
+                                                   KernelFamily family,
                                                    bool tf32) {
   Type a = product.getElement(product.first);
   Type b = product.getElement(product.second);
-  if (a != b || !(a.isF16() || a.isBF16() || (a.isF32() && tf32)))
-    return "tensor cores multiply f16 or bf16 by the same type, or f32 as tf32";
+  bool isSmall = isSmallFloat(a) && isSmallFloat(b);
+  if (isSmall && family != KernelFamily::Wgmma)
+    return "only wgmma multiplies floats of 8 bits";
+  if (!isSmall && (a != b || !(a.isF16() || a.isBF16() || (a.isF32() && tf32))))
+    return "tensor cores multiply f16 or bf16 by the same type, floats of 8 "
+           "bits, or f32 as tf32";
   if (!ContractOp(product.op).getSum().getType().isF32())
     return "tensor cores form sums of f32";
   return "";

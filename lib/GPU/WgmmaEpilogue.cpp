@@ -122,12 +122,8 @@ static Value packPair(KernelBuilder &k, ArrayRef<Value> pair) {
       if (truncation.getIn().getType().isF32())
         sources.push_back(truncation.getIn());
   bool isNarrowed = sources.size() == 2;
-  ArrayRef<Value> parts = isNarrowed ? ArrayRef<Value>(sources) : pair;
-  Type type = VectorType::get({2}, parts[0].getType());
-  Value vector = LLVM::PoisonOp::create(k.b, type);
-  for (int64_t i = 0; i < 2; ++i)
-    vector =
-        LLVM::InsertElementOp::create(k.b, vector, parts[i], k.constant(i));
+  Value vector = k.join(isNarrowed ? ArrayRef<Value>(sources) : pair);
+
   if (isNarrowed)
     vector = LLVM::FPTruncOp::create(
         k.b, VectorType::get({2}, pair[0].getType()), vector);
@@ -158,12 +154,9 @@ static void storeWide(KernelBuilder &k, const ConsumerThread &at,
                   k.add(k.divU(at.lane, k.constant(4)), k.constant(8 * half)));
   Value byte = k.add(k.mul(k.remU(at.lane, k.constant(4)), k.constant(8)),
                      k.constant(4 * column));
-  Type f32 = k.b.getF32Type();
-  Value vector = LLVM::PoisonOp::create(k.b, VectorType::get({2}, f32));
-  for (int64_t i = 0; i < 2; ++i)
-    vector = LLVM::InsertElementOp::create(k.b, vector, pair[i], k.constant(i));
-  k.store(vector, k.offset(shared, tensor.getPlace(y, byte), k.b.getI8Type()),
-          f32);
+  k.store(k.join(pair),
+          k.offset(shared, tensor.getPlace(y, byte), k.b.getI8Type()),
+          k.b.getF32Type());
 }
 
 /// The columns of one pass, from registers to shared memory.
@@ -243,17 +236,16 @@ void WgmmaEpilogue::storeSums(Value sums, int64_t pass) {
   Value shared = getShared();
   for (int64_t j = 0; j < plan.passColumns / kGroupColumns; ++j)
     for (int64_t half = 0; half < 2; ++half) {
-      Value vector = LLVM::PoisonOp::create(k.b, VectorType::get({2}, f32));
+      SmallVector<Value> pair;
       int64_t from =
           4 * (pass * plan.passColumns / kGroupColumns + j) + 2 * half;
       for (int64_t i = 0; i < 2; ++i)
-        vector = LLVM::InsertElementOp::create(
-            k.b, vector, LLVM::ExtractValueOp::create(k.b, sums, from + i),
-            k.constant(i));
+        pair.push_back(LLVM::ExtractValueOp::create(k.b, sums, from + i));
+
       Value place =
           k.add(k.mul(k.add(y, k.constant(8 * half)), k.constant(plan.pitch)),
                 k.add(x, k.constant(kGroupColumns * j)));
-      k.store(vector, k.offset(shared, place, f32), f32);
+      k.store(k.join(pair), k.offset(shared, place, f32), f32);
     }
 }
 

@@ -32,6 +32,7 @@ void mlir::sparsedrop::buildToCPUPipeline(OpPassManager &pm) {
   addPreparation(pm);
   addBufferization(pm);
   addLoops(pm);
+  pm.addPass(createExpandSmallFloats());
   pm.addPass(createApproximateMath());
   addHostLowering(pm, /*onDevice=*/false);
 }

@@ -8,6 +8,7 @@
 
 #include "Stages.h"
 
+#include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/GPU/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
@@ -58,6 +59,7 @@ static void addKernels(OpPassManager &pm,
   EmitKernelsOptions emit;
   emit.overlap = options.overlap && hasDependentLaunch(options.chip);
   pm.addPass(createEmitKernels(emit));
+  pm.addPass(createExpandSmallFloats());
   pm.addPass(createLowerKernels());
   SerializeKernelsOptions serialize;
   serialize.chip = options.chip;

@@ -222,7 +222,7 @@ static const char *sortLoops(const sparsedrop_loop *loops, int64_t count,
 }
 
 static bool isType(int32_t type) {
-  return type >= SPARSEDROP_F32 && type <= SPARSEDROP_F16;
+  return type >= SPARSEDROP_F32 && type <= SPARSEDROP_F8E5M2;
 }
 
 void sparsedrop_contract(const sparsedrop_loop *loops, int64_t loopCount,

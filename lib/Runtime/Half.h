@@ -1,4 +1,4 @@
-//===- Half.h - Half precision ----------------------------------*- C++ -*-===//
+//===- Half.h - Floats of 16 and 8 bits -------------------------*- C++ -*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -8,8 +8,8 @@
 
 //
 // Conversions by bits, the same on every processor and free of branches, so
-// that loops over them vectorise. To 16 bits they round to nearest even; NaN
-// stays NaN.
+// that loops over them vectorise. To fewer bits they round to nearest even; NaN
+// stays NaN. What is too large is infinity, in e4m3, which has none, NaN.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,12 +21,18 @@
 
 namespace sparsedrop::runtime {
 
-/// Storage of the two 16-bit types.
+/// Storage of the 16-bit and the 8-bit types.
 struct Bf16 {
   uint16_t bits;
 };
 struct F16 {
   uint16_t bits;
+};
+struct E4m3 {
+  uint8_t bits;
+};
+struct E5m2 {
+  uint8_t bits;
 };
 
 inline float fromBits(uint32_t bits) {
@@ -57,6 +63,19 @@ inline float widen(F16 half) {
   return fromBits(sign | (magnitude < 0x400u ? small : normal));
 }
 
+inline float widen(E5m2 small) {
+  return widen(F16{static_cast<uint16_t>(small.bits << 8)});
+}
+
+inline float widen(E4m3 small) {
+  // An f16 but for the bias of the exponent (2^8) and NaN.
+  uint32_t magnitude = small.bits & 0x7fu;
+  uint32_t sign = small.bits & 0x80u;
+  float half = widen(F16{static_cast<uint16_t>(sign << 8 | magnitude << 7)});
+  uint32_t nan = sign << 24 | 0x7fc00000u;
+  return fromBits(magnitude == 0x7fu ? nan : toBits(half * 256.0f));
+}
+
 inline float widen(float value) { return value; }
 inline double widen(double value) { return value; }
 
@@ -81,6 +100,34 @@ inline void narrow(float value, F16 &half) {
   uint32_t quiet = 0x7e00u | (magnitude >> 13 & 0x3ffu);
   result = magnitude > 0x7f800000u ? quiet : result;
   half.bits = static_cast<uint16_t>(sign | result);
+}
+
+/// The bits of a float of 8 bits: `overflow` and `nan` without the sign.
+template <int kMantissa, int kBias>
+uint8_t narrowTo8(float value, uint32_t overflow, uint32_t nan) {
+  constexpr int kCut = 23 - kMantissa;
+  constexpr uint32_t kMove = static_cast<uint32_t>(127 - kBias) << 23;
+  constexpr uint32_t kLeastNormal = static_cast<uint32_t>(128 - kBias) << 23;
+  // The float whose last place is the smallest number: the adder rounds to it.
+  constexpr uint32_t kMagic =
+      static_cast<uint32_t>(127 + 24 - kBias - kMantissa) << 23;
+  uint32_t bits = toBits(value);
+  uint32_t sign = bits >> 24 & 0x80u, magnitude = bits & 0x7fffffffu;
+  uint32_t small = toBits(fromBits(magnitude) + fromBits(kMagic)) - kMagic;
+  uint32_t normal = (magnitude + ((1u << (kCut - 1)) - 1) +
+                     (magnitude >> kCut & 1) - kMove) >>
+                    kCut;
+  normal = normal < overflow ? normal : overflow;
+  uint32_t result = magnitude < kLeastNormal ? small : normal;
+  result = magnitude > 0x7f800000u ? nan : result;
+  return static_cast<uint8_t>(sign | result);
+}
+
+inline void narrow(float value, E4m3 &small) {
+  small.bits = narrowTo8<3, 7>(value, 0x7f, 0x7f);
+}
+inline void narrow(float value, E5m2 &small) {
+  small.bits = narrowTo8<2, 15>(value, 0x7c, 0x7e);
 }
 
 inline void narrow(float value, float &out) { out = value; }

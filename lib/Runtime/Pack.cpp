@@ -28,6 +28,10 @@ T sparsedrop::runtime::load(const void *data, sparsedrop_type type,
     return widen(static_cast<const Bf16 *>(data)[offset]);
   case SPARSEDROP_F16:
     return widen(static_cast<const F16 *>(data)[offset]);
+  case SPARSEDROP_F8E4M3FN:
+    return widen(static_cast<const E4m3 *>(data)[offset]);
+  case SPARSEDROP_F8E5M2:
+    return widen(static_cast<const E5m2 *>(data)[offset]);
   }
   return 0;
 }
@@ -44,6 +48,10 @@ void sparsedrop::runtime::storeElement(void *data, sparsedrop_type type,
     return narrow(static_cast<float>(value), static_cast<Bf16 *>(data)[offset]);
   case SPARSEDROP_F16:
     return narrow(static_cast<float>(value), static_cast<F16 *>(data)[offset]);
+  case SPARSEDROP_F8E4M3FN:
+    return narrow(static_cast<float>(value), static_cast<E4m3 *>(data)[offset]);
+  case SPARSEDROP_F8E5M2:
+    return narrow(static_cast<float>(value), static_cast<E5m2 *>(data)[offset]);
   }
 }
 
@@ -117,10 +125,14 @@ SPARSEDROP_LINES(float, float)
 SPARSEDROP_LINES(double, float)
 SPARSEDROP_LINES(Bf16, float)
 SPARSEDROP_LINES(F16, float)
+SPARSEDROP_LINES(E4m3, float)
+SPARSEDROP_LINES(E5m2, float)
 SPARSEDROP_LINES(float, double)
 SPARSEDROP_LINES(double, double)
 SPARSEDROP_LINES(Bf16, double)
 SPARSEDROP_LINES(F16, double)
+SPARSEDROP_LINES(E4m3, double)
+SPARSEDROP_LINES(E5m2, double)
 #undef SPARSEDROP_LINES
 
 /// Calls visit with `data` as a pointer of its element type.
@@ -135,6 +147,10 @@ static void withType(const void *data, sparsedrop_type type, Visit visit) {
     return visit(static_cast<const Bf16 *>(data));
   case SPARSEDROP_F16:
     return visit(static_cast<const F16 *>(data));
+  case SPARSEDROP_F8E4M3FN:
+    return visit(static_cast<const E4m3 *>(data));
+  case SPARSEDROP_F8E5M2:
+    return visit(static_cast<const E5m2 *>(data));
   }
 }
 

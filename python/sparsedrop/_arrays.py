@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._floats import NARROW, round_narrow, widen_narrow
 from ._library import DYNAMIC, CArray, Error, library
 
 # Number in C, MLIR's name, NumPy's type of the same bits, DLPack's (code, bits).
@@ -131,24 +132,11 @@ def number_alone(dtype: np.dtype) -> int | None:
     return next((n for n, storage in STORAGE.items() if storage.name == name and n not in (2, 4, 5)), None)
 
 
-def round_bf16(values: np.ndarray) -> np.ndarray:
-    """The bits of f32 values rounded to the nearest bf16, ties to even."""
-    bits = np.array(values, np.float32, order="C").view(np.uint32)
-    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return np.where(np.isnan(values), (bits >> 16) | 0x40, rounded).astype(np.uint16)
-
-
-def widen_bf16(bits: np.ndarray) -> np.ndarray:
-    """f32 values of the bits of bf16 ones."""
-    # Without the types NumPy 1 makes scalars of rank 0 wider.
-    return np.asarray(np.left_shift(bits, 16, dtype=np.uint32)).view(np.float32)
-
-
 def _from_numpy(value: np.ndarray, slot: Slot, what: str) -> tuple[CArray, Any]:
     keep = value
-    if slot.type == "bf16" and value.dtype == np.float32 and slot.donation is None:
+    if slot.type in NARROW and value.dtype == np.float32 and slot.donation is None:
         # As in .npy files: rounded to nearest even.
-        value = keep = round_bf16(value)
+        value = keep = round_narrow(value, slot.type)
         number: int | None = slot.number
     else:
         if value.dtype.byteorder == (">" if sys.byteorder == "little" else "<"):
@@ -184,7 +172,7 @@ def to_c(value: Any, slot: Slot, what: str) -> tuple[CArray, Any]:
 
 
 def _plain_type(slot: Slot) -> np.dtype:
-    return np.dtype(np.float32) if slot.type == "bf16" else slot.dtype
+    return np.dtype(np.float32) if slot.type in NARROW else slot.dtype
 
 
 class _Memory:
@@ -206,10 +194,10 @@ class _Memory:
 
 
 def from_c(array: CArray, slot: Slot) -> np.ndarray:
-    """A NumPy array on a result's memory; values of bf16 are widened to f32, as
-    in .npy files."""
+    """A NumPy array on a result's memory; values of bf16 and fp8 are widened to
+    f32, as in .npy files."""
     copy = CArray.from_buffer_copy(array)
     shape = tuple(copy.shape[i] for i in range(copy.rank))
     memory = _Memory(copy, slot.dtype)
     result = np.empty(shape, slot.dtype) if 0 in shape else np.asarray(memory)
-    return widen_bf16(result) if slot.type == "bf16" else result
+    return widen_narrow(result, slot.type) if slot.type in NARROW else result

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ._arrays import NAMES, STORAGE, int64s, number_alone, widen_bf16
+from ._arrays import NAMES, STORAGE, int64s, number_alone
+from ._floats import NARROW, widen_narrow
 from ._dlpack import export
 from ._library import CArray, CDeviceInfo, CStatistics, Error, library
 
@@ -240,17 +241,17 @@ class DeviceArray:
         return f"<sparsedrop array {extents} on {self.device.kind}:{self.device.ordinal}>"
 
     def numpy(self) -> np.ndarray:
-        """A copy on the host; waits for the program. Values of bf16 are widened
-        to f32. Raises what failed on the device."""
+        """A copy on the host; waits for the program. Values of bf16 and
+        fp8 are widened to f32. Raises what failed on the device."""
         result = np.empty(self.shape, self.dtype)
         host = CArray(result.ctypes.data, self.array.type, self.ndim, int64s(self.shape), None, 0, 0, None)
         device = self.device
         _check(library().array_download(device.handle, device.stream(self.stream), byref(self.array), byref(host)))
-        return widen_bf16(result).reshape(self.shape) if self.type == "bf16" else result
+        return widen_narrow(result, self.type).reshape(self.shape) if self.type in NARROW else result
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        if self.device.kind != "cuda" or self.type in ("bf16", "f8E4M3FN", "f8E5M2"):
+        if self.device.kind != "cuda" or self.type in NARROW:
             raise AttributeError(f"{self!r} has no CUDA array interface; use DLPack or numpy()")
         self._lease.is_elsewhere = True
         return {

@@ -140,6 +140,18 @@ def test_bf16_rounds_in_and_widens_out():
     assert np.array_equal(result, np.array([1, 1 + 2**-6, np.inf, np.nan], np.float32), equal_nan=True)
 
 
+@pytest.mark.parametrize("name, most, beyond", [("f8E4M3FN", 448, np.nan), ("f8E5M2", 57344, np.inf)])
+def test_fp8_rounds_in_and_widens_out(name, most, beyond):
+    g = sparsedrop.compile(elementwise(name, "max", "8"))
+    # 17 is halfway between 16 and 18; 18 is between 16 and 20 of f8E5M2.
+    x = np.array([17, 18, -(2.0**-16), most, most * 1.2, np.nan, np.inf, -0.3], np.float32)
+    result = g(x, x)
+    fine = name == "f8E4M3FN"
+    expected = [16, 18 if fine else 16, -0.0 if fine else -(2.0**-16), most, beyond, np.nan, beyond, -0.3125]
+    assert result.dtype == np.float32
+    assert np.array_equal(result, np.array(expected, np.float32), equal_nan=True)
+
+
 def test_scalars_and_zero_dimensional():
     text = """
 func.func @h(%x: f32, %t: tensor<f64>) -> (f32, tensor<f64>) {

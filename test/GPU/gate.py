@@ -58,8 +58,9 @@ def assemble(name, ptx, chip):
 
 
 # Of Hopper's machine code: the low 12 bits of each instruction of 16 bytes.
-# The second one of bulk copies is that to several blocks.
-OPCODES = {"HGMMA": (0x9F0,), "UTMALDG": (0x5B4, 0x3B4), "USETMAXREG": (0x9C8,)}
+# The second one of bulk copies is that to several blocks; that of HGMMA, of 8 bits, is
+# called QGMMA.
+OPCODES = {"HGMMA": (0x9F0, 0x9F3), "UTMALDG": (0x5B4, 0x3B4), "USETMAXREG": (0x9C8,)}
 
 
 def count_opcodes(path):
@@ -178,6 +179,11 @@ for size, (lhs, rhs) in itertools.product(((2048, 2048, 512), (2048, 2048, 256),
 for tile in ((192, 192, 64, 12, 1, 3), (128, 240, 32, 4, 3, 4), (64, 192, 64, 4, 3, 4)):
     cases[f"wgmma, three consumers, {tile}"] = (matmul(*SIZE, "mk", "nk", "bf16", "bf16", WGMMA.format(*tile[:5], "", 8, 8, 8, tile[5], "")), ["wgmma"], OWN)
 cases["wgmma, tf32"] = (matmul(*SIZE, "mk", "nk", "f32", "f32", WGMMA.format(128, 256, 32, 8, 1, "", 4, 4, 4, 4, ", tf32")), ["wgmma.mma_async.sync.aligned.m64n256k8.f32.tf32.tf32"], OWN)
+for (type_, other, ptx), out in itertools.product((("f8E4M3FN", "f8E4M3FN", "e4m3.e4m3"), ("f8E5M2", "f8E5M2", "e5m2.e5m2"), ("f8E4M3FN", "f8E5M2", "e4m3.e5m2")), ("f32", "bf16", "f16")):
+    cases[f"wgmma, {type_}, {other} to {out}"] = (matmul(*SIZE, "mk", "nk", type_, out, other=other), ["wgmma.mma_async.sync.aligned.m64n256k32.f32." + ptx], OWN)
+for tile in ((256, 128, 128, 8, 1, 4), (128, 192, 128, 8, 1, 4), (64, 256, 128, 4, 2, 4), (128, 128, 64, 8, 1, 8)):
+    cases[f"wgmma of 8 bits, tile {tile}"] = (matmul(*SIZE, "mk", "nk", "f8E4M3FN", "bf16", WGMMA.format(*tile[:5], "cluster = [2, 1], ", 16, 16, 8, tile[5], "")), ["wgmma"], OWN)
+cases["f8E4M3FN without tensor cores"] = (matmul(*SIZE, "mk", "kn", "f8E4M3FN", "bf16", PLAIN.format(128, 128, 8)), ["fma.rn.f32"], BOTH)
 cases["wgmma, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["wgmma"], OWN)
 cases["wgmma, epilogues"] = (feed_forward("bf16"), ["wgmma", "stmatrix"], OWN)
 cases["wgmma, step of an MLP"] = (mlp("bf16", [784, 2048, 2048, 10], 8192), ["wgmma"], OWN)
@@ -192,8 +198,8 @@ cases["bf16, no alignment"] = (matmul(4095, 4095, 4095, "mk", "kn", "bf16", "bf1
 for tile in ((128, 128, 8), (128, 64, 8), (64, 128, 8), (64, 64, 16), (64, 16, 16), (16, 64, 16), (32, 32, 16)):
     cases[f"f32, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "f32", "f32", PLAIN.format(*tile)), ["fma.rn.f32", "ld.global.v"], BOTH)
 cases["f64"] = (matmul(*SIZE, "mk", "kn", "f64", "f64"), ["fma.rn.f64"], BOTH)
-for type_ in ("bf16", "f16", "f32", "f64"):
-    vector = {"bf16": "ld.global.v4.b32", "f16": "ld.global.v4.b32", "f32": "ld.global.v4.b32", "f64": "ld.global.v2.b64"}[type_]
+for type_ in ("bf16", "f16", "f32", "f64", "f8E4M3FN", "f8E5M2"):
+    vector = {"bf16": "ld.global.v4.b32", "f16": "ld.global.v4.b32", "f32": "ld.global.v4.b32", "f64": "ld.global.v2.b64"}.get(type_, "ld.global.v4.b32")
     cases[f"elementwise and reductions, {type_}"] = (elementwise(type_), [vector, "bar.sync"], BOTH)
 
 

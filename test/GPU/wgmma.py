@@ -55,6 +55,15 @@ for split, (lhs, rhs) in itertools.product((2, 3, 7), MAJORS):
 for tile in ((128, 128, 32, 8, 1, 4), (64, 64, 16, 4, 1, 3), (64, 128, 64, 4, 2, 2)):
     for cluster in (None, (2, 1), (1, 2)):
         cases.append(dict(m=130, n=70, k=100, rhs="nk", type_="f32", kernel=kernel(tile, cluster, tf32=True, vector=4)))
+# Floats of 8 bits: rows of 128, 64 and 32 bytes, both types, outputs of all types.
+for tile, cluster in itertools.product(((128, 256, 128, 8, 1, 3), (256, 128, 128, 8, 1, 3), (64, 64, 64, 4, 1, 4), (64, 128, 32, 4, 2, 3), (192, 128, 128, 12, 1, 2)), (None, (2, 1), (1, 2))):
+    for type_ in ("f8E4M3FN", "f8E5M2"):
+        cases.append(dict(m=330, n=392, k=144, rhs="nk", type_=type_, out="bf16", kernel=kernel(tile, cluster, vector=16)))
+for type_, other, out in (("f8E4M3FN", "f8E5M2", "f32"), ("f8E5M2", "f8E4M3FN", "f16"), ("f8E4M3FN",) * 3, ("f8E5M2",) * 3):
+    cases.append(dict(m=65, n=80, k=272, rhs="nk", type_=type_, other=other, out=out, kernel=kernel((64, 80, 128, 4, 1, 3), vector=16)))
+for m, n, k, split in ((1, 7, 16, 1), (129, 191, 32, 1), (64, 72, 400, 3), (191, 63, 112, 1)):
+    cases.append(dict(m=m, n=n, k=k, rhs="nk", type_="f8E4M3FN", kernel=kernel((64, 64, 128, 4, 1, 3), None, split, vector=16)))
+cases.append(dict(m=200, n=520, k=144, rhs="nk", type_="f8E5M2", out="f16", kernel=kernel((64, 256, 128, 4, 1, 3), pingpong=True, vector=16)))
 # Two sets of warps that take turns: an odd number of tiles, parts without a slice, ...
 for tile, cluster in itertools.product(((128, 128, 64, 4, 1, 3), (128, 160, 64, 4, 1, 4), (64, 256, 64, 4, 1, 4), (64, 64, 64, 4, 1, 5)), (None, (2, 1), (1, 2))):
     for lhs, rhs in MAJORS[:: 3 if cluster else 1]:

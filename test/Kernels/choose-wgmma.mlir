@@ -8,6 +8,7 @@
 #a = affine_map<(m, n, k) -> (m, k)>
 #b = affine_map<(m, n, k) -> (n, k)>
 #c = affine_map<(m, n, k) -> (m, n)>
+#d = affine_map<(m, n, k) -> (k, n)>
 
 // Neighbours along the shorter side of the tile share the larger factor.
 
@@ -82,6 +83,26 @@ func.func @indices(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: m
     %t = arith.fptosi %s : f32 to i64
     %i = arith.index_cast %t : i64 to index
     sparsedrop.yield %i : index
+  }
+  return
+}
+
+// Floats of 8 bits: 16 of them are 16 bytes, and both factors want the depth.
+
+// CHECK-LABEL: func.func @small_floats
+// CHECK: #sparsedrop.kernel<wgmma, tile = [{{[0-9]+}}, {{[0-9]+}}, 128], {{.*}} vector = [16, 16, 8]
+// CHECK: #sparsedrop.kernel<plain,
+func.func @small_floats(%x: memref<4096x4096xf8E4M3FN>, %w: memref<4096x4096xf8E5M2>, %y: memref<4096x4096xbf16>) {
+  sparsedrop.contract {indexing_maps = [#a, #b, #c]} ins(%x, %w : memref<4096x4096xf8E4M3FN>, memref<4096x4096xf8E5M2>) outs(%y : memref<4096x4096xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t0 = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t0 : bf16
+  }
+  // REMARK: [Missed] Kernel {{.*}} Remark="plain instead of wgmma: operand 1 is not contiguous along the depth, as wgmma wants it for elements that have no 16 bits"
+  sparsedrop.contract {indexing_maps = [#a, #d, #c]} ins(%x, %w : memref<4096x4096xf8E4M3FN>, memref<4096x4096xf8E5M2>) outs(%y : memref<4096x4096xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t0 = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t0 : bf16
   }
   return
 }

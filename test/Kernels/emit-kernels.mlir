@@ -70,9 +70,24 @@ func.func @wrong_tile(%x: memref<64x64xf32>) {
 #b = affine_map<(m, n, k) -> (k, n)>
 #c = affine_map<(m, n, k) -> (m, n)>
 func.func @wrong_type(%x: memref<64x64xf32>) {
-  // expected-error @below {{tensor cores multiply f16 or bf16 by the same type, or f32 as tf32}}
+  // expected-error @below {{tensor cores multiply f16 or bf16 by the same type, floats of 8 bits, or f32 as tf32}}
   sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<tensor_core, tile = [64, 64, 32], warps = [2, 2], vector = [1, 1, 1], stages = 3>}
       ins(%x, %x : memref<64x64xf32>, memref<64x64xf32>) outs(%x : memref<64x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @small_floats(%x: memref<64x64xf8E5M2>, %y: memref<64x64xf32>) {
+  // expected-error @below {{only wgmma multiplies floats of 8 bits}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<tensor_core, tile = [64, 64, 32], warps = [2, 2], vector = [1, 1, 1], stages = 3>}
+      ins(%x, %x : memref<64x64xf8E5M2>, memref<64x64xf8E5M2>) outs(%y : memref<64x64xf32>) {
   ^bb0(%s: f32, %o: f32):
     sparsedrop.yield %s : f32
   }

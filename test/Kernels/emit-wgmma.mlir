@@ -112,7 +112,7 @@ func.func @cluster(%x: memref<4096x4096xbf16>, %w: memref<4096x4096xbf16>, %y: m
 #c = affine_map<(m, n, k) -> (m, n)>
 
 func.func @types(%x: memref<4096x4096xf32>, %w: memref<4096x4096xf32>, %y: memref<4096x4096xf32>) {
-  // expected-error @below {{tensor cores multiply f16 or bf16 by the same type, or f32 as tf32}}
+  // expected-error @below {{tensor cores multiply f16 or bf16 by the same type, floats of 8 bits, or f32 as tf32}}
   sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<wgmma, tile = [128, 128, 32], warps = [8, 1], vector = [4, 4, 4], stages = 2>}
       ins(%x, %w : memref<4096x4096xf32>, memref<4096x4096xf32>) outs(%y : memref<4096x4096xf32>) {
   ^bb0(%s: f32, %o: f32):

@@ -43,6 +43,23 @@ double fromHalf(uint16_t bits, bool brain) {
   return bits & 0x8000 ? -magnitude : magnitude;
 }
 
+/// The same for 8 bits. e4m3 has no infinity and one NaN.
+double fromByte(uint8_t bits, int32_t type) {
+  bool isFine = type == SPARSEDROP_F8E4M3FN;
+  int fractionBits = isFine ? 3 : 2, bias = isFine ? 7 : 15;
+  int exponent = (bits & 0x7f) >> fractionBits;
+  int fraction = bits & ((1 << fractionBits) - 1);
+  double magnitude = exponent == 0
+                         ? std::ldexp(fraction, 1 - bias - fractionBits)
+                         : std::ldexp(fraction + (1 << fractionBits),
+                                      exponent - bias - fractionBits);
+  if (isFine ? (bits & 0x7f) == 0x7f : exponent == 31 && fraction != 0)
+    magnitude = std::numeric_limits<double>::quiet_NaN();
+  else if (!isFine && exponent == 31)
+    magnitude = std::numeric_limits<double>::infinity();
+  return bits & 0x80 ? -magnitude : magnitude;
+}
+
 /// The 16 bits of a multiple of 1/8 in [-2, 2], by search.
 uint16_t findHalf(double value, bool brain) {
   static const auto table = [] {
@@ -634,6 +651,67 @@ TEST(Contract, EveryHalf) {
       ASSERT_TRUE(value == 0 ? back == 0 : in[i] == out[i]) << i;
       ASSERT_EQ(value, static_cast<double>(wide[i])) << i;
     }
+  }
+}
+
+/// Every 8-bit number to f32 and back.
+TEST(Contract, EveryByte) {
+  constexpr int64_t kCount = 0x100;
+  std::vector<uint8_t> in(kCount), out(kCount);
+  std::vector<float> wide(kCount);
+  for (int64_t i = 0; i < kCount; ++i)
+    in[static_cast<size_t>(i)] = static_cast<uint8_t>(i);
+  float one = 1;
+  sparsedrop_loop loops[] = {loop(kCount, kA | kC, 1, 0, 1)};
+  for (int32_t type : {SPARSEDROP_F8E4M3FN, SPARSEDROP_F8E5M2}) {
+    sparsedrop_contract(loops, 1, type, SPARSEDROP_F32, type, in.data(), &one,
+                        out.data(), 0);
+    sparsedrop_contract(loops, 1, type, SPARSEDROP_F32, SPARSEDROP_F32,
+                        in.data(), &one, wide.data(), 0);
+    for (size_t i = 0; i < kCount; ++i) {
+      double value = fromByte(in[i], type), back = fromByte(out[i], type);
+      if (std::isnan(value)) {
+        ASSERT_TRUE(std::isnan(back) && std::isnan(wide[i])) << i;
+        continue;
+      }
+      ASSERT_TRUE(value == 0 ? back == 0 : in[i] == out[i]) << i;
+      ASSERT_EQ(value, static_cast<double>(wide[i])) << i;
+    }
+  }
+}
+
+/// Halfway between two neighbours of 8 bits and a step to either side; the last
+/// is halfway to what would be the next number: infinity, or NaN.
+TEST(Contract, RoundsBytesToNearestEven) {
+  sparsedrop_loop loops[] = {loop(3, kA | kC, 1, 0, 1)};
+  float one = 1;
+  for (int32_t type : {SPARSEDROP_F8E4M3FN, SPARSEDROP_F8E5M2}) {
+    uint8_t last = type == SPARSEDROP_F8E4M3FN ? 0x7e : 0x7b;
+    for (uint8_t bits = 0; bits <= last; ++bits) {
+      double low = fromByte(bits, type);
+      double high = bits < last ? fromByte(static_cast<uint8_t>(bits + 1), type)
+                                : 2 * low - fromByte(bits - 1, type);
+      auto middle = static_cast<float>((low + high) / 2);
+      float sums[3] = {std::nextafter(middle, 0.0f), middle,
+                       std::nextafter(middle, INFINITY)};
+      for (uint8_t sign : {0, 0x80}) {
+        uint8_t out[3];
+        sparsedrop_contract(loops, 1, SPARSEDROP_F32, SPARSEDROP_F32, type,
+                            sums, &one, out, 0);
+        // The sign of a zero may be lost.
+        ASSERT_EQ(bits == 0 ? 0 : bits | sign, out[0] & (bits ? 0xff : 0x7f));
+        ASSERT_EQ(bits + (bits & 1), out[1] & 0x7f) << int(bits);
+        ASSERT_EQ((bits + 1) | sign, out[2]) << int(bits);
+        for (float &sum : sums)
+          sum = -sum;
+      }
+    }
+    float huge[3] = {1e30f, INFINITY, NAN};
+    uint8_t out[3];
+    sparsedrop_contract(loops, 1, 0, 0, type, huge, &one, out, 0);
+    EXPECT_EQ(last + 1, out[0]);
+    EXPECT_EQ(last + 1, out[1]);
+    EXPECT_TRUE(std::isnan(fromByte(out[2], type)));
   }
 }
 

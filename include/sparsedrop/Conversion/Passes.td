@@ -179,6 +179,43 @@ def EmitEntryPoints
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def ExpandSmallFloats : Pass<"sparsedrop-expand-small-floats"> {
+  let summary = "Floats of 8 bits are computed with in f32";
+  let description = [{
+    f8E4M3FN and f8E5M2 are for storage. Ops of arith and math on them become
+    ops on f32 between conversions, and conversions become integer arithmetic,
+    the same on every processor: to the nearest, ties to even. What is too large
+    becomes infinity in f8E5M2 and NaN in f8E4M3FN, which has no infinity. From
+    f64 there is one rounding. Loads, stores and selections stay as they are.
+    Products of such factors have become calls of the runtime or kernels of
+    tensor cores before.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: f8E5M2) -> f32 {
+      %0 = arith.extf %x : f8E5M2 to f32
+      return %0 : f32
+    }
+    ```
+
+    After, the upper half of an f16:
+
+    ```mlir
+    func.func @f(%x: f8E5M2) -> f32 {
+      %c8 = arith.constant 8 : i16
+      %0 = arith.bitcast %x : f8E5M2 to i8
+      %1 = arith.extui %0 : i8 to i16
+      %2 = arith.shli %1, %c8 : i16
+      %3 = arith.bitcast %2 : i16 to f16
+      %4 = arith.extf %3 : f16 to f32
+      return %4 : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
 def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {
   let summary = "Linalg on buffers as parallel loops that vectorize";
   let description = [{
@@ -304,7 +341,8 @@ def PrepareForCPU : Pass<"sparsedrop-prepare-for-cpu", "::mlir::ModuleOp"> {
     ops to generic form and fuses them, marks arguments as not writable unless
     they are donated, and asks for a C interface of each public function. What
     cannot run on the CPU is an error that names the op: ops on tensors that
-    nothing lowers, floats of fewer than 16 or more than 64 bits, results that a
+    nothing lowers, floats of fewer than 8 or more than 64 bits or of 8 that are
+    not f8E4M3FN or f8E5M2, results that a
     reduction loop indexes, annotations that have not been materialized.
 
     An elementwise op is fused into its only user when both have the same loops:

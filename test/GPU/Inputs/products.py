@@ -8,14 +8,18 @@ import sys
 import numpy as np
 
 
+# Bits of the mantissa, bias of the exponent, the largest number, and what is beyond it.
+SMALL = {"f8E4M3FN": (3, 7, 448.0, np.nan), "f8E5M2": (2, 15, 57344.0, np.inf)}
+
+
 def affine(names):
     return f"affine_map<(m, n, k) -> ({', '.join(names)})>"
 
 
-def matmul(m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None):
-    """A product of static extents whose factors' dimensions are in the order of `lhs` and `rhs`."""
+def matmul(m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None, other=None):
+    """A product of static extents whose factors' dimensions are in the order of `lhs` and `rhs`; the second is of type `other`, if that is given."""
     extents = {"m": m, "n": n, "k": k}
-    a, b, c = ("x".join([*(str(extents[d]) for d in dims), t]) for dims, t in ((lhs, type_), (rhs, type_), ("mn", out)))
+    a, b, c = ("x".join([*(str(extents[d]) for d in dims), t]) for dims, t in ((lhs, type_), (rhs, other or type_), ("mn", out)))
     attribute = f"{{sparsedrop.kernel = {kernel}}}" if kernel else ""
     return f"""
 #a = {affine(lhs)}
@@ -38,7 +42,14 @@ def round_to(values, type_):
         bits = values.astype(np.float32).view(np.uint32)
         bits = bits + 0x7FFF + ((bits >> 16) & 1) & np.uint32(0xFFFF0000)
         return bits.view(np.float32).astype(np.float64)
-    return values.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[type_]).astype(np.float64)
+    if type_ in SMALL:
+        mantissa, bias, most, beyond = SMALL[type_]
+        exponent = np.maximum(np.frexp(values)[1] - 1, 1 - bias)
+        unit = np.ldexp(1.0, exponent - mantissa)
+        rounded = np.round(values / unit) * unit
+        return np.where(np.abs(rounded) > most, np.copysign(beyond, rounded), rounded)
+    with np.errstate(over="ignore"):
+        return values.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[type_]).astype(np.float64)
 
 
 def run(stem, text, inputs, options=()):
@@ -59,19 +70,19 @@ def run(stem, text, inputs, options=()):
     return result
 
 
-def check(stem, m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None, options=()):
+def check(stem, m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None, options=(), other=None):
     """None, or what is wrong: factors are small integers, so that sums are exact in every order."""
     rng = np.random.default_rng([m, n, k])
     dtype = np.float64 if type_ == "f64" else np.float32
     x, w = (rng.integers(-4, 5, shape).astype(dtype) for shape in ((m, k), (k, n)))
     inputs = [x if lhs == "mk" else x.T.copy(), w if rhs == "kn" else w.T.copy()]
-    name = f"{type_} to {out}, {m}x{n}x{k}, {lhs} {rhs}, {kernel}"
+    name = f"{type_}, {other or type_} to {out}, {m}x{n}x{k}, {lhs} {rhs}, {kernel}"
     try:
-        actual = run(stem, matmul(m, n, k, lhs, rhs, type_, out, kernel), inputs, options)
+        actual = run(stem, matmul(m, n, k, lhs, rhs, type_, out, kernel, other), inputs, options)
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         return f"{name}: {error}"
     expected = round_to(x.astype(np.float64) @ w, out)
-    wrong = np.argwhere(actual != expected)
+    wrong = np.argwhere((actual != expected) & ~(np.isnan(actual) & np.isnan(expected)))
     return f"{name}: {len(wrong)} elements are wrong, the first at {wrong[0].tolist()}" if len(wrong) else None
 
 
