@@ -179,7 +179,8 @@ def EmitEntryPoints
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
-def ExpandSmallFloats : Pass<"sparsedrop-expand-small-floats"> {
+def ExpandSmallFloats
+    : Pass<"sparsedrop-expand-small-floats", "::mlir::ModuleOp"> {
   let summary = "Floats of 8 bits are computed with in f32";
   let description = [{
     f8E4M3FN and f8E5M2 are for storage. Ops of arith and math on them become
