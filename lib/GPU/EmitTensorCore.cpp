@@ -305,8 +305,8 @@ void TensorCoreEmitter::run() {
 // Checks
 //===----------------------------------------------------------------------===//
 
-/// Why a choice cannot be obeyed; empty if it can.
-static std::string checkChoice(const Product &product, KernelAttr choice) {
+std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
+                                                   KernelAttr choice) {
   std::string problem = getTensorCoreProblem(product, choice.getTf32());
   if (!problem.empty())
     return problem;
@@ -335,7 +335,7 @@ LogicalResult mlir::sparsedrop::emitTensorCore(KernelModule &kernels,
                                                RewriterBase &host,
                                                ContractOp op,
                                                KernelAttr choice) {
-  std::string problem = checkChoice(Product(op), choice);
+  std::string problem = getTensorCoreProblem(Product(op), choice);
   if (!problem.empty())
     return op->emitOpError()
            << "cannot become the kernel " << choice << ": " << problem;

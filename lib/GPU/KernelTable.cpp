@@ -1,0 +1,221 @@
+//===- KernelTable.cpp - Measured kernels of products ---------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/GPU/KernelTable.h"
+
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::sparsedrop;
+
+static constexpr int64_t kVersion = 1;
+
+const KernelTableEntry *KernelTable::find(StringRef signature) const {
+  auto place = places.find(signature);
+  return place == places.end() ? nullptr : &entries[place->second];
+}
+
+void KernelTable::set(KernelTableEntry entry) {
+  auto [place, isNew] = places.try_emplace(entry.signature, entries.size());
+  if (isNew)
+    entries.push_back(std::move(entry));
+  else
+    entries[place->second] = std::move(entry);
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+/// What a value is, for errors.
+static StringRef describe(const llvm::json::Value *value) {
+  if (!value)
+    return "nothing";
+  switch (value->kind()) {
+  case llvm::json::Value::Null:
+    return "null";
+  case llvm::json::Value::Boolean:
+    return "a boolean";
+  case llvm::json::Value::Number:
+    return "a number";
+  case llvm::json::Value::String:
+    return "a string";
+  case llvm::json::Value::Array:
+    return "an array";
+  case llvm::json::Value::Object:
+    return "an object";
+  }
+  return "";
+}
+
+namespace {
+/// Reads one entry; the first thing that is wrong is kept.
+class EntryReader {
+public:
+  EntryReader(const llvm::json::Object &object, MLIRContext *context)
+      : object(object), context(context) {}
+
+  KernelTableEntry read() {
+    KernelTableEntry entry;
+    entry.signature = readText("signature");
+    if (entry.signature.empty())
+      refuse("expected a signature that is not empty");
+    entry.kernel = readKernel();
+    entry.step = readTime("step_us", /*isSpan=*/true);
+    entry.estimateStep = readTime("estimate_step_us", /*isSpan=*/true);
+    entry.saved = readTime("saved_us", /*isSpan=*/false);
+    entry.device = readText("device");
+    entry.date = readText("date");
+    return entry;
+  }
+
+  /// Empty if all is well.
+  StringRef getProblem() const { return problem; }
+
+private:
+  void refuse(const Twine &message) {
+    if (problem.empty())
+      problem = message.str();
+  }
+  void refuse(StringRef key, StringRef expected) {
+    refuse("expected " + expected + " in '" + key + "', but got " +
+           describe(object.get(key)));
+  }
+  std::string readText(StringRef key) {
+    if (std::optional<StringRef> text = object.getString(key))
+      return text->str();
+    refuse(key, "a string");
+    return "";
+  }
+  double readTime(StringRef key, bool isSpan) {
+    std::optional<double> time = object.getNumber(key);
+    if (!time)
+      refuse(key, "microseconds");
+    else if (!std::isfinite(*time) || (isSpan && *time < 0))
+      refuse("expected microseconds of at least 0 in '" + key + "'");
+    return time.value_or(0);
+  }
+  KernelAttr readKernel();
+
+  const llvm::json::Object &object;
+  MLIRContext *context;
+  std::string problem;
+};
+} // namespace
+
+KernelAttr EntryReader::readKernel() {
+  std::string text = readText("kernel"), message;
+  if (!problem.empty())
+    return {};
+  Attribute attribute;
+  {
+    ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
+      if (message.empty())
+        message = diagnostic.str();
+    });
+    attribute = parseAttribute(text, context);
+  }
+  auto kernel = dyn_cast_if_present<KernelAttr>(attribute);
+  if (!attribute)
+    refuse("'kernel' does not parse: " + message);
+  else if (!kernel)
+    refuse("expected #sparsedrop.kernel in 'kernel', but got " + text);
+  else if (kernel.getFamily() != KernelFamily::Wgmma &&
+           kernel.getFamily() != KernelFamily::TensorCore &&
+           kernel.getFamily() != KernelFamily::Plain)
+    refuse("expected a kernel of the family wgmma, tensor_core or plain, but "
+           "got " +
+           text);
+  return kernel;
+}
+
+llvm::Expected<KernelTable>
+KernelTable::parse(StringRef contents, StringRef name, MLIRContext *context) {
+  auto fail = [&](const Twine &message) {
+    return llvm::createStringError("'" + name + "': " + message);
+  };
+  llvm::Expected<llvm::json::Value> json = llvm::json::parse(contents);
+  if (!json)
+    return fail("is no JSON: " + llvm::toString(json.takeError()));
+  const llvm::json::Object *root = json->getAsObject();
+  if (!root)
+    return fail("expected an object, but got " + describe(&*json));
+  std::optional<int64_t> version = root->getInteger("version");
+  if (!version)
+    return fail("expected a table of kernels with a 'version', but got " +
+                describe(root->get("version")));
+  if (*version != kVersion)
+    return fail("expected a table of version " + Twine(kVersion) +
+                ", but got version " + Twine(*version));
+  const llvm::json::Array *list = root->getArray("entries");
+  if (!list)
+    return fail("expected an array in 'entries', but got " +
+                describe(root->get("entries")));
+  KernelTable table;
+  for (auto [number, value] : llvm::enumerate(*list)) {
+    std::string where = "entry " + std::to_string(number) + ": ";
+    const llvm::json::Object *object = value.getAsObject();
+    if (!object)
+      return fail(where + "expected an object, but got " + describe(&value));
+    EntryReader reader(*object, context);
+    KernelTableEntry entry = reader.read();
+    if (!reader.getProblem().empty())
+      return fail(where + reader.getProblem());
+    auto other = table.places.find(entry.signature);
+    if (other != table.places.end())
+      return fail(where + "has the signature of entry " + Twine(other->second) +
+                  ": " + entry.signature);
+    table.set(std::move(entry));
+  }
+  return table;
+}
+
+llvm::Expected<KernelTable> KernelTable::read(StringRef path,
+                                              MLIRContext *context) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/true);
+  if (!file)
+    return llvm::createStringError("'" + path +
+                                   "': " + file.getError().message());
+  return parse((*file)->getBuffer(), path, context);
+}
+
+//===----------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------===//
+
+/// To nanoseconds: finer is noise.
+static double toNanoseconds(double microseconds) {
+  return std::round(microseconds * 1e3) / 1e3;
+}
+
+void KernelTable::print(llvm::raw_ostream &stream) const {
+  llvm::json::OStream json(stream, /*IndentSize=*/2);
+  json.object([&] {
+    json.attribute("version", kVersion);
+    json.attributeArray("entries", [&] {
+      for (const KernelTableEntry &entry : entries)
+        json.object([&] {
+          std::string kernel;
+          llvm::raw_string_ostream(kernel) << entry.kernel;
+          json.attribute("signature", entry.signature);
+          json.attribute("kernel", kernel);
+          json.attribute("step_us", toNanoseconds(entry.step));
+          json.attribute("estimate_step_us", toNanoseconds(entry.estimateStep));
+          json.attribute("saved_us", toNanoseconds(entry.saved));
+          json.attribute("device", llvm::json::fixUTF8(entry.device));
+          json.attribute("date", entry.date);
+        });
+    });
+  });
+  stream << "\n";
+}
