@@ -10,6 +10,7 @@
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
@@ -194,8 +195,13 @@ llvm::Expected<KernelTable> KernelTable::read(StringRef path,
 //===----------------------------------------------------------------------===//
 
 /// To nanoseconds: finer is noise.
-static double toNanoseconds(double microseconds) {
-  return std::round(microseconds * 1e3) / 1e3;
+static void printTime(llvm::json::OStream &json, StringRef key,
+                      double microseconds) {
+  json.attributeBegin(key);
+  json.rawValue([&](llvm::raw_ostream &stream) {
+    stream << llvm::format("%.3f", microseconds);
+  });
+  json.attributeEnd();
 }
 
 void KernelTable::print(llvm::raw_ostream &stream) const {
@@ -209,9 +215,9 @@ void KernelTable::print(llvm::raw_ostream &stream) const {
           llvm::raw_string_ostream(kernel) << entry.kernel;
           json.attribute("signature", entry.signature);
           json.attribute("kernel", kernel);
-          json.attribute("step_us", toNanoseconds(entry.step));
-          json.attribute("estimate_step_us", toNanoseconds(entry.estimateStep));
-          json.attribute("saved_us", toNanoseconds(entry.saved));
+          printTime(json, "step_us", entry.step);
+          printTime(json, "estimate_step_us", entry.estimateStep);
+          printTime(json, "saved_us", entry.saved);
           json.attribute("device", llvm::json::fixUTF8(entry.device));
           json.attribute("date", entry.date);
         });
