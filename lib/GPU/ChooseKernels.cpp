@@ -112,8 +112,9 @@ static std::string describe(const KernelTableEntry &entry) {
   llvm::raw_string_ostream(text)
       << llvm::format("measured: %.1f us a step, %.1f us ", entry.step,
                       std::abs(entry.saved))
-      << (entry.saved < 0 ? "more" : "less") << " than with the estimate's choice ("
-      << entry.device << ", " << entry.date << ")";
+      << (entry.saved < 0 ? "more" : "less")
+      << " than with the estimate's choice (" << entry.device << ", "
+      << entry.date << ")";
   return text;
 }
 

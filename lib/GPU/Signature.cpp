@@ -87,7 +87,8 @@ std::string mlir::sparsedrop::getSignature(ContractOp op, const Chip &chip) {
   Product product(op);
   std::string text;
   llvm::raw_string_ostream stream(text);
-  stream << chip.name << (chip.tf32 ? " tf32 " : " ")
+  bool rounds = chip.tf32 && product.getElement(product.first).isF32();
+  stream << chip.name << (rounds ? " tf32 " : " ")
          << product.getElement(product.first) << "*"
          << product.getElement(product.second) << "+" << op.getSum().getType();
   for (Role role : kRoles)
