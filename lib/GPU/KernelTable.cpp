@@ -118,6 +118,12 @@ KernelAttr EntryReader::readKernel() {
   std::string text = readText("kernel"), message;
   if (!problem.empty())
     return {};
+  // The parser of attributes recurses where they are nested, this one is not.
+  if (!StringRef(text).starts_with("#sparsedrop.kernel<")) {
+    refuse("expected #sparsedrop.kernel in 'kernel', but got '" +
+           StringRef(text).take_front(80) + "'");
+    return {};
+  }
   Attribute attribute;
   {
     ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
@@ -127,17 +133,58 @@ KernelAttr EntryReader::readKernel() {
     attribute = parseAttribute(text, context);
   }
   auto kernel = dyn_cast_if_present<KernelAttr>(attribute);
-  if (!attribute)
+  if (!kernel)
     refuse("'kernel' does not parse: " + message);
-  else if (!kernel)
-    refuse("expected #sparsedrop.kernel in 'kernel', but got " + text);
   else if (kernel.getFamily() != KernelFamily::Wgmma &&
            kernel.getFamily() != KernelFamily::TensorCore &&
            kernel.getFamily() != KernelFamily::Plain)
     refuse("expected a kernel of the family wgmma, tensor_core or plain, but "
            "got " +
-           text);
+           stringifyKernelFamily(kernel.getFamily()));
   return kernel;
+}
+
+/// Whether brackets are nested deeper than in any table: LLVM's parser
+/// recurses.
+static bool isDeep(StringRef contents) {
+  constexpr int64_t kMostDepth = 16;
+  int64_t depth = 0;
+  bool inString = false;
+  for (size_t i = 0; i < contents.size(); ++i) {
+    char c = contents[i];
+    if (c == '"')
+      inString = !inString;
+    else if (inString)
+      i += c == '\\';
+    else if (c == '[' || c == '{')
+      ++depth;
+    else if (c == ']' || c == '}')
+      --depth;
+    if (depth > kMostDepth)
+      return true;
+  }
+  return false;
+}
+
+/// What is wrong with the entries of a list; empty if all are in the table.
+static std::string addEntries(const llvm::json::Array &list,
+                              MLIRContext *context, KernelTable &table) {
+  for (auto [number, value] : llvm::enumerate(list)) {
+    std::string where = "entry " + std::to_string(number) + ": ";
+    const llvm::json::Object *object = value.getAsObject();
+    if (!object)
+      return where + "expected an object, but got " + describe(&value).str();
+    EntryReader reader(*object, context);
+    KernelTableEntry entry = reader.read();
+    if (!reader.getProblem().empty())
+      return where + reader.getProblem().str();
+    if (const KernelTableEntry *other = table.find(entry.signature))
+      return where + "has the signature of entry " +
+             std::to_string(other - table.getEntries().begin()) + ": " +
+             entry.signature;
+    table.set(std::move(entry));
+  }
+  return "";
 }
 
 llvm::Expected<KernelTable>
@@ -145,6 +192,8 @@ KernelTable::parse(StringRef contents, StringRef name, MLIRContext *context) {
   auto fail = [&](const Twine &message) {
     return llvm::createStringError("'" + name + "': " + message);
   };
+  if (isDeep(contents))
+    return fail("is no table of kernels: brackets are nested too deep");
   llvm::Expected<llvm::json::Value> json = llvm::json::parse(contents);
   if (!json)
     return fail("is no JSON: " + llvm::toString(json.takeError()));
@@ -163,21 +212,9 @@ KernelTable::parse(StringRef contents, StringRef name, MLIRContext *context) {
     return fail("expected an array in 'entries', but got " +
                 describe(root->get("entries")));
   KernelTable table;
-  for (auto [number, value] : llvm::enumerate(*list)) {
-    std::string where = "entry " + std::to_string(number) + ": ";
-    const llvm::json::Object *object = value.getAsObject();
-    if (!object)
-      return fail(where + "expected an object, but got " + describe(&value));
-    EntryReader reader(*object, context);
-    KernelTableEntry entry = reader.read();
-    if (!reader.getProblem().empty())
-      return fail(where + reader.getProblem());
-    auto other = table.places.find(entry.signature);
-    if (other != table.places.end())
-      return fail(where + "has the signature of entry " + Twine(other->second) +
-                  ": " + entry.signature);
-    table.set(std::move(entry));
-  }
+  std::string problem = addEntries(*list, context, table);
+  if (!problem.empty())
+    return fail(problem);
   return table;
 }
 

@@ -51,25 +51,14 @@ bool Tuner::run(ArrayRef<TunableProduct> products) {
 }
 
 bool Tuner::measure(const TunableProduct &product) {
-  MLIRContext *context = ModuleOp(request.module).getContext();
   SmallVector<Variant> variants;
-  for (KernelAttr kernel : product.candidates) {
-    if (!variants.empty()) {
-      Variant &variant = variants.emplace_back(Variant{kernel, nullptr});
-      ScopedDiagnosticHandler handler(context, [&](Diagnostic &diagnostic) {
-        if (diagnostic.getSeverity() == DiagnosticSeverity::Error &&
-            variant.problem.empty())
-          variant.problem = diagnostic.str();
-      });
-      variant.program = compile(product.signature, kernel);
-      check(variant);
-      continue;
-    }
-    // No entry at all: the cost model decides, for each product by itself.
-    variants.push_back({kernel, compile(product.signature, {})});
-    if (!variants.front().program || !computeReference(*variants[0].program))
-      return false;
-  }
+  // No entry at all: the cost model decides, for each product by itself.
+  variants.push_back(
+      {product.candidates.front(), compile(product.signature, {})});
+  if (!variants.front().program || !computeReference(*variants.front().program))
+    return false;
+  for (KernelAttr kernel : ArrayRef(product.candidates).drop_front())
+    variants.push_back(tryKernel(product.signature, kernel));
   if (!time(variants))
     return false;
   const Variant *best = &variants.front();
@@ -79,6 +68,25 @@ bool Tuner::measure(const TunableProduct &product) {
       best = &variant;
   printVariants(variants, *best);
   return keep(product.signature, *best, variants.front());
+}
+
+/// Compiles and runs the program with a kernel, and leaves why it does not
+/// count. Its errors are no errors of the whole.
+Variant Tuner::tryKernel(StringRef signature, KernelAttr kernel) {
+  Variant variant{kernel, nullptr};
+  ScopedDiagnosticHandler handler(
+      kernel.getContext(), [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() == DiagnosticSeverity::Error &&
+            variant.problem.empty())
+          variant.problem = diagnostic.str();
+      });
+  variant.program = compile(signature, kernel);
+  std::string problem =
+      variant.program ? compare(*variant.program) : "cannot be compiled";
+  // A diagnostic says more.
+  if (variant.problem.empty())
+    variant.problem = problem;
+  return variant;
 }
 
 /// The program with the kernels of the table, but `kernel`, if there is one,
@@ -113,18 +121,6 @@ bool Tuner::computeReference(Program &program) {
       return false;
   }
   return true;
-}
-
-/// Runs a candidate and leaves why it does not count.
-void Tuner::check(Variant &variant) {
-  std::string problem;
-  if (variant.program)
-    problem = compare(*variant.program);
-  else
-    problem = "cannot be compiled";
-  // A diagnostic says more.
-  if (variant.problem.empty())
-    variant.problem = problem;
 }
 
 /// What differs from the reference; empty if nothing does.

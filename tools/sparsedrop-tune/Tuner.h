@@ -58,8 +58,8 @@ public:
 private:
   bool measure(const TunableProduct &product);
   std::unique_ptr<Program> compile(StringRef signature, KernelAttr kernel);
+  Variant tryKernel(StringRef signature, KernelAttr kernel);
   bool computeReference(Program &program);
-  void check(Variant &variant);
   std::string compare(Program &program);
   bool time(MutableArrayRef<Variant> variants);
   bool keep(StringRef signature, const Variant &best, const Variant &estimate);
