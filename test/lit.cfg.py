@@ -70,6 +70,7 @@ llvm_config.add_tool_substitutions(
         opt,
         ToolSubst("sparsedrop-compile"),
         ToolSubst("sparsedrop-run"),
+        ToolSubst("sparsedrop-tune"),
         ToolSubst("sparsedrop-search"),
         ToolSubst("sparsedrop-ptx"),
         ToolSubst("sparsedrop-lsp-server"),

@@ -208,6 +208,9 @@ typedef struct {
   int32_t instrument; ///< other than 0: calls count the work of each product
   const char *chip; ///< the GPU to compile for (sm_80, sm_90a); null: the host
   int32_t tf32; ///< other than 0: factors of f32 products are rounded to tf32
+  /// File of measured kernels of products on a GPU, which go before the estimate
+  /// (sparsedrop-tune writes it); null: none.
+  const char *kernelTable;
 } sparsedrop_compile_options;
 
 /// Compiles a function of `module`, which stays as it is, for a target.

@@ -83,12 +83,13 @@ static bool readTarget(const sparsedrop_compile_options &from,
   StringRef target = getText(from.target, chip.empty() ? "cpu" : "nvptx");
   to.chip = chip.str();
   to.tf32 = from.tf32 != 0;
+  to.table = getText(from.kernelTable, "").str();
   if (target != "cpu" && target != "nvptx")
     session.addError("expected target to be cpu or nvptx, but got '" + target +
                      "'");
-  else if (target == "cpu" && (!chip.empty() || to.tf32))
-    session.addError("chip and tf32 belong to the target nvptx, but the target "
-                     "is cpu");
+  else if (target == "cpu" && (!chip.empty() || to.tf32 || !to.table.empty()))
+    session.addError("chip, tf32 and kernelTable belong to the target nvptx, "
+                     "but the target is cpu");
   else if (target == "nvptx" && chip.empty())
     session.addError("expected a chip for the target nvptx, such as sm_80 or "
                      "sm_90a");

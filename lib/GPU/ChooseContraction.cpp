@@ -8,9 +8,12 @@
 
 #include "ChooseContraction.h"
 
+#include "Candidates.h"
 #include "CostModel.h"
-#include "Product.h"
+#include "Emitters.h"
 #include "WgmmaPlan.h"
+
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -27,6 +30,7 @@ FailureOr<Chip> mlir::sparsedrop::getChip(Location loc, StringRef name) {
         (isOwn ? llvm::is_contained(kOwn, chip.arch)
                : llvm::is_contained(kPlain, chip.arch))) {
       chip.wgmma = isOwn && chip.arch == 90;
+      chip.name = name.str();
       chip.processors = chip.arch >= 90 ? 132 : 108;
       return chip;
     }
@@ -35,194 +39,6 @@ FailureOr<Chip> mlir::sparsedrop::getChip(Location loc, StringRef name) {
                            "sm_86, sm_89 or sm_90a, but got '"
                         << name << "'";
 }
-
-namespace {
-/// A tile of outputs and what it takes to compute it.
-struct TileChoice {
-  int64_t rows, columns, depth;
-  int64_t warpRows, warpColumns;
-  int64_t stages;
-};
-} // namespace
-
-/// Outputs that blocks of a tile compute for each output that is there.
-static double getWaste(const TileChoice &tile, int64_t rows, int64_t columns) {
-  auto cover = [](int64_t extent, int64_t size) {
-    return static_cast<double>((extent + size - 1) / size * size) /
-           static_cast<double>(std::max<int64_t>(extent, 1));
-  };
-  return cover(rows, tile.rows) * cover(columns, tile.columns);
-}
-
-/// The first tile, from large to small, that gives every processor a block and
-/// computes little in vain; the last one if none does.
-static const TileChoice &chooseTile(ArrayRef<TileChoice> tiles,
-                                    const Product &product,
-                                    int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknownExtent);
-  int64_t columns = product.count(Role::Columns, kUnknownExtent);
-  int64_t batch = product.count(Role::Batch, kUnknownExtent);
-  for (const TileChoice &tile : tiles) {
-    int64_t blocks = batch * ((rows + tile.rows - 1) / tile.rows) *
-                     ((columns + tile.columns - 1) / tile.columns);
-    if (getWaste(tile, rows, columns) <= 1.5 && blocks >= processors)
-      return tile;
-  }
-  return tiles.back();
-}
-
-// Bytes of depth are those of 16-bit elements; f32 has half as many elements.
-static constexpr TileChoice kTensorCoreTiles[] = {
-    {128, 128, 32, 2, 2, 4}, {128, 64, 32, 2, 2, 4}, {64, 128, 32, 2, 2, 4},
-    {64, 64, 64, 2, 2, 3},   {64, 32, 64, 2, 2, 3},  {32, 64, 64, 2, 2, 3},
-    {32, 32, 64, 2, 2, 3},
-};
-static constexpr TileChoice kPlainTiles[] = {
-    {128, 128, 8, 0, 0, 1}, {128, 64, 8, 0, 0, 1}, {64, 128, 8, 0, 0, 1},
-    {64, 64, 16, 0, 0, 1},  {64, 16, 16, 0, 0, 1}, {16, 64, 16, 0, 0, 1},
-    {32, 32, 16, 0, 0, 1},
-};
-
-/// Blocks that share the depth of a tile: as many as keep processors busy that
-/// would have nothing to do, as long as each has some slices.
-static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
-                           const Product &product, int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknownExtent);
-  int64_t columns = product.count(Role::Columns, kUnknownExtent);
-  int64_t blocks = product.count(Role::Batch, kUnknownExtent) *
-                   ((rows + tile.rows - 1) / tile.rows) *
-                   ((columns + tile.columns - 1) / tile.columns);
-  int64_t slices = product.count(Role::Depth, kUnknownExtent) / depth;
-  constexpr int64_t kLeast = 8, kMost = 16;
-  int64_t split = std::min(
-      {processors / std::max<int64_t>(blocks, 1), slices / kLeast, kMost});
-  return std::max<int64_t>(split, 1);
-}
-
-//===----------------------------------------------------------------------===//
-// The plain family and mma.sync
-//===----------------------------------------------------------------------===//
-
-static KernelAttr choosePlain(ContractOp op, const Product &product,
-                              const Chip &chip) {
-  const TileChoice &tile = chooseTile(kPlainTiles, product, chip.processors);
-  bool isWide = op.getSum().getType().isF64();
-  // Registers of f64 sums are two each.
-  int64_t rows = isWide ? std::min<int64_t>(tile.rows, 64) : tile.rows;
-  int64_t columns = isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
-  int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
-  return KernelAttr::get(
-      op.getContext(), KernelFamily::Plain, {rows, columns, depth}, {}, {}, {},
-      {4, 4, product.getEpilogueWidth(8)}, 1, 1, false, false);
-}
-
-static KernelAttr chooseTensorCore(ContractOp op, const Product &product,
-                                   const Chip &chip) {
-  const TileChoice &tile =
-      chooseTile(kTensorCoreTiles, product, chip.processors);
-  bool isTf32 = product.getElement(product.first).isF32();
-  int64_t depth = isTf32 ? tile.depth / 2 : tile.depth;
-  int64_t width = isTf32 ? 4 : 8;
-  return KernelAttr::get(
-      op.getContext(), KernelFamily::TensorCore,
-      {tile.rows, tile.columns, depth}, {tile.warpRows, tile.warpColumns}, {},
-      {}, {width, width, product.getEpilogueWidth(8)}, tile.stages,
-      chooseSplit(tile, depth, product, chip.processors), isTf32, false);
-}
-
-//===----------------------------------------------------------------------===//
-// wgmma
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// Rows and columns of a tile, warps along them, and whether two sets of warps
-/// take turns.
-struct GroupTile {
-  int64_t rows, columns, warpRows, warpColumns;
-  bool pingpong = false;
-};
-} // namespace
-
-static constexpr GroupTile kGroupTiles[] = {
-    {128, 256, 8, 1},      {256, 128, 8, 1},       {128, 192, 8, 1},
-    {192, 128, 12, 1},     {128, 128, 8, 1},       {64, 256, 4, 2},
-    {128, 64, 8, 1},       {64, 128, 4, 2},        {64, 64, 4, 1},
-    {128, 16, 8, 1},       {128, 160, 4, 1, true}, {128, 128, 4, 1, true},
-    {64, 256, 4, 1, true}, {64, 128, 4, 1, true},
-};
-
-/// The candidate of a tile with as many stages as there is room for.
-static KernelAttr makeWgmma(ContractOp op, const Product &product,
-                            const GroupTile &tile, bool isCluster,
-                            int64_t split, std::string &reason) {
-  constexpr int64_t kMostStages = 8, kLeastStages = 2;
-  Type element = product.getElement(product.first);
-  bool isTf32 = element.isF32();
-  // Elements of 16 bytes; an instruction takes twice as many of the depth.
-  int64_t width = 128 / element.getIntOrFloatBitWidth(), least = 2 * width;
-  // 128 bytes, or less where the depth is short.
-  int64_t depth = 8 * width;
-  while (depth > least &&
-         product.count(Role::Depth, kUnknownExtent) <= depth / 2)
-    depth /= 2;
-  // Blocks that are neighbours along the shorter side share the larger factor.
-  SmallVector<int64_t> cluster;
-  if (isCluster)
-    cluster = tile.rows <= tile.columns ? SmallVector<int64_t>{2, 1}
-                                        : SmallVector<int64_t>{1, 2};
-  for (int64_t stages = kMostStages; stages >= kLeastStages; --stages) {
-    auto choice = KernelAttr::get(
-        op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
-        {tile.warpRows, tile.warpColumns}, cluster, {},
-        {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32,
-        tile.pingpong);
-    if (succeeded(planWgmma(product, choice, reason)))
-      return choice;
-  }
-  return {};
-}
-
-/// The cheapest candidate, or none and why.
-static KernelAttr chooseWgmma(ContractOp op, const Product &product,
-                              const Chip &chip, std::string &reason) {
-  KernelAttr best;
-  double least = 0;
-  std::string first;
-  auto hasNeighbours = [&](const GroupTile &tile) {
-    bool isDown = tile.rows <= tile.columns;
-    return product.count(isDown ? Role::Rows : Role::Columns, kUnknownExtent) >
-           (isDown ? tile.rows : tile.columns);
-  };
-  for (const GroupTile &tile : kGroupTiles)
-    for (bool isCluster : {false, true}) {
-      if (isCluster && !hasNeighbours(tile))
-        continue;
-      for (int64_t split : {1, 2, 3, 4, 6, 8, 12, 16}) {
-        KernelAttr choice =
-            makeWgmma(op, product, tile, isCluster, split, reason);
-        if (!choice) {
-          if (first.empty())
-            first = reason;
-          break;
-        }
-        // Each part has some slices.
-        if (split > 1 && product.count(Role::Depth, kUnknownExtent) <
-                             split * 4 * choice.getTile()[2])
-          break;
-        double cycles = estimateCost(product, choice, chip).cycles;
-        if (!best || cycles < least) {
-          best = choice;
-          least = cycles;
-        }
-      }
-    }
-  reason = first;
-  return best;
-}
-
-//===----------------------------------------------------------------------===//
-// All of them
-//===----------------------------------------------------------------------===//
 
 static std::string describe(const Product &product, KernelAttr choice,
                             const Chip &chip) {
@@ -235,34 +51,97 @@ static std::string describe(const Product &product, KernelAttr choice,
   return text;
 }
 
+/// The cheapest of a list that is not empty; the first of several.
+static KernelAttr getCheapest(ArrayRef<KernelAttr> list, const Product &product,
+                              const Chip &chip) {
+  return *llvm::min_element(list, [&](KernelAttr a, KernelAttr b) {
+    return estimateCost(product, a, chip).cycles <
+           estimateCost(product, b, chip).cycles;
+  });
+}
+
+/// Whether the chip's tensor cores multiply the factors by a family's
+/// instruction.
+static bool multiplies(const Product &product, KernelFamily family,
+                       const Chip &chip) {
+  return (family != KernelFamily::Wgmma || chip.wgmma) &&
+         getFactorProblem(product, family, chip.tf32).empty();
+}
+
 ContractionChoice mlir::sparsedrop::chooseContraction(ContractOp op,
                                                       const Chip &chip) {
   Product product(op);
   if (chip.family == KernelFamily::Plain)
-    return {choosePlain(op, product, chip), "plain: as asked for"};
-  auto isUnable = [&](KernelFamily family) {
-    return !getTensorCoreProblem(product, family, chip.tf32).empty();
-  };
-  bool hasNoWgmma = !chip.wgmma || isUnable(KernelFamily::Wgmma);
-  bool isPlain = isUnable(KernelFamily::TensorCore);
-  if (hasNoWgmma && isPlain)
-    return {choosePlain(op, product, chip),
+    return {choosePlain(product, chip), "plain: as asked for"};
+  bool hasWgmma = multiplies(product, KernelFamily::Wgmma, chip);
+  bool hasTensorCore = multiplies(product, KernelFamily::TensorCore, chip);
+  if (!hasWgmma && !hasTensorCore)
+    return {choosePlain(product, chip),
             "plain: tensor cores do not multiply the types, or only as tf32"};
-  KernelAttr common = isPlain ? choosePlain(op, product, chip)
-                              : chooseTensorCore(op, product, chip);
-  if (hasNoWgmma)
+  KernelAttr common = hasTensorCore ? chooseTensorCore(product, chip)
+                                    : choosePlain(product, chip);
+  if (!hasWgmma)
     return {common, describe(product, common, chip)};
   std::string reason;
-  KernelAttr own = chooseWgmma(op, product, chip, reason);
-  if (!own)
+  SmallVector<KernelAttr> list = listWgmma(product, reason);
+  if (list.empty())
     return {common,
             stringifyKernelFamily(common.getFamily()).str() +
                 " instead of wgmma: " + reason,
             /*isFallback=*/true};
-  bool isOwn = isPlain || estimateCost(product, own, chip).cycles <=
-                              estimateCost(product, common, chip).cycles;
-  if (chip.family && !isPlain)
+  KernelAttr own = getCheapest(list, product, chip);
+  bool isOwn = !hasTensorCore || estimateCost(product, own, chip).cycles <=
+                                     estimateCost(product, common, chip).cycles;
+  if (chip.family && hasTensorCore)
     isOwn = chip.family == KernelFamily::Wgmma;
   KernelAttr choice = isOwn ? own : common;
   return {choice, describe(product, choice, chip)};
+}
+
+SmallVector<KernelAttr>
+mlir::sparsedrop::listCandidates(ContractOp op, const Chip &chip, size_t most) {
+  Product product(op);
+  SmallVector<KernelAttr> list;
+  std::string reason;
+  if (multiplies(product, KernelFamily::Wgmma, chip))
+    list = listWgmma(product, reason);
+  if (multiplies(product, KernelFamily::TensorCore, chip))
+    llvm::append_range(list, listTensorCore(product, chip));
+  if (list.empty())
+    list = listPlain(product);
+  // Of those that cost the same the first of the list goes first.
+  SmallVector<std::pair<double, size_t>> order;
+  for (auto [i, choice] : llvm::enumerate(list))
+    order.emplace_back(estimateCost(product, choice, chip).cycles, i);
+  llvm::sort(order);
+  SmallVector<KernelAttr> result{chooseContraction(op, chip).kernel};
+  for (auto [cycles, i] : order)
+    if (result.size() < most && !llvm::is_contained(result, list[i]) &&
+        getKernelProblem(op, list[i], chip).empty())
+      result.push_back(list[i]);
+  return result;
+}
+
+std::string mlir::sparsedrop::getKernelProblem(ContractOp op, KernelAttr choice,
+                                               const Chip &chip) {
+  std::string name = stringifyKernelFamily(choice.getFamily()).str();
+  if (chip.family && choice.getFamily() != chip.family)
+    return "it is of family " + name + ", but " +
+           stringifyKernelFamily(*chip.family).str() + " is asked for";
+  if (choice.getTf32() && !chip.tf32)
+    return "it rounds to tf32, which is not asked for";
+  Product product(op);
+  std::string reason;
+  switch (choice.getFamily()) {
+  case KernelFamily::Plain:
+    return getPlainProblem(choice);
+  case KernelFamily::TensorCore:
+    return getTensorCoreProblem(product, choice);
+  case KernelFamily::Wgmma:
+    if (!chip.wgmma)
+      return chip.name + " does not have wgmma; expected sm_90a";
+    return succeeded(planWgmma(product, choice, reason)) ? "" : reason;
+  default:
+    return "a product cannot become a kernel of family " + name;
+  }
 }

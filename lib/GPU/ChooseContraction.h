@@ -15,6 +15,7 @@ namespace mlir::sparsedrop {
 
 /// What a kernel may count on.
 struct Chip {
+  std::string name;         ///< sm_90a
   int64_t arch = 90;        ///< compute capability: 90 for 9.0
   bool wgmma = false;       ///< has the instructions of sm_90a
   bool tf32 = false;        ///< f32 factors may be rounded to tf32
@@ -35,8 +36,18 @@ struct ContractionChoice {
   bool isFallback = false;
 };
 
-/// The kernel of a contraction on buffers.
+/// The kernel of a contraction on buffers that the cost model chooses.
 ContractionChoice chooseContraction(ContractOp op, const Chip &chip);
+
+/// Kernels of a contraction on buffers that are worth a measurement, at most
+/// `most` and at least one: that choice first, then the others from cheap to
+/// dear. All can be obeyed.
+SmallVector<KernelAttr> listCandidates(ContractOp op, const Chip &chip,
+                                       size_t most);
+
+/// Why a kernel cannot be obeyed by a contraction on buffers; empty if it can.
+std::string getKernelProblem(ContractOp op, KernelAttr choice,
+                             const Chip &chip);
 
 } // namespace mlir::sparsedrop
 

@@ -11,12 +11,14 @@
 #include "Alignment.h"
 #include "ChooseContraction.h"
 #include "Emitters.h"
+#include "Signature.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Format.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_CHOOSEKERNELS
@@ -31,7 +33,8 @@ static constexpr int64_t kThreads = 256;
 
 static KernelAttr makeLoops(MLIRContext *context, KernelFamily family,
                             ArrayRef<int64_t> threads, int64_t vector = 1) {
-  return KernelAttr::get(context, family, {}, {}, {}, threads, {vector}, 1, 1, false, false);
+  return KernelAttr::get(context, family, {}, {}, {}, threads, {vector}, 1, 1,
+                         false, false);
 }
 
 /// The innermost loop of the operand of highest rank, if it is a plain one.
@@ -103,14 +106,29 @@ static KernelAttr chooseLoops(LinalgOp op) {
   return makeLoops(context, KernelFamily::ReduceRows, {kThreads / 32, 32});
 }
 
+/// What a measurement says for a kernel.
+static std::string describe(const KernelTableEntry &entry) {
+  std::string text;
+  llvm::raw_string_ostream(text)
+      << llvm::format("measured: %.1f us a step, %.1f us ", entry.step,
+                      std::abs(entry.saved))
+      << (entry.saved < 0 ? "more" : "less")
+      << " than with the estimate's choice (" << entry.device << ", "
+      << entry.date << ")";
+  return text;
+}
+
 namespace {
 struct ChooseKernels
     : public mlir::sparsedrop::impl::ChooseKernelsBase<ChooseKernels> {
   using ChooseKernelsBase::ChooseKernelsBase;
+  ChooseKernels(ChooseKernelsOptions options,
+                std::shared_ptr<const KernelTable> measured)
+      : ChooseKernelsBase(std::move(options)), measured(std::move(measured)) {}
 
   void runOnOperation() override {
     FailureOr<Chip> target = getChip(getOperation().getLoc(), chip);
-    if (failed(target))
+    if (failed(target) || failed(readTable()))
       return signalPassFailure();
     target->tf32 = tf32;
     if (!family.empty()) {
@@ -138,6 +156,19 @@ struct ChooseKernels
       signalPassFailure();
   }
 
+  /// The file of the option, unless the table is here already.
+  LogicalResult readTable() {
+    current = measured;
+    if (current || table.empty())
+      return success();
+    llvm::Expected<KernelTable> read = KernelTable::read(table, &getContext());
+    if (!read)
+      return emitError(getOperation().getLoc())
+             << "table of kernels " << llvm::toString(read.takeError());
+    current = std::make_shared<const KernelTable>(std::move(*read));
+    return success();
+  }
+
   /// What the user chose has to be there.
   WalkResult checkChip(Operation *op, KernelAttr known, const Chip &target) {
     if (known.getFamily() != KernelFamily::Wgmma || target.wgmma)
@@ -147,17 +178,54 @@ struct ChooseKernels
     return WalkResult::interrupt();
   }
 
+  /// What was measured, or the cost model's choice.
   void choose(ContractOp op, const Chip &target) {
+    if (current && useTable(op, target))
+      return;
     ContractionChoice choice = chooseContraction(op, target);
     op->setAttr(kKernelAttrName, choice.kernel);
+    note(op, choice.reason, choice.isFallback);
+  }
+
+  /// Whether the table has a kernel for the op.
+  bool useTable(ContractOp op, const Chip &target) {
+    std::string signature = getSignature(op, target);
+    const KernelTableEntry *entry = current->find(signature);
+    if (!entry) {
+      note(op, "not measured: " + signature, /*isMissed=*/true);
+      return false;
+    }
+    std::string problem = getKernelProblem(op, entry->kernel, target);
+    if (!problem.empty()) {
+      std::string kernel;
+      llvm::raw_string_ostream(kernel) << entry->kernel;
+      note(op, "the measured " + kernel + " cannot be obeyed: " + problem,
+           /*isMissed=*/true);
+      return false;
+    }
+    op->setAttr(kKernelAttrName, entry->kernel);
+    note(op, describe(*entry), /*isMissed=*/false);
+    return true;
+  }
+
+  void note(ContractOp op, const std::string &text, bool isMissed) {
     auto function = op->getParentOfType<FunctionOpInterface>();
     auto options = remark::RemarkOpts::name("Kernel")
                        .category("sparsedrop-choose-kernels")
                        .function(function ? function.getName() : StringRef());
-    if (choice.isFallback)
-      remark::missed(op.getLoc(), options) << remark::add("{0}", choice.reason);
+    if (isMissed)
+      remark::missed(op.getLoc(), options) << remark::add("{0}", text);
     else
-      remark::passed(op.getLoc(), options) << remark::add("{0}", choice.reason);
+      remark::passed(op.getLoc(), options) << remark::add("{0}", text);
   }
+
+  /// What the pass was made with, and what this run uses; null: none.
+  std::shared_ptr<const KernelTable> measured, current;
 };
 } // namespace
+
+std::unique_ptr<Pass> mlir::sparsedrop::createChooseKernels(
+    ChooseKernelsOptions options, std::shared_ptr<const KernelTable> measured) {
+  return std::make_unique<ChooseKernels>(std::move(options),
+                                         std::move(measured));
+}

@@ -352,20 +352,25 @@ void PlainEmitter::run() {
            std::max(factors, outputs));
 }
 
-LogicalResult mlir::sparsedrop::emitPlain(KernelModule &kernels,
-                                          RewriterBase &host, ContractOp op,
-                                          KernelAttr choice) {
+std::string mlir::sparsedrop::getPlainProblem(KernelAttr choice) {
   ArrayRef<int64_t> tile = choice.getTile();
   auto isGood = [](int64_t lines) {
     return lines == kSide || lines == 2 * kSide || lines % (4 * kSide) == 0;
   };
-  if (!isGood(tile[0]) || !isGood(tile[1]) ||
-      tile[0] * tile[2] % kThreads != 0 || tile[1] * tile[2] % kThreads != 0)
+  if (isGood(tile[0]) && isGood(tile[1]) && tile[0] * tile[2] % kThreads == 0 &&
+      tile[1] * tile[2] % kThreads == 0)
+    return "";
+  return "expected rows and columns of 16, 32, 64 or a multiple of 64, and at "
+         "least 256 elements of each factor";
+}
+
+LogicalResult mlir::sparsedrop::emitPlain(KernelModule &kernels,
+                                          RewriterBase &host, ContractOp op,
+                                          KernelAttr choice) {
+  std::string problem = getPlainProblem(choice);
+  if (!problem.empty())
     return op->emitOpError()
-           << "cannot be computed with a tile of [" << tile[0] << ", "
-           << tile[1] << ", " << tile[2]
-           << "] by family plain: expected rows and columns of 16, 32, 64 or a "
-              "multiple of 64, and at least 256 elements of each factor";
+           << "cannot become the kernel " << choice << ": " << problem;
   PlainEmitter emitter(kernels, host, op, choice);
   emitter.run();
   if (Value parts = emitter.getParts())

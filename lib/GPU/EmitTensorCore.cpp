@@ -303,10 +303,10 @@ void TensorCoreEmitter::run() {
 // Checks
 //===----------------------------------------------------------------------===//
 
-/// Why a choice cannot be obeyed; empty if it can.
-static std::string checkChoice(const Product &product, KernelAttr choice) {
+std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
+                                                   KernelAttr choice) {
   std::string problem =
-      getTensorCoreProblem(product, KernelFamily::TensorCore, choice.getTf32());
+      getFactorProblem(product, KernelFamily::TensorCore, choice.getTf32());
   if (!problem.empty())
     return problem;
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();
@@ -334,7 +334,7 @@ LogicalResult mlir::sparsedrop::emitTensorCore(KernelModule &kernels,
                                                RewriterBase &host,
                                                ContractOp op,
                                                KernelAttr choice) {
-  std::string problem = checkChoice(Product(op), choice);
+  std::string problem = getTensorCoreProblem(Product(op), choice);
   if (!problem.empty())
     return op->emitOpError()
            << "cannot become the kernel " << choice << ": " << problem;

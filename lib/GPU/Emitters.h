@@ -15,6 +15,7 @@
 #define SPARSEDROP_LIB_GPU_EMITTERS_H
 
 #include "KernelBuilder.h"
+#include "Product.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
@@ -37,6 +38,11 @@ std::optional<unsigned> findColumn(linalg::LinalgOp op);
 /// Whether the sums of `op` can be formed in parts: each result is a reduction
 /// by one combiner that has a neutral element.
 bool isSplittable(linalg::LinalgOp op);
+
+/// Why a choice of the family cannot be obeyed; empty if it can. (planWgmma
+/// tells for wgmma.)
+std::string getPlainProblem(KernelAttr choice);
+std::string getTensorCoreProblem(const Product &product, KernelAttr choice);
 
 /// Contractions on plain arithmetic.
 LogicalResult emitPlain(KernelModule &kernels, RewriterBase &host,

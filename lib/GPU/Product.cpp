@@ -139,9 +139,8 @@ int64_t Product::getEpilogueWidth(int64_t most) const {
   return width;
 }
 
-std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
-                                                   KernelFamily family,
-                                                   bool tf32) {
+std::string mlir::sparsedrop::getFactorProblem(const Product &product,
+                                               KernelFamily family, bool tf32) {
   Type a = product.getElement(product.first);
   Type b = product.getElement(product.second);
   bool isSmall = isSmallFloat(a) && isSmallFloat(b);

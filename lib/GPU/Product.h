@@ -65,7 +65,7 @@ struct Product {
 
 /// Why tensor cores cannot multiply the factors by the instructions of a
 /// family, f32 only if `tf32`; empty if they can.
-std::string getTensorCoreProblem(const Product &product, KernelFamily family,
+std::string getFactorProblem(const Product &product, KernelFamily family,
                                  bool tf32);
 
 } // namespace mlir::sparsedrop

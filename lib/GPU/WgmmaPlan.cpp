@@ -129,7 +129,7 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   plan.columns = tile[1] / plan.groupsAcross;
   plan.stages = choice.getStages();
   plan.turns = choice.getPingpong() ? 2 : 1;
-  reason = getTensorCoreProblem(product, KernelFamily::Wgmma, choice.getTf32());
+  reason = getFactorProblem(product, KernelFamily::Wgmma, choice.getTf32());
   if (reason.empty())
     reason = checkGroups(plan, choice);
   if (!reason.empty())

@@ -72,7 +72,9 @@ void mlir::sparsedrop::registerSparseDropPipelines() {
         "sparsedrop-to-nvvm",
         "Upstream dialects on tensors to GPU kernels (gpu.binary) and the LLVM "
         "dialect for the host",
-        buildToNVVMPipeline);
+        [](OpPassManager &pm, const ToNVVMPipelineOptions &options) {
+          buildToNVVMPipeline(pm, options);
+        });
     return true;
   }();
   (void)registered;

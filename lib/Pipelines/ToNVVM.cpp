@@ -43,18 +43,22 @@ static bool hasDependentLaunch(StringRef chip) {
 }
 
 /// On buffers, where strides are known.
-static void addKernels(OpPassManager &pm,
-                       const ToNVVMPipelineOptions &options) {
+static void addPlacement(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
   pm.addPass(createPlaceBuffers());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createPackFactors());
   pm.addPass(createPadAllocations());
+}
+
+static void addKernels(OpPassManager &pm, const ToNVVMPipelineOptions &options,
+                       std::shared_ptr<const KernelTable> measured) {
   ChooseKernelsOptions choice;
   choice.chip = options.chip;
   choice.tf32 = options.tf32;
   choice.family = options.family;
-  pm.addPass(createChooseKernels(choice));
+  choice.table = options.table;
+  pm.addPass(createChooseKernels(choice, std::move(measured)));
   pm.addPass(createGroupKernels());
   EmitKernelsOptions emit;
   emit.overlap = options.overlap && hasDependentLaunch(options.chip);
@@ -66,11 +70,17 @@ static void addKernels(OpPassManager &pm,
   pm.addPass(createSerializeKernels(serialize));
 }
 
-void mlir::sparsedrop::buildToNVVMPipeline(
-    OpPassManager &pm, const ToNVVMPipelineOptions &options) {
+void mlir::sparsedrop::buildToDeviceBuffersPipeline(OpPassManager &pm) {
   addPreparation(pm);
   addFormation(pm);
   addBufferization(pm);
-  addKernels(pm, options);
+  addPlacement(pm);
+}
+
+void mlir::sparsedrop::buildToNVVMPipeline(
+    OpPassManager &pm, const ToNVVMPipelineOptions &options,
+    std::shared_ptr<const KernelTable> measured) {
+  buildToDeviceBuffersPipeline(pm);
+  addKernels(pm, options, std::move(measured));
   addHostLowering(pm, /*onDevice=*/true);
 }

@@ -179,25 +179,48 @@ static LogicalResult checkCalls(ModuleOp module) {
   return failure(result.wasInterrupted());
 }
 
-OwningOpRef<ModuleOp> Executable::lower(ArrayRef<StringRef> entries) const {
+/// A copy of what the entries need; null after an error.
+OwningOpRef<ModuleOp>
+Executable::cloneUpstream(ArrayRef<StringRef> entries) const {
   OwningOpRef<ModuleOp> lowered = cast<ModuleOp>(upstream.get()->clone());
   // What no entry calls needs no compiling, and may call what is not here.
   for (func::FuncOp function : getFunctions(*lowered))
     if (!entries.empty() && !llvm::is_contained(entries, function.getName()))
       function.setPrivate();
-  PassManager cleanup(lowered->getContext()), pm(lowered->getContext());
+  PassManager cleanup(lowered->getContext());
   cleanup.addPass(createSymbolDCEPass());
+  if (failed(cleanup.run(*lowered)) || failed(checkCalls(*lowered)))
+    return {};
+  return lowered;
+}
+
+OwningOpRef<ModuleOp> Executable::lowerToDeviceBuffers() const {
+  OwningOpRef<ModuleOp> lowered = cloneUpstream({StringRef(name)});
+  if (!lowered)
+    return {};
+  PassManager pm(lowered->getContext());
+  buildToDeviceBuffersPipeline(pm);
+  if (failed(pm.run(*lowered)))
+    return {};
+  return lowered;
+}
+
+OwningOpRef<ModuleOp> Executable::lower(ArrayRef<StringRef> entries) const {
+  OwningOpRef<ModuleOp> lowered = cloneUpstream(entries);
+  if (!lowered)
+    return {};
+  PassManager pm(lowered->getContext());
   if (isForDevice()) {
     ToNVVMPipelineOptions options;
     options.chip = chip;
     options.tf32 = tf32;
     options.family = family;
-    buildToNVVMPipeline(pm, options);
+    options.table = table;
+    buildToNVVMPipeline(pm, options, measured);
   } else {
     buildToCPUPipeline(pm);
   }
-  if (failed(cleanup.run(*lowered)) || failed(checkCalls(*lowered)) ||
-      failed(pm.run(*lowered)))
+  if (failed(pm.run(*lowered)))
     return {};
   return lowered;
 }
@@ -236,6 +259,8 @@ Executable::prepare(ModuleOp module, const ExecutableOptions &options) {
   executable->chip = options.chip;
   executable->tf32 = options.tf32;
   executable->family = options.family;
+  executable->table = options.table;
+  executable->measured = options.measured;
   if (!isFutureGradient(module, options.entry) &&
       !executable->findEntry(options.entry))
     return nullptr;

@@ -88,6 +88,7 @@ class CCompileOptions(ctypes.Structure):
         ("instrument", c_int32),
         ("chip", c_char_p),
         ("tf32", c_int32),
+        ("kernelTable", c_char_p),
     ]
 
 

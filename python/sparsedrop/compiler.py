@@ -228,10 +228,11 @@ def _as_int64(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _make_options(entry, chip, tf32, mode, method, periods, instrument) -> CCompileOptions:
+def _make_options(entry, chip, tf32, kernel_table, mode, method, periods, instrument) -> CCompileOptions:
     options = CCompileOptions(size=ctypes.sizeof(CCompileOptions))
     options.mode, options.method = mode.encode(), method.encode()
     options.chip, options.tf32 = chip.encode() if chip else None, int(tf32)
+    options.kernelTable = os.fsencode(kernel_table) if kernel_table else None
     options.entry = entry.encode() if entry else None
     if periods is not None:
         options.periods = (c_int64 * len(periods))(*periods)
@@ -240,13 +241,15 @@ def _make_options(entry, chip, tf32, mode, method, periods, instrument) -> CComp
     return options
 
 
-def _choose_target(target: str | Device, chip: str | None, tf32: bool) -> tuple[str, Device | None, str | None]:
+def _choose_target(
+    target: str | Device, chip: str | None, tf32: bool, kernel_table
+) -> tuple[str, Device | None, str | None]:
     """The kind of device, the device if it is needed already, and the chip."""
     device = target if isinstance(target, Device) else None
     kind = device.kind if device else target
     if kind == "cpu":
-        if chip or tf32:
-            raise Error("chip and tf32 belong to the targets cuda and interp, but the target is cpu")
+        if chip or tf32 or kernel_table:
+            raise Error("chip, tf32 and kernel_table belong to the targets cuda and interp, but the target is cpu")
         return kind, None, None
     if kind not in KINDS:
         raise Error(f"expected target to be cpu, cuda, interp or a Device, but got {target!r}")
@@ -263,6 +266,7 @@ def compile(
     target: str | Device = "cpu",
     chip: str | None = None,
     tf32: bool = False,
+    kernel_table: str | os.PathLike | None = None,
     mode: str = "compact",
     method: str = "sgd",
     periods: Sequence[int] | None = None,
@@ -276,15 +280,17 @@ def compile(
     ``target`` is cpu, cuda (a GPU), interp (the interpreter of PTX that stands in
     for one) or a ``Device``; ``chip`` is the GPU to compile for, the device's own
     without it (``sm_80``, ``sm_90a``: then none is needed to compile). ``tf32``
-    lets products of f32 round their factors to tf32 on a GPU. ``mode`` is compact, masked, bernoulli or dense. ``method`` (sgd or maxent) and
-    ``periods`` (candidate periods, ascending) govern the search of distributions.
+    lets products of f32 round their factors to tf32 on a GPU. ``kernel_table`` is a
+    file of measured kernels, which ``sparsedrop-tune`` writes. ``mode`` is compact,
+    masked, bernoulli or dense. ``method`` (sgd or maxent) and ``periods`` (candidate
+    periods, ascending) govern the search of distributions.
     ``remarks`` collects what was compacted and what was not in ``remarks`` of the
     result. Raises ``Error`` with the compiler's messages.
     """
-    kind, device, chip = _choose_target(target, chip, tf32)
+    kind, device, chip = _choose_target(target, chip, tf32, kernel_table)
     with _Context(remarks) as context:
         module = context.parse(source)
-        options = _make_options(entry, chip, tf32, mode, method, periods, instrument)
+        options = _make_options(entry, chip, tf32, kernel_table, mode, method, periods, instrument)
         handle = library().compile(module, byref(options))
         library().module_destroy(module)
         if not handle:

@@ -2,6 +2,8 @@
 either side, memory, DLPack's capsules, refusals."""
 
 import gc
+import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +14,16 @@ import sparsedrop
 from sparsedrop.models import Dropout, Mlp
 
 INTERP_MEMORY = 12  # kDLExtDev
+
+PRODUCT = """
+func.func @f(%x: tensor<8x16xf32>, %w: tensor<16x4xf32>) -> tensor<8x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x4xf32>) -> tensor<8x4xf32>
+  %y = linalg.matmul ins(%x, %w : tensor<8x16xf32>, tensor<16x4xf32>) outs(%z : tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -235,14 +247,34 @@ def test_calls_are_refused(f, device):
     "options, message",
     [
         ({"target": "abacus"}, "expected target to be cpu, cuda, interp or a Device, but got 'abacus'"),
-        ({"target": "cpu", "chip": "sm_90a"}, "chip and tf32 belong to"),
-        ({"target": "cpu", "tf32": True}, "chip and tf32 belong to"),
+        ({"target": "cpu", "chip": "sm_90a"}, "chip, tf32 and kernel_table belong to"),
+        ({"target": "cpu", "tf32": True}, "chip, tf32 and kernel_table belong to"),
+        ({"target": "cpu", "kernel_table": "table.json"}, "chip, tf32 and kernel_table belong to"),
+        ({"target": "interp", "kernel_table": "absent.json"}, "table of kernels 'absent.json': .o such file"),
         ({"target": "interp", "chip": "gfx942"}, "expected a chip .* but got 'gfx942'"),
     ],
 )
 def test_options_are_refused(options, message):
     with pytest.raises(sparsedrop.Error, match=message):
         sparsedrop.compile(DROPPED, **options)
+
+
+def test_measured_kernels_go_before_the_estimate(tmp_path):
+    table = tmp_path / "table.json"
+    kernel = "#sparsedrop.kernel<plain, tile = [32, 32, 16], vector = [1, 1, 1]>"
+    table.write_text('{"version": 1, "entries": []}')
+
+    def remarks():
+        f = sparsedrop.compile(PRODUCT, target="interp", kernel_table=table, remarks=True)
+        x, w = integers((8, 16), 0), integers((16, 4), 1)
+        assert np.array_equal(f(x, w).numpy(), x @ w)  # sums of small integers are exact
+        return [r.message for r in f.remarks if "choose-kernels" in r.message]
+
+    signature = next(re.search("not measured: ([^\"]*)", r)[1] for r in remarks() if "not measured" in r)
+    entry = {"signature": signature, "kernel": kernel, "step_us": 2, "estimate_step_us": 3, "saved_us": 1}
+    table.write_text(json.dumps({"version": 1, "entries": [entry | {"device": "a GPU", "date": "2026-01-31"}]}))
+    (remark,) = remarks()
+    assert "measured: 2.0 us a step, 1.0 us less than with the estimate's choice (a GPU, 2026-01-31)" in remark
 
 
 def test_devices(device):

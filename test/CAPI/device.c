@@ -49,7 +49,7 @@ enum { M = 4, N = 3, COUNT = M * N };
 static const int64_t shape[2] = {M, N};
 
 static sparsedrop_executable *compile(const char *target, const char *chip,
-                                      int32_t tf32) {
+                                      int32_t tf32, const char *kernelTable) {
   sparsedrop_context *context = sparsedrop_context_create();
   sparsedrop_module *module =
       sparsedrop_module_parse(context, program, sizeof(program) - 1, "program");
@@ -58,6 +58,7 @@ static sparsedrop_executable *compile(const char *target, const char *chip,
   options.target = target;
   options.chip = chip;
   options.tf32 = tf32;
+  options.kernelTable = kernelTable;
   sparsedrop_executable *executable = sparsedrop_compile(module, &options);
   sparsedrop_module_destroy(module);
   sparsedrop_context_destroy(context);
@@ -65,15 +66,19 @@ static sparsedrop_executable *compile(const char *target, const char *chip,
 }
 
 static void test_options(void) {
-  CHECK(!compile("abacus", NULL, 0));
+  CHECK(!compile("abacus", NULL, 0, NULL));
   CHECK(strstr(sparsedrop_last_error(), "to be cpu or nvptx"));
-  CHECK(!compile("cpu", "sm_90a", 0));
+  CHECK(!compile("cpu", "sm_90a", 0, NULL));
   CHECK(strstr(sparsedrop_last_error(), "the target is cpu"));
-  CHECK(!compile(NULL, NULL, 1));
+  CHECK(!compile(NULL, NULL, 1, NULL));
   CHECK(strstr(sparsedrop_last_error(), "the target is cpu"));
-  CHECK(!compile("nvptx", NULL, 0));
+  CHECK(!compile("cpu", NULL, 0, "absent.json"));
+  CHECK(strstr(sparsedrop_last_error(), "the target is cpu"));
+  CHECK(!compile("nvptx", "sm_90a", 0, "absent.json"));
+  CHECK(strstr(sparsedrop_last_error(), "table of kernels 'absent.json'"));
+  CHECK(!compile("nvptx", NULL, 0, NULL));
   CHECK(strstr(sparsedrop_last_error(), "expected a chip"));
-  CHECK(!compile("nvptx", "gfx942", 0));
+  CHECK(!compile("nvptx", "gfx942", 0, NULL));
   CHECK(strstr(sparsedrop_last_error(), "'gfx942'"));
 }
 
@@ -179,7 +184,7 @@ static void test_refusals(const sparsedrop_executable *executable,
   CHECK(strstr(sparsedrop_last_error(), "expected a device"));
   CHECK(sparsedrop_executable_call(executable, d.inputs, 3, 0, 0, NULL, 0));
   CHECK(strstr(sparsedrop_last_error(), "without a device"));
-  sparsedrop_executable *host = compile("cpu", NULL, 0);
+  sparsedrop_executable *host = compile("cpu", NULL, 0, NULL);
   refuse(host, device, &d, d.inputs, NULL, "compiled for the host");
   inputs[0] = d.inputs[0], inputs[2] = d.hostA;
   CHECK(sparsedrop_executable_call(host, inputs, 3, 0, 0, NULL, 0));
@@ -203,7 +208,7 @@ int main(void) {
   sparsedrop_device *device = sparsedrop_device_open("interp", 0);
   CHECK(device);
   sparsedrop_stream *stream = sparsedrop_stream_create(device);
-  sparsedrop_executable *executable = compile(NULL, "sm_90a", 0);
+  sparsedrop_executable *executable = compile(NULL, "sm_90a", 0, NULL);
   CHECK(stream && executable);
   test_call(executable, device, NULL);
   test_call(executable, device, stream);

@@ -55,7 +55,7 @@ func.func @wrong_family(%x: memref<64xf32>) {
 #b = affine_map<(m, n, k) -> (k, n)>
 #c = affine_map<(m, n, k) -> (m, n)>
 func.func @wrong_tile(%x: memref<64x64xf32>) {
-  // expected-error @below {{cannot be computed with a tile of [48, 64, 16] by family plain: expected rows and columns of 16, 32, 64 or a multiple of 64, and at least 256 elements of each factor}}
+  // expected-error @below {{cannot become the kernel #sparsedrop.kernel<plain, tile = [48, 64, 16], vector = [1, 1, 1]>: expected rows and columns of 16, 32, 64 or a multiple of 64, and at least 256 elements of each factor}}
   sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [48, 64, 16], vector = [1, 1, 1]>}
       ins(%x, %x : memref<64x64xf32>, memref<64x64xf32>) outs(%x : memref<64x64xf32>) {
   ^bb0(%s: f32, %o: f32):

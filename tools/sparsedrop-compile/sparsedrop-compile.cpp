@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "OutputFile.h"
+#include "ProgramFile.h"
+
 #include "sparsedrop/GPU/Passes.h"
-#include "sparsedrop/InitAll.h"
 #include "sparsedrop/Target/Cubin.h"
 #include "sparsedrop/Target/Executable.h"
 #include "sparsedrop/Target/Header.h"
@@ -15,11 +17,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "mlir/InitAllDialects.h"
-#include "mlir/InitAllExtensions.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
@@ -28,12 +26,13 @@
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/WithColor.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
+using run::OutputFile;
+using run::writeFile;
 namespace cl = llvm::cl;
 
 static cl::OptionCategory category("sparsedrop-compile options");
@@ -61,6 +60,11 @@ static cl::opt<std::string>
            cl::desc("Family of products where it can be obeyed: wgmma, "
                     "tensor_core or plain (default: the cheapest)"),
            cl::cat(category));
+static cl::opt<std::string>
+    kernelTable("kernel-table",
+                cl::desc("Measured kernels of products, which go before the "
+                         "estimate (sparsedrop-tune)"),
+                cl::value_desc("file"), cl::cat(category));
 static cl::opt<DropoutMode> mode(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
@@ -93,54 +97,9 @@ static std::string toText(llvm::Error error) {
   return llvm::toString(std::move(error));
 }
 
-namespace {
-/// A file that lies beside its place under a temporary name until it is kept.
-class OutputFile {
-public:
-  explicit OutputFile(StringRef path) : path(path.str()) {}
-  ~OutputFile() {
-    if (file)
-      llvm::consumeError(file->discard());
-  }
-  int open() {
-    auto opened = llvm::sys::fs::TempFile::create(path + "-%%%%%%.tmp");
-    if (!opened)
-      return refuse(opened.takeError());
-    file.emplace(std::move(*opened));
-    return 0;
-  }
-  /// Opens it as well.
-  int write(StringRef bytes) {
-    if (int code = open())
-      return code;
-    llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
-    stream << bytes;
-    stream.flush();
-    std::error_code code = stream.error();
-    stream.clear_error();
-    return code ? refuse(llvm::errorCodeToError(code)) : 0;
-  }
-  int keep() {
-    llvm::Error error = file->keep(path);
-    file.reset();
-    return error ? refuse(std::move(error)) : 0;
-  }
-  StringRef getTemporaryName() const { return file->TmpName; }
-
-private:
-  int refuse(llvm::Error error) {
-    return fail("cannot write '" + path + "': " + toText(std::move(error)));
-  }
-
-  std::string path;
-  std::optional<llvm::sys::fs::TempFile> file;
-};
-} // namespace
-
-static int writeFile(StringRef path, StringRef bytes) {
-  OutputFile file(path);
-  int code = file.write(bytes);
-  return code ? code : file.keep();
+/// The exit code for an error, which it tells.
+static int finish(llvm::Error error) {
+  return error ? fail(toText(std::move(error))) : 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -196,13 +155,13 @@ static int writeShared(StringRef object) {
     return fail("cannot make a temporary file");
   llvm::FileRemover remover(input);
   OutputFile linked(output);
-  if (int code = writeFile(input, object))
-    return code;
-  if (int code = linked.open())
-    return code;
+  if (llvm::Error error = writeFile(input, object))
+    return finish(std::move(error));
+  if (llvm::Error error = linked.open())
+    return finish(std::move(error));
   if (llvm::Error error = linkShared(input, linked.getTemporaryName()))
     return fail(toText(std::move(error)));
-  return linked.keep();
+  return finish(linked.keep());
 }
 
 static int writeHost(ModuleOp module, StringRef suffix) {
@@ -218,12 +177,13 @@ static int writeHost(ModuleOp module, StringRef suffix) {
   if (suffix == ".ll") {
     std::string text;
     llvm::raw_string_ostream(text) << *host;
-    return writeFile(output, text);
+    return finish(writeFile(output, text));
   }
   llvm::Expected<std::string> object = compileObject(*host, **machine);
   if (!object)
     return fail(toText(object.takeError()));
-  return suffix == ".o" ? writeFile(output, *object) : writeShared(*object);
+  return suffix == ".o" ? finish(writeFile(output, *object))
+                        : writeShared(*object);
 }
 
 /// The include guard of a file.
@@ -244,7 +204,7 @@ static int writeHeader(ArrayRef<std::unique_ptr<Executable>> programs,
   if (target == "nvptx")
     source += " for " + chip;
   llvm::Expected<std::string> text = makeHeader(all, makeGuard(header), source);
-  return text ? file.write(*text) : fail(toText(text.takeError()));
+  return text ? finish(file.write(*text)) : fail(toText(text.takeError()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -266,6 +226,8 @@ static int checkOptions() {
     return fail("the target cpu has no " + getSuffix());
   if (target == "nvptx" && chip.empty())
     return fail("expected a chip such as sm_90a, but got ''");
+  if (target == "cpu" && !kernelTable.empty())
+    return fail("--kernel-table belongs to the target nvptx");
   if (!march.empty() && march != "native")
     return fail("expected the processor native, but got '" + march + "'");
   if (isKernel && !header.empty())
@@ -307,6 +269,7 @@ prepare(ModuleOp module, ArrayRef<std::string> names) {
     options.mode = mode;
     options.tf32 = tf32;
     options.family = family;
+    options.table = kernelTable;
     if (target == "nvptx")
       options.chip = chip;
     programs.push_back(Executable::prepare(module, options));
@@ -345,18 +308,18 @@ static int compile(ModuleOp module) {
   if (target == "nvptx") {
     std::string ptx = getPtx(*lowered), cubin;
     if (getSuffix() == ".ptx")
-      return writeFile(output, ptx);
+      return finish(writeFile(output, ptx));
     if (int code = makeCubin(ptx, getSuffix() == ".cubin", cubin))
       return code;
     if (getSuffix() == ".cubin")
-      return writeFile(output, cubin);
+      return finish(writeFile(output, cubin));
     if (int code = embed(*lowered, cubin))
       return code;
   }
   hideFunctions(*lowered);
   if (int code = writeHost(*lowered, getSuffix()))
     return code;
-  return header.empty() ? 0 : headerFile.keep();
+  return header.empty() ? 0 : finish(headerFile.keep());
 }
 
 int main(int argc, char **argv) {
@@ -367,19 +330,8 @@ int main(int argc, char **argv) {
                               "time\n");
   if (int code = checkOptions())
     return code;
-  DialectRegistry registry;
-  registerAllDialects(registry);
-  registerAllExtensions(registry);
-  registerSparseDropDialect(registry);
-  MLIRContext context(registry);
-  context.printOpOnDiagnostic(false);
-  std::string message;
-  auto file = openInputFile(inputFile, &message);
-  if (!file)
-    return fail(message);
-  llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
-  SourceMgrDiagnosticHandler handler(sources, &context);
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
-  return module ? compile(*module) : 1;
+  run::ProgramFile file;
+  if (llvm::Error error = file.load(inputFile))
+    return finish(std::move(error));
+  return file.getModule() ? compile(file.getModule()) : 1;
 }

@@ -24,16 +24,10 @@ struct Request {
   Target target;
 };
 
-/// The inputs of `program`: from files, in order, or if there are none drawn
-/// from `random`. False, after an error on stderr, when they do not fit.
-bool makeInputs(const Program &program, llvm::ArrayRef<std::string> files,
-                std::optional<uint64_t> random, std::vector<Tensor> &inputs);
-
 /// Runs compact, on the target, against masked, on the host, for `steps` steps,
 /// on inputs of their own, and prints for each result the largest error and
-/// what is tolerated: `tolerance`, or 4 u sqrt(L) depth with u the unit
-/// roundoff of the widest-rounding type, L the longest dense contraction and
-/// depth the most contractions on a path. Returns the exit code.
+/// what is tolerated: `tolerance`, or what getTolerance says of the masked
+/// program. Returns the exit code.
 int check(const Request &request, Program &program,
           llvm::ArrayRef<Tensor> inputs, std::optional<double> tolerance,
           int64_t steps);

@@ -7,13 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "Actions.h"
+#include "Median.h"
 
 #include "sparsedrop-c/Runtime.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "llvm/Support/Format.h"
 
-#include <algorithm>
 #include <array>
 
 using namespace mlir;
@@ -32,11 +32,6 @@ struct Series {
     for (double value : seconds)
       sum += value;
     return sum;
-  }
-  double getMedian() const {
-    std::vector<double> sorted(seconds);
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[sorted.size() / 2];
   }
 };
 
@@ -84,7 +79,7 @@ static void printTable(const std::array<Series, 4> &series,
         s.mode == DropoutMode::Compact ? operations.actual : operations.dense;
     llvm::outs() << llvm::format("%-10s %16.0f %12.2f %12.3f %16lld\n",
                                  getName(s.mode).str().c_str(), work / n,
-                                 1e3 * s.getSum(), 1e3 * s.getMedian(),
+                                 1e3 * s.getSum(), 1e3 * getMedian(s.seconds),
                                  static_cast<long long>(s.peakBytes));
   }
   auto printRatio = [](const char *what, double a, double b) {

@@ -7,18 +7,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "Actions.h"
+#include "Inputs.h"
 #include "Npy.h"
+#include "OpenDevice.h"
+#include "ProgramFile.h"
 
-#include "sparsedrop/InitAll.h"
-
-#include "mlir/InitAllDialects.h"
-#include "mlir/InitAllExtensions.h"
-#include "mlir/Parser/Parser.h"
-#include "mlir/Support/FileUtilities.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/InitLLVM.h"
-#include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/WithColor.h"
 
 #include <cmath>
@@ -49,6 +45,15 @@ static cl::opt<std::string>
            cl::desc("Family of products where it can be obeyed: wgmma, "
                     "tensor_core or plain (default: the cheapest)"),
            cl::cat(category));
+static cl::opt<std::string>
+    kernelTable("kernel-table",
+                cl::desc("Measured kernels of products, which go before the "
+                         "estimate (sparsedrop-tune)"),
+                cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string>
+    remarks("remarks-filter",
+            cl::desc("Print remarks of passes whose name matches"),
+            cl::value_desc("regex"), cl::cat(category));
 static cl::opt<DropoutMode> modeName(
     "mode", cl::desc("What becomes of the annotated dropouts"),
     cl::init(DropoutMode::Compact), cl::cat(category),
@@ -118,10 +123,10 @@ static int writeResults(llvm::ArrayRef<Tensor> results) {
 static int checkOptions() {
   if (target != "cpu" && target != "nvptx")
     return fail("expected the target cpu or nvptx, but got '" + target + "'");
-  if (target == "cpu" &&
-      (!device.empty() || !chip.empty() || tf32 || !family.empty()))
-    return fail(
-        "--device, --chip, --tf32 and --family belong to the target nvptx");
+  if (target == "cpu" && (!device.empty() || !chip.empty() || tf32 ||
+                          !family.empty() || !kernelTable.empty()))
+    return fail("--device, --chip, --tf32, --family and --kernel-table belong "
+                "to the target nvptx");
   if (timeSteps.getNumOccurrences() && timeSteps < 1)
     return fail("expected at least one step in --time, but got " +
                 llvm::Twine(timeSteps));
@@ -136,40 +141,27 @@ static int checkOptions() {
   return 0;
 }
 
-namespace {
-/// Closes the device at the end.
-struct OpenDevice {
-  ~OpenDevice() { sparsedrop_device_close(target.device); }
-  Target target;
-};
-} // namespace
-
 /// Opens what --target and --device name.
-static int openTarget(Target &opened) {
+static int openTarget(OpenDevice &opened, Target &made) {
   if (target == "cpu")
     return 0;
-  std::string kind = device.empty() ? std::string("cuda") : std::string(device);
-  opened.device = sparsedrop_device_open(kind.c_str(), 0);
-  if (!opened.device)
-    return fail(sparsedrop_last_error());
-  sparsedrop_device_info info;
-  sparsedrop_device_describe(opened.device, &info);
-  opened.chip = chip;
-  opened.tf32 = tf32;
-  opened.family = family;
-  // What only this chip has, its programs may use.
-  if (opened.chip.empty())
-    opened.chip =
-        "sm_" + std::to_string(info.arch) + (info.arch >= 90 ? "a" : "");
+  if (llvm::Error error = opened.open(device))
+    return fail(llvm::toString(std::move(error)));
+  made.device = opened.get();
+  made.chip = chip.empty() ? opened.getChip() : std::string(chip);
+  made.tf32 = tf32;
+  made.family = family;
+  made.table = kernelTable;
   return 0;
 }
 
 /// All that was asked for, on the parsed module.
 static int run(mlir::ModuleOp module) {
   OpenDevice opened;
-  if (int code = openTarget(opened.target))
+  Target made;
+  if (int code = openTarget(opened, made))
     return code;
-  Request request{module, entryName, modeName, seed, step, opened.target};
+  Request request{module, entryName, modeName, seed, step, made};
   std::unique_ptr<Program> program = Program::compile(
       module, request.entry, request.mode, false, request.target);
   if (!program)
@@ -177,9 +169,11 @@ static int run(mlir::ModuleOp module) {
   std::optional<uint64_t> random;
   if (randomSeed.getNumOccurrences())
     random = randomSeed;
-  std::vector<Tensor> tensors;
-  if (!makeInputs(*program, inputs, random, tensors))
-    return 1;
+  llvm::Expected<std::vector<Tensor>> drawn =
+      makeInputs(program->getExecutable(), inputs, random);
+  if (!drawn)
+    return fail(llvm::toString(drawn.takeError()));
+  std::vector<Tensor> tensors = std::move(*drawn);
   bool quiet = false;
   if (doCheck) {
     std::optional<double> limit;
@@ -216,21 +210,11 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "Runs a function of an MLIR file\n");
   if (int code = checkOptions())
     return code;
-  mlir::DialectRegistry registry;
-  mlir::registerAllDialects(registry);
-  mlir::registerAllExtensions(registry);
-  mlir::sparsedrop::registerSparseDropDialect(registry);
-  mlir::MLIRContext context(registry);
-  // A diagnostic is one line and its place, not the module that it is in.
-  context.printOpOnDiagnostic(false);
-  std::string message;
-  auto file = mlir::openInputFile(inputFile, &message);
-  if (!file)
-    return fail(message);
-  llvm::SourceMgr sources;
-  sources.AddNewSourceBuffer(std::move(file), llvm::SMLoc());
-  mlir::SourceMgrDiagnosticHandler handler(sources, &context);
-  mlir::OwningOpRef<mlir::ModuleOp> module =
-      mlir::parseSourceFile<mlir::ModuleOp>(sources, &context);
-  return module ? run(*module) : 1;
+  ProgramFile file;
+  if (remarks.getNumOccurrences())
+    if (llvm::Error error = file.enableRemarks(remarks))
+      return fail(llvm::toString(std::move(error)));
+  if (llvm::Error error = file.load(inputFile))
+    return fail(llvm::toString(std::move(error)));
+  return file.getModule() ? run(file.getModule()) : 1;
 }

@@ -9,6 +9,8 @@
 #ifndef SPARSEDROP_GPU_PASSES_H
 #define SPARSEDROP_GPU_PASSES_H
 
+#include "sparsedrop/GPU/KernelTable.h"
+
 #include "mlir/Pass/Pass.h"
 
 namespace mlir {
@@ -21,6 +23,12 @@ namespace sparsedrop {
 
 #define GEN_PASS_REGISTRATION
 #include "sparsedrop/GPU/Passes.h.inc"
+
+/// The same pass with a table in memory, which is used instead of the file of
+/// the option unless it is null.
+std::unique_ptr<Pass>
+createChooseKernels(ChooseKernelsOptions options,
+                    std::shared_ptr<const KernelTable> measured);
 
 } // namespace sparsedrop
 } // namespace mlir

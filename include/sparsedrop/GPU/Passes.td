@@ -277,6 +277,10 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
     the depth) says is the cheapest. A remark says what limits it, or which
     operand keeps it from a faster family and why.
 
+    A table of kernels that `sparsedrop-tune` has measured goes before the
+    estimate. A product is looked up by its signature; where the table has none, a
+    remark tells the signature, and where its kernel cannot be obeyed, why.
+
     Before:
 
     ```mlir
@@ -303,7 +307,9 @@ def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
            "Round the factors of f32 products to tf32, on tensor cores">,
     Option<"family", "family", "std::string", "\"\"",
            "The family of products where it can be obeyed (wgmma, tensor_core, "
-           "plain), instead of the cheapest">];
+           "plain), instead of the cheapest">,
+    Option<"table", "table", "std::string", "\"\"",
+           "File of measured kernels, which go before the estimate">];
   let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
 }
 

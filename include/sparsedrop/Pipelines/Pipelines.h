@@ -19,10 +19,14 @@
 
 #include "mlir/Pass/PassOptions.h"
 
+#include <memory>
+
 namespace mlir {
 class OpPassManager;
 
 namespace sparsedrop {
+
+class KernelTable;
 
 /// What becomes of the annotated dropouts.
 enum class DropoutMode {
@@ -87,12 +91,23 @@ struct ToNVVMPipelineOptions
       *this, "family",
       llvm::cl::desc("Family of products where it can be obeyed: wgmma, "
                      "tensor_core or plain (default: the cheapest)")};
+  PassOptions::Option<std::string> table{
+      *this, "table",
+      llvm::cl::desc("File of measured kernels of products, which go before "
+                     "the estimate (sparsedrop-tune)")};
 };
 
+/// Upstream dialects on tensors in; the same on buffers of the host and the
+/// device out, where each op that becomes a kernel is one: the first part of
+/// the pipeline below.
+void buildToDeviceBuffersPipeline(OpPassManager &pm);
+
 /// Upstream dialects on tensors in; a `gpu.binary` with the kernels and the
-/// LLVM dialect for the host, which calls only the runtime library, out.
+/// LLVM dialect for the host, which calls only the runtime library, out. A
+/// table in memory is used instead of that of the options unless it is null.
 void buildToNVVMPipeline(OpPassManager &pm,
-                         const ToNVVMPipelineOptions &options);
+                         const ToNVVMPipelineOptions &options,
+                         std::shared_ptr<const KernelTable> measured = nullptr);
 
 /// Registers all under their command-line names; may be called twice.
 void registerSparseDropPipelines();

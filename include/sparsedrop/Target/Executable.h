@@ -57,6 +57,11 @@ struct ExecutableOptions {
   /// The family of products on a GPU where it can be obeyed (wgmma, tensor_core
   /// or plain); empty: the cheapest.
   std::string family;
+  /// File of measured kernels of products on a GPU, which go before the
+  /// estimate (sparsedrop-tune); empty: none.
+  std::string table;
+  /// A table that is used instead, unless it is null.
+  std::shared_ptr<const KernelTable> measured;
 };
 
 /// Where a program compiled for a GPU runs.
@@ -104,6 +109,10 @@ public:
   /// `sparsedrop-embed-kernels` embeds. Null after an error.
   OwningOpRef<ModuleOp> lower(ArrayRef<StringRef> entries) const;
 
+  /// The function on buffers for a GPU, in front of sparsedrop-choose-kernels.
+  /// Null after an error.
+  OwningOpRef<ModuleOp> lowerToDeviceBuffers() const;
+
   /// Calls the function on `inputs`: one for each argument that is neither seed
   /// nor step, of its type and of a shape that fits, which the caller has
   /// checked. Fills `results` with memory that the caller frees, or with the
@@ -135,6 +144,7 @@ public:
 
 private:
   bool findEntry(StringRef wanted);
+  OwningOpRef<ModuleOp> cloneUpstream(ArrayRef<StringRef> entries) const;
   bool addSlots(Operation *function, ArrayRef<Type> types,
                 SmallVectorImpl<Slot> &slots, StringRef what);
   bool compileForProcess();
@@ -144,7 +154,8 @@ private:
   OwningOpRef<ModuleOp> upstream;
   std::unique_ptr<JIT> jit;
   void *entry = nullptr;
-  std::string name, chip, family;
+  std::string name, chip, family, table;
+  std::shared_ptr<const KernelTable> measured;
   bool tf32 = false;
   DropoutMode mode = DropoutMode::Compact;
   SmallVector<Slot> arguments, results;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SPARSEDROP_TOOLS_RUN_NPY_H
-#define SPARSEDROP_TOOLS_RUN_NPY_H
+#ifndef SPARSEDROP_TOOLS_SUPPORT_NPY_H
+#define SPARSEDROP_TOOLS_SUPPORT_NPY_H
 
 #include "Tensor.h"
 
@@ -30,4 +30,4 @@ llvm::Error writeNpyFiles(llvm::StringRef prefix,
 
 } // namespace mlir::sparsedrop::run
 
-#endif // SPARSEDROP_TOOLS_RUN_NPY_H
+#endif // SPARSEDROP_TOOLS_SUPPORT_NPY_H

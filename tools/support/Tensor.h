@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SPARSEDROP_TOOLS_RUN_TENSOR_H
-#define SPARSEDROP_TOOLS_RUN_TENSOR_H
+#ifndef SPARSEDROP_TOOLS_SUPPORT_TENSOR_H
+#define SPARSEDROP_TOOLS_SUPPORT_TENSOR_H
 
 #include "sparsedrop/Target/Executable.h"
 
@@ -42,4 +42,4 @@ bool isWidened(mlir::Type type);
 
 } // namespace mlir::sparsedrop::run
 
-#endif // SPARSEDROP_TOOLS_RUN_TENSOR_H
+#endif // SPARSEDROP_TOOLS_SUPPORT_TENSOR_H

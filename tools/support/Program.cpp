@@ -8,8 +8,9 @@
 
 #include "Program.h"
 
+#include "DeviceArrays.h"
+
 #include <chrono>
-#include <cstring>
 
 using namespace mlir;
 using namespace mlir::sparsedrop::run;
@@ -25,6 +26,8 @@ std::unique_ptr<Program> Program::compile(ModuleOp module, StringRef entry,
   options.chip = target.chip;
   options.tf32 = target.tf32;
   options.family = target.family;
+  options.table = target.table;
+  options.measured = target.measured;
   auto program = std::make_unique<Program>();
   program->target = target;
   program->executable = Executable::compile(module, options);
@@ -68,53 +71,6 @@ bool Program::run(MutableArrayRef<Tensor> inputs, int64_t seed, int64_t step,
   return true;
 }
 
-namespace {
-/// Arrays of the device that go with their scope.
-class DeviceArrays {
-public:
-  explicit DeviceArrays(sparsedrop_device *device) : device(device) {}
-  ~DeviceArrays() {
-    for (uint64_t address : addresses)
-      sparsedrop_device_free(device, address);
-    for (Executable::Array &array : results)
-      if (array.onDevice)
-        sparsedrop_program_release(device, array.allocation);
-      else
-        sparsedrop_free(array.allocation);
-  }
-
-  /// Null after a failure.
-  void *add(const Tensor &tensor) {
-    uint64_t address = 0;
-    if (sparsedrop_device_alloc(device, tensor.bytes.size(), &address) != 0)
-      return nullptr;
-    addresses.push_back(address);
-    sparsedrop_device_upload(device, nullptr, address, tensor.bytes.data(),
-                             tensor.bytes.size());
-    return reinterpret_cast<void *>(address);
-  }
-
-  SmallVector<Executable::Array> results;
-
-private:
-  sparsedrop_device *device;
-  SmallVector<uint64_t> addresses;
-};
-} // namespace
-
-/// The bytes of an array of either side.
-static bool fetch(sparsedrop_device *device, const Executable::Array &array,
-                  bool onDevice, std::vector<uint8_t> &bytes) {
-  if (!onDevice) {
-    std::memcpy(bytes.data(), array.data, bytes.size());
-    return true;
-  }
-  return sparsedrop_device_download(device, nullptr, bytes.data(),
-                                    reinterpret_cast<uint64_t>(array.data),
-                                    bytes.size()) == 0 &&
-         sparsedrop_device_synchronize(device) == 0;
-}
-
 bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
                           int64_t step, std::vector<Tensor> *results) {
   DeviceArrays arrays(target.device);
@@ -144,7 +100,7 @@ bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
     Tensor tensor{slot.elementType, array.shape, {}};
     tensor.bytes.resize(
         static_cast<size_t>(tensor.size() * getElementBytes(slot.elementType)));
-    if (!fetch(target.device, array, slot.isTensor, tensor.bytes))
+    if (!arrays.fetch(array, slot.isTensor, tensor.bytes))
       return fail();
     if (slot.donor)
       inputs[*slot.donor].bytes = tensor.bytes;

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef SPARSEDROP_TOOLS_RUN_PROGRAM_H
-#define SPARSEDROP_TOOLS_RUN_PROGRAM_H
+#ifndef SPARSEDROP_TOOLS_SUPPORT_PROGRAM_H
+#define SPARSEDROP_TOOLS_SUPPORT_PROGRAM_H
 
 #include "Tensor.h"
 
@@ -25,6 +25,9 @@ struct Target {
   sparsedrop_device *device = nullptr;
   bool tf32 = false;
   std::string family;
+  std::string table; ///< file of measured kernels; empty: none
+  /// Measured kernels in memory instead; null: none.
+  std::shared_ptr<const mlir::sparsedrop::KernelTable> measured;
 };
 
 /// An executable and what its last run took.
@@ -78,4 +81,4 @@ private:
 
 } // namespace mlir::sparsedrop::run
 
-#endif // SPARSEDROP_TOOLS_RUN_PROGRAM_H
+#endif // SPARSEDROP_TOOLS_SUPPORT_PROGRAM_H

@@ -1,4 +1,4 @@
-//===- Arguments.cpp - Inputs from files or drawn -------------------------===//
+//===- Inputs.cpp - Inputs from files or drawn ----------------------------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -6,19 +6,18 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Actions.h"
+#include "Inputs.h"
+
 #include "Npy.h"
 
 #include "mlir/IR/BuiltinTypes.h"
-#include "llvm/Support/WithColor.h"
 
 #include <cmath>
 
 using namespace mlir::sparsedrop::run;
 
-static bool fail(const llvm::Twine &message) {
-  llvm::WithColor::error(llvm::errs(), "sparsedrop-run") << message << "\n";
-  return false;
+static llvm::Error fail(const llvm::Twine &message) {
+  return llvm::createStringError(message);
 }
 
 namespace {
@@ -46,8 +45,9 @@ private:
 } // namespace
 
 /// Normal values; integers are rounded and not negative.
-static bool drawInputs(llvm::ArrayRef<const Slot *> slots, uint64_t seed,
-                       std::vector<Tensor> &inputs) {
+static llvm::Expected<std::vector<Tensor>>
+drawInputs(llvm::ArrayRef<const Slot *> slots, uint64_t seed) {
+  std::vector<Tensor> inputs;
   for (auto [i, slot] : llvm::enumerate(slots)) {
     if (llvm::any_of(slot->shape, mlir::ShapedType::isDynamic))
       return fail("argument " + llvm::Twine(i) + " is " +
@@ -65,32 +65,30 @@ static bool drawInputs(llvm::ArrayRef<const Slot *> slots, uint64_t seed,
     }
     inputs.push_back(std::move(tensor));
   }
-  return true;
+  return inputs;
 }
 
-bool mlir::sparsedrop::run::makeInputs(const Program &program,
-                                       llvm::ArrayRef<std::string> files,
-                                       std::optional<uint64_t> random,
-                                       std::vector<Tensor> &inputs) {
-  llvm::SmallVector<const Slot *> slots;
-  for (const Slot &slot : program.getArguments())
-    if (!slot.isSeed && !slot.isStep)
-      slots.push_back(&slot);
+llvm::Expected<std::vector<Tensor>>
+mlir::sparsedrop::run::makeInputs(const Executable &program,
+                                  llvm::ArrayRef<std::string> files,
+                                  std::optional<uint64_t> random) {
+  llvm::SmallVector<const Slot *> slots = program.getInputs();
   if (random && !files.empty())
     return fail("expected --input or --random, but got both");
   if (files.empty() && (random || slots.empty()))
-    return drawInputs(slots, random.value_or(0), inputs);
+    return drawInputs(slots, random.value_or(0));
   if (files.size() != slots.size())
     return fail("expected " + llvm::Twine(slots.size()) +
                 " inputs (--input=FILE.npy for each, or --random=SEED), but "
                 "got " +
                 llvm::Twine(files.size()));
+  std::vector<Tensor> inputs;
   for (auto [file, slot] : llvm::zip(files, slots)) {
     llvm::Expected<Tensor> tensor =
         readNpy(file, slot->elementType, slot->shape);
     if (!tensor)
-      return fail(llvm::toString(tensor.takeError()));
+      return tensor.takeError();
     inputs.push_back(std::move(*tensor));
   }
-  return true;
+  return inputs;
 }
