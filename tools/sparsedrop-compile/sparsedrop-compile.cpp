@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ModeOption.h"
 #include "OutputFile.h"
 #include "ProgramFile.h"
 
@@ -65,16 +66,10 @@ static cl::opt<std::string>
                 cl::desc("Measured kernels of products, which go before the "
                          "estimate (sparsedrop-tune)"),
                 cl::value_desc("file"), cl::cat(category));
-static cl::opt<DropoutMode> mode(
-    "mode", cl::desc("What becomes of the annotated dropouts"),
-    cl::init(DropoutMode::Compact), cl::cat(category),
-    cl::values(clEnumValN(DropoutMode::Compact, "compact",
-                          "remove dropped work"),
-               clEnumValN(DropoutMode::Masked, "masked",
-                          "dense compute with masks of the same patterns"),
-               clEnumValN(DropoutMode::Bernoulli, "bernoulli",
-                          "ordinary dropout, an independent draw per element"),
-               clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
+static cl::opt<DropoutMode>
+    mode("mode", cl::desc("What becomes of the annotated dropouts"),
+         cl::init(DropoutMode::Compact), cl::cat(category),
+         run::getModeValues());
 static cl::opt<std::string> header("header", cl::desc("C header to write"),
                                    cl::value_desc("file.h"), cl::cat(category));
 static cl::opt<std::string>

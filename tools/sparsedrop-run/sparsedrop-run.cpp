@@ -8,6 +8,7 @@
 
 #include "Actions.h"
 #include "Inputs.h"
+#include "ModeOption.h"
 #include "Npy.h"
 #include "OpenDevice.h"
 #include "ProgramFile.h"
@@ -54,16 +55,10 @@ static cl::opt<std::string>
     remarks("remarks-filter",
             cl::desc("Print remarks of passes whose name matches"),
             cl::value_desc("regex"), cl::cat(category));
-static cl::opt<DropoutMode> modeName(
-    "mode", cl::desc("What becomes of the annotated dropouts"),
-    cl::init(DropoutMode::Compact), cl::cat(category),
-    cl::values(clEnumValN(DropoutMode::Compact, "compact",
-                          "remove dropped work"),
-               clEnumValN(DropoutMode::Masked, "masked",
-                          "dense compute with masks of the same patterns"),
-               clEnumValN(DropoutMode::Bernoulli, "bernoulli",
-                          "ordinary dropout, a draw per element"),
-               clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
+static cl::opt<DropoutMode>
+    modeName("mode", cl::desc("What becomes of the annotated dropouts"),
+             cl::init(DropoutMode::Compact), cl::cat(category),
+             getModeValues());
 static cl::opt<int64_t> seed("seed", cl::desc("Key of the draws"), cl::init(0),
                              cl::cat(category));
 static cl::opt<int64_t> step("step", cl::desc("Counter of the draws"),

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Inputs.h"
+#include "ModeOption.h"
 #include "OpenDevice.h"
 #include "OutputFile.h"
 #include "ProgramFile.h"
@@ -47,13 +48,7 @@ static cl::opt<bool> tf32("tf32",
 static cl::opt<DropoutMode>
     mode("mode", cl::desc("What becomes of the annotated dropouts"),
          cl::init(DropoutMode::Compact), cl::cat(category),
-         cl::values(clEnumValN(DropoutMode::Compact, "compact",
-                               "remove dropped work"),
-                    clEnumValN(DropoutMode::Masked, "masked",
-                               "dense compute with masks of the same patterns"),
-                    clEnumValN(DropoutMode::Bernoulli, "bernoulli",
-                               "ordinary dropout, a draw per element"),
-                    clEnumValN(DropoutMode::Dense, "dense", "no dropout")));
+         run::getModeValues());
 static cl::opt<int64_t> seed("seed", cl::desc("Key of the draws"), cl::init(0),
                              cl::cat(category));
 static cl::list<std::string>

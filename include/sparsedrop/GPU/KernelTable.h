@@ -16,12 +16,12 @@
 //       {
 //         "signature": "sm_90a bf16*bf16+f32 batch=1 rows=256 ...",
 //         "kernel": "#sparsedrop.kernel<wgmma, tile = [128, 256, 64], ...>",
-//         "step_us": 41.2,          median of a step of the program it was
+//         "step_us": 2.0,           median of a step of the program it was
 //                                   measured in, with this kernel
-//         "estimate_step_us": 44.0, the same with the cost model's choice
-//         "saved_us": 2.8,          median of the differences, step by step
-//         "device": "NVIDIA H100 80GB HBM3",
-//         "date": "2026-01-31"      UTC
+//         "estimate_step_us": 3.0, the same with the cost model's choice
+//         "saved_us": 1.0,          median of the differences, step by step
+//         "device": "the name that its driver gives it",
+//         "date": "2026-01-31"      of the measurement, UTC
 //       }
 //     ]
 //   }
