@@ -77,8 +77,24 @@ static int64_t getColumns(LinalgOp op) {
   return width;
 }
 
+/// Whether tiles pay: both rows are longer than a sector of the cache, which
+/// neighbours share anyway.
+static bool isLargeTranspose(LinalgOp op) {
+  constexpr int64_t kLeast = 16;
+  if (!getTransposeProblem(op).empty())
+    return false;
+  auto isLarge = [&](OpOperand *operand) {
+    auto type = cast<MemRefType>(operand->get().getType());
+    int64_t extent = type.getShape().back();
+    return ShapedType::isDynamic(extent) || extent >= kLeast;
+  };
+  return isLarge(op.getDpsInputOperand(0)) && isLarge(op.getDpsInitOperand(0));
+}
+
 static KernelAttr chooseLoops(LinalgOp op) {
   MLIRContext *context = op.getContext();
+  if (isLargeTranspose(op))
+    return chooseTranspose(op);
   if (op.getNumReductionLoops() == 0)
     return makeLoops(context, KernelFamily::Elementwise, {kThreads},
                      getColumns(op));

@@ -108,6 +108,8 @@ struct EmitKernels
     if (choice.getFamily() == KernelFamily::Plain)
       return emitPlain(kernels, rewriter, contract, choice);
     auto loops = cast<LinalgOp>(op);
+    if (choice.getFamily() == KernelFamily::Transpose)
+      return emitTranspose(kernels, rewriter, loops, choice);
     return emitLoops(kernels, rewriter, loops, choice, getStarts(loops));
   }
 

@@ -44,6 +44,17 @@ bool isSplittable(linalg::LinalgOp op);
 std::string getPlainProblem(KernelAttr choice);
 std::string getTensorCoreProblem(const Product &product, KernelAttr choice);
 
+/// Elementwise ops whose input is contiguous along another loop than the output,
+/// through tiles of shared memory.
+LogicalResult emitTranspose(KernelModule &kernels, RewriterBase &host,
+                            linalg::LinalgOp op, KernelAttr choice);
+
+/// Why `op` is none of those; empty if it is.
+std::string getTransposeProblem(linalg::LinalgOp op);
+
+/// The kernel of one of those.
+KernelAttr chooseTranspose(linalg::LinalgOp op);
+
 /// Contractions on plain arithmetic.
 LogicalResult emitPlain(KernelModule &kernels, RewriterBase &host,
                         ContractOp op, KernelAttr choice);

@@ -44,9 +44,11 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     return {};
   std::optional<KernelFamily> family = symbolizeKernelFamily(name);
   if (!family) {
-    parser.emitError(loc) << "expected wgmma, tensor_core, plain, elementwise, "
-                             "reduce_rows, reduce_columns or serial, but got '"
-                          << name << "'";
+    parser.emitError(loc)
+        << "expected wgmma, tensor_core, plain, elementwise, "
+           "transpose, reduce_rows, reduce_columns or serial, "
+           "but got '"
+        << name << "'";
     return {};
   }
   while (succeeded(parser.parseOptionalComma())) {
@@ -139,9 +141,13 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   bool isTensorCore =
       family == KernelFamily::TensorCore || family == KernelFamily::Wgmma;
   bool isProduct = isTensorCore || family == KernelFamily::Plain;
+  bool isTransposed = family == KernelFamily::Transpose;
   bool reduces = family == KernelFamily::ReduceRows ||
                  family == KernelFamily::ReduceColumns;
-  if (failed(check("tile", tile, isProduct ? 3 : 0)) ||
+  if (failed(check("tile", tile,
+                   isProduct      ? 3
+                   : isTransposed ? 2
+                                  : 0)) ||
       failed(check("warps", warps, isTensorCore ? 2 : 0)) ||
       failed(
           check("cluster", cluster,

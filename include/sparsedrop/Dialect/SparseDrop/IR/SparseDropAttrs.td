@@ -90,6 +90,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     | parameter | families | meaning |
     |---|---|---|
     | `tile` | wgmma, tensor_core, plain | rows, columns and depth that a block computes at a time |
+    | `tile` | transpose | elements along what is contiguous in the input and in the output |
     | `warps` | wgmma, tensor_core | warps of a block along rows and columns; for wgmma those that multiply, four along the rows at a time |
     | `stages` | wgmma, tensor_core | tiles of depth in shared memory |
     | `split` | wgmma, tensor_core, plain | blocks that share the depth of one tile; their sums are added in a second kernel |

@@ -112,6 +112,7 @@ def SparseDrop_KernelFamily : SparseDrop_Enum<"KernelFamily",
       I32EnumAttrCase<"ReduceRows", 3, "reduce_rows">,
       I32EnumAttrCase<"ReduceColumns", 4, "reduce_columns">,
       I32EnumAttrCase<"Serial", 5, "serial">,
-      I32EnumAttrCase<"Wgmma", 6, "wgmma">]>;
+      I32EnumAttrCase<"Wgmma", 6, "wgmma">,
+      I32EnumAttrCase<"Transpose", 7, "transpose">]>;
 
 #endif // SPARSEDROP_DIALECT_SPARSEDROP_IR_SPARSEDROPBASE_TD
