@@ -83,24 +83,51 @@ public:
         sparsedrop_free(array.allocation);
   }
 
-  /// Null after a failure.
-  void *add(const Tensor &tensor) {
-    uint64_t address = 0;
-    if (sparsedrop_device_alloc(device, tensor.bytes.size(), &address) != 0)
-      return nullptr;
-    addresses.push_back(address);
-    sparsedrop_device_upload(device, nullptr, address, tensor.bytes.data(),
-                             tensor.bytes.size());
-    return reinterpret_cast<void *>(address);
-  }
+  /// Copies tensors to the device and waits; scalars stay on the host. False
+  /// after a failure.
+  bool add(MutableArrayRef<Tensor> inputs, ArrayRef<const Slot *> slots);
+  /// Copies the values of the inputs there again and waits; a status.
+  int32_t upload(ArrayRef<Tensor> inputs);
 
-  SmallVector<Executable::Array> results;
+  SmallVector<Executable::Array> operands, results;
 
 private:
   sparsedrop_device *device;
   SmallVector<uint64_t> addresses;
 };
 } // namespace
+
+bool DeviceArrays::add(MutableArrayRef<Tensor> inputs,
+                       ArrayRef<const Slot *> slots) {
+  for (auto [tensor, slot] : llvm::zip(inputs, slots)) {
+    void *data = tensor.bytes.data();
+    if (slot->isTensor) {
+      uint64_t address = 0;
+      if (sparsedrop_device_alloc(device, tensor.bytes.size(), &address) != 0)
+        return false;
+      addresses.push_back(address);
+      data = reinterpret_cast<void *>(address);
+    }
+    operands.push_back({data, tensor.shape, nullptr, slot->isTensor});
+  }
+  return upload(inputs) == 0;
+}
+
+int32_t DeviceArrays::upload(ArrayRef<Tensor> inputs) {
+  int32_t status = 0;
+  for (auto [tensor, operand] : llvm::zip(inputs, operands))
+    if (operand.onDevice)
+      status |= sparsedrop_device_upload(
+          device, nullptr, reinterpret_cast<uint64_t>(operand.data),
+          tensor.bytes.data(), tensor.bytes.size());
+  return sparsedrop_device_synchronize(device) | status;
+}
+
+/// Seconds since a point in time.
+static double getSecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
+}
 
 /// The bytes of an array of either side.
 static bool fetch(sparsedrop_device *device, const Executable::Array &array,
@@ -118,26 +145,17 @@ static bool fetch(sparsedrop_device *device, const Executable::Array &array,
 bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
                           int64_t step, std::vector<Tensor> *results) {
   DeviceArrays arrays(target.device);
-  SmallVector<Executable::Array> operands;
-  for (auto [tensor, slot] : llvm::zip(inputs, executable->getInputs())) {
-    void *data = slot->isTensor ? arrays.add(tensor) : tensor.bytes.data();
-    if (!data && !tensor.bytes.empty())
-      return fail();
-    operands.push_back({data, tensor.shape, nullptr, slot->isTensor});
-  }
-  sparsedrop_device_synchronize(target.device);
+  if (!arrays.add(inputs, executable->getInputs()))
+    return fail();
   sparsedrop_program_statistics_reset(target.device);
   auto start = std::chrono::steady_clock::now();
-  if (!executable->call({target.device, nullptr}, operands, seed, step,
+  if (!executable->call({target.device, nullptr}, arrays.operands, seed, step,
                         arrays.results))
     return fail();
   sparsedrop_program_statistics_of(target.device, &statistics);
   if (sparsedrop_device_synchronize(target.device) != 0)
     return fail();
-  costs = {
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-          .count(),
-      static_cast<int64_t>(statistics.bytesPeak)};
+  costs = {getSecondsSince(start), static_cast<int64_t>(statistics.bytesPeak)};
   if (results)
     results->clear();
   for (auto [slot, array] : llvm::zip(getResults(), arrays.results)) {
@@ -150,6 +168,33 @@ bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
       inputs[*slot.donor].bytes = tensor.bytes;
     if (results)
       results->push_back(std::move(tensor));
+  }
+  return true;
+}
+
+bool Program::timeGraph(MutableArrayRef<Tensor> inputs, int64_t seed,
+                        int64_t step, double &seconds) {
+  sparsedrop_device *device = target.device;
+  std::unique_ptr<sparsedrop_stream, decltype(&sparsedrop_stream_destroy)>
+      stream(sparsedrop_stream_create(device), sparsedrop_stream_destroy);
+  DeviceArrays arrays(device);
+  if (!stream || !arrays.add(inputs, executable->getInputs()) ||
+      sparsedrop_program_capture_begin(device, stream.get()) != 0)
+    return fail();
+  bool isCalled = executable->call({device, stream.get()}, arrays.operands,
+                                   seed, step, arrays.results);
+  std::unique_ptr<sparsedrop_graph, decltype(&sparsedrop_graph_destroy)> graph(
+      sparsedrop_program_capture_end(), sparsedrop_graph_destroy);
+  if (!isCalled || !graph)
+    return fail();
+  for (int i = 0; i < 2; ++i) {
+    if (arrays.upload(inputs) != 0)
+      return fail();
+    auto start = std::chrono::steady_clock::now();
+    if (sparsedrop_graph_launch(graph.get(), stream.get()) != 0 ||
+        sparsedrop_stream_synchronize(device, stream.get()) != 0)
+      return fail();
+    seconds = getSecondsSince(start);
   }
   return true;
 }
