@@ -124,10 +124,11 @@ int32_t sparsedrop_capture_cancel(sparsedrop_device *device,
 int32_t sparsedrop_graph_launch(sparsedrop_graph *graph,
                                 sparsedrop_stream *stream) {
   Stream *found = findStream(*graph->device, stream);
-  if (!found ||
-      refuseCaptured(*found, "it does not take graphs, whose memory may go "
-                             "before its own graph does") != 0)
+  if (!found || refuseCaptured(*found, kNoGraphs) != 0)
     return 1;
+  // By somebody else.
+  if (found->isRecorded())
+    return fail(std::string("the stream is being captured: ") + kNoGraphs);
   return graph->graph->launch(*found);
 }
 

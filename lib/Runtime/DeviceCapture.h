@@ -22,6 +22,8 @@ inline constexpr const char *kNoWaiting =
     "nobody can wait for it before its graph is launched";
 inline constexpr const char *kNoEvents =
     "it neither records events nor waits for them";
+inline constexpr const char *kNoGraphs =
+    "it does not take graphs, whose memory may go before its own graph does";
 
 /// Lets a stream record from now on; a status.
 int32_t beginCapture(Device &device, Stream &stream);

@@ -207,6 +207,10 @@ def test_streams_of_a_gpu(driver):  # noqa: F811
         assert [line.split()[1] for line in lines if line.startswith("cuGraphLaunch")] == [wanted]
         assert [line.split()[2] for line in lines if line.startswith("cuEventRecord")] == [*waits, wanted]
         assert y.stream == int(wanted)
+    # Launches wrote to it on other streams than its own.
+    del y, graph, _
+    gc.collect()
+    assert "cuCtxSynchronize" in log(driver)
     # An array of ours, written on another stream.
     own = sparsedrop.Device(*GPU).array(a.values)
     graph = s.capture(x.interface(stream=5), own)

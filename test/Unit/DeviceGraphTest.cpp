@@ -161,27 +161,39 @@ TEST_F(GraphTest, OutlivesHandles) {
   std::free(result); // what sparsedrop_host_free does; the device has gone
 }
 
-/// Launches of one graph come one after the other, on whatever streams.
+/// Launches of one graph come one after the other, on whatever streams: what
+/// one leaves at its end is never what another is in the midst of.
 TEST_F(GraphTest, LaunchesFromThreads) {
-  uint64_t p = allocate(4 * 2048);
-  write(p, std::vector<float>(2048, 1));
+  constexpr uint32_t kCount = 2048;
+  const std::vector<float> expected(kCount, 256);
+  uint64_t p = allocate(4 * kCount), end = allocate(4 * kCount);
+  write(end, expected);
+  std::vector<float> ones(kCount, 1);
   sparsedrop_graph *graph = capture([&] {
-    for (float factor : {4.f, 0.25f, 4.f, 0.5f})
-      EXPECT_OK(scale(kernel, stream, p, 2048, factor));
+    EXPECT_OK(
+        sparsedrop_device_upload(device, stream, p, ones.data(), 4 * kCount));
+    for (int i = 0; i < 8; ++i)
+      EXPECT_OK(scale(kernel, stream, p, kCount, 2));
+    EXPECT_OK(sparsedrop_device_copy(device, stream, end, p, 4 * kCount));
   });
   std::atomic<int> wrong{0};
   auto work = [&] {
     sparsedrop_stream *own = sparsedrop_stream_create(device);
-    for (int i = 0; i < 5; ++i)
+    std::vector<float> found(kCount);
+    for (int i = 0; i < 20; ++i) {
       wrong += sparsedrop_graph_launch(graph, own);
-    wrong += sparsedrop_stream_synchronize(device, own);
+      wrong += sparsedrop_device_download(device, own, found.data(), end,
+                                          4 * kCount);
+      wrong += sparsedrop_stream_synchronize(device, own);
+      wrong += found != expected;
+    }
     sparsedrop_stream_destroy(own);
   };
   std::thread first(work), second(work);
   first.join();
   second.join();
   EXPECT_EQ(wrong, 0);
-  EXPECT_EQ(read(p, 2048), std::vector<float>(2048, 1024));
+  EXPECT_EQ(read(p, kCount), expected);
   sparsedrop_graph_destroy(graph);
 }
 

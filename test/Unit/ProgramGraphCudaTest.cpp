@@ -137,7 +137,12 @@ TEST_F(ProgramGraphCudaTest, Failures) {
 
 /// Captures that others began: the graph would use memory of the pool.
 TEST_F(ProgramGraphCudaTest, CapturesOfOthers) {
+  EXPECT_OK(sparsedrop_program_capture_begin(device, stream));
+  sparsedrop_graph *own = sparsedrop_program_capture_end();
+  ASSERT_NE(own, nullptr) << sparsedrop_last_error();
   auto expect = [&] {
+    EXPECT_NE(sparsedrop_graph_launch(own, stream), 0);
+    EXPECT_ERROR("the stream is being captured: it does not take graphs");
     EXPECT_NE(enter(), 0);
     EXPECT_NE(sparsedrop_program_leave(), 0);
     EXPECT_ERROR("the stream is being captured, but not by "
@@ -156,4 +161,6 @@ TEST_F(ProgramGraphCudaTest, CapturesOfOthers) {
   find<int(uintptr_t)>("cuGraphDestroy")(graph);
   EXPECT_OK(enter());
   EXPECT_OK(sparsedrop_program_leave());
+  EXPECT_OK(sparsedrop_graph_launch(own, stream));
+  sparsedrop_graph_destroy(own);
 }
