@@ -62,8 +62,8 @@ struct Plugin {
   /// Checks a launch and copies its parameters, whose count and sizes are
   /// right.
   PluginLaunch *(*prepare)(PluginKernel *, const sparsedrop_launch *);
-  /// Runs it, as often as it is called, one run after the other; what the checks
-  /// find is an error.
+  /// Runs it, as often as it is called, one run after the other; what the
+  /// checks find is an error.
   int32_t (*run)(PluginLaunch *);
   void (*release)(PluginLaunch *);
 

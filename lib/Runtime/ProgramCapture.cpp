@@ -39,6 +39,8 @@ ProgramCapture::~ProgramCapture() {
 }
 
 int32_t ProgramCapture::startRecording() {
+  if (isStarted && !stream->capture)
+    return fail("somebody else has ended the capture of the stream");
   if (isStarted)
     return 0;
   if (beginCapture(*device, *stream) != 0)

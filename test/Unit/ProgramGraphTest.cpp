@@ -237,6 +237,24 @@ TEST_F(ProgramGraphTest, FailuresEndCleanly) {
   EXPECT_OK(sparsedrop_device_synchronize(device));
 }
 
+/// A stream whose capture others end records nothing more, and runs nothing.
+TEST_F(ProgramGraphTest, EndedByOthers) {
+  uint64_t x = allocate(256);
+  write(x, std::vector<int64_t>(32, 5));
+  EXPECT_OK(sparsedrop_program_capture_begin(device, stream));
+  EXPECT_OK(enter(stream));
+  EXPECT_OK(sparsedrop_program_leave());
+  EXPECT_OK(sparsedrop_capture_cancel(device, stream));
+  EXPECT_NE(enter(stream), 0);
+  auto *p = reinterpret_cast<void *>(x);
+  add(p, p, 1, 1);
+  EXPECT_NE(sparsedrop_program_leave(), 0);
+  EXPECT_ERROR("somebody else has ended the capture of the stream");
+  EXPECT_EQ(sparsedrop_program_capture_end(), nullptr);
+  EXPECT_OK(sparsedrop_device_synchronize(device));
+  EXPECT_EQ(read(p), std::vector<int64_t>(32, 5));
+}
+
 /// A capture without programs, and handles that go before the graph.
 TEST_F(ProgramGraphTest, OutlivesHandles) {
   EXPECT_OK(sparsedrop_program_capture_begin(device, stream));
