@@ -276,6 +276,34 @@ SPARSEDROP_API int32_t sparsedrop_executable_call_on(
     int64_t inputCount, int64_t seed, int64_t step, sparsedrop_array *results,
     int64_t resultCount);
 
+/// A call that was recorded: a graph, and the arrays that it works on.
+typedef struct sparsedrop_captured sparsedrop_captured;
+
+/// Records a call instead of making it, for a function compiled for a chip, to
+/// be launched any number of times. Fixed are seed and step, and so the
+/// patterns, scalars, shapes, and the addresses of all arrays; what is in them
+/// is read when it is launched. Donated inputs are updated by each launch.
+/// `results` are as those of sparsedrop_executable_call_on(): each launch
+/// overwrites them, and before the first one there is nothing in them. They may
+/// be released before or after the captured call, whose memory they are until
+/// it has been destroyed. Arrays of the library that it works on stay as long
+/// as it does; the caller's own must do so. Nothing may wait for the device
+/// meanwhile. Fails as a call does, before anything is recorded, and for a
+/// function whose host part reads what is computed on the device. Null after a
+/// failure.
+SPARSEDROP_API sparsedrop_captured *sparsedrop_executable_capture(
+    const sparsedrop_executable *executable, sparsedrop_device *device,
+    const sparsedrop_array *inputs, int64_t inputCount, int64_t seed,
+    int64_t step, sparsedrop_array *results, int64_t resultCount);
+
+/// Does on a stream of the device (null: the default one) what the call would
+/// have done, behind earlier launches on any stream; it returns before the
+/// device is done.
+SPARSEDROP_API int32_t sparsedrop_captured_launch(sparsedrop_captured *captured,
+                                                  sparsedrop_stream *stream);
+/// Waits until no launch of it runs.
+SPARSEDROP_API void sparsedrop_captured_destroy(sparsedrop_captured *captured);
+
 /// What the last successful call from this thread took: seconds without checks
 /// and copies of arrays, and the most bytes of temporaries and results (of the
 /// whole process, if other threads called meanwhile). Of a call on a device

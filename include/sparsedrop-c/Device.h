@@ -54,6 +54,8 @@ typedef struct sparsedrop_event sparsedrop_event;
 typedef struct sparsedrop_binary sparsedrop_binary;
 /// A kernel of a binary, which owns it.
 typedef struct sparsedrop_kernel sparsedrop_kernel;
+/// What a stream would have done, recorded once, to be launched by one call.
+typedef struct sparsedrop_graph sparsedrop_graph;
 
 //===----------------------------------------------------------------------===//
 // Devices
@@ -223,6 +225,45 @@ typedef struct {
 SPARSEDROP_API int32_t
 sparsedrop_kernel_launch(sparsedrop_kernel *kernel, sparsedrop_stream *stream,
                          const sparsedrop_launch *launch);
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+/// From now on the stream records what is enqueued on it instead of running it:
+/// launches, with their parameters as they are now, copies and fills in the
+/// device, uploads and downloads. One thread captures; others leave the stream
+/// alone meanwhile.
+///
+/// An upload copies the host's bytes at the call; each launch of the graph
+/// uploads these again. A download needs page-locked memory, which must be
+/// there as long as the graph. What waits or asks
+/// (sparsedrop_stream_synchronize and _query), events, and launches of other
+/// graphs are failures, and so is sparsedrop_capture_end() after one of them.
+/// Nobody can wait for a whole device while a stream of it is captured.
+/// Destroying the stream forgets what was recorded.
+///
+/// Fails for the default stream, for one that is being captured, and with a
+/// driver that has no graphs.
+SPARSEDROP_API int32_t sparsedrop_capture_begin(sparsedrop_device *device,
+                                                sparsedrop_stream *stream);
+/// Ends the capture, in any case, and makes a graph that can be launched; null
+/// after a failure. The graph keeps the kernels and the bytes of uploads that
+/// it needs. The memory of the device that it works on must be there when it
+/// is launched.
+SPARSEDROP_API sparsedrop_graph *
+sparsedrop_capture_end(sparsedrop_device *device, sparsedrop_stream *stream);
+/// Ends the capture, if there is one, and forgets what was recorded.
+SPARSEDROP_API int32_t sparsedrop_capture_cancel(sparsedrop_device *device,
+                                                 sparsedrop_stream *stream);
+
+/// Enqueues all that was recorded, in its order, on any stream of the device
+/// (null: the default one). It comes after earlier launches of the same graph,
+/// also of those on other streams.
+SPARSEDROP_API int32_t sparsedrop_graph_launch(sparsedrop_graph *graph,
+                                               sparsedrop_stream *stream);
+/// Waits until no launch of it runs; what failed is still told by the stream.
+SPARSEDROP_API void sparsedrop_graph_destroy(sparsedrop_graph *graph);
 
 //===----------------------------------------------------------------------===//
 // Tensor maps

@@ -60,6 +60,31 @@ sparsedrop_program_enter(sparsedrop_device *device, sparsedrop_stream *stream,
 SPARSEDROP_API int32_t sparsedrop_program_leave(void);
 
 //===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+/// What the calling thread's programs do on `stream` from now on is recorded
+/// instead of run, as by sparsedrop_capture_begin(), which is called when the
+/// first program has entered and all of its code is loaded. Everything that the
+/// host part computes is fixed: patterns, sizes, addresses, scalars, tensor
+/// maps.
+///
+/// Memory that programs allocate meanwhile, results too, is the graph's alone,
+/// since each launch writes to it; it is not given back to the device either.
+/// What is released before the graph goes serves nobody else until then.
+///
+/// A program that waits for the device (sparsedrop_program_read and _download)
+/// fails, and so does one that finds no memory: nothing can be given back
+/// meanwhile. Then there is no graph. Fails if the thread is capturing already;
+/// programs cannot enter on a stream that is captured by anything else.
+SPARSEDROP_API int32_t sparsedrop_program_capture_begin(
+    sparsedrop_device *device, sparsedrop_stream *stream);
+/// Ends the calling thread's capture, in any case; null after a failure, also
+/// of a program in the capture. sparsedrop_graph_destroy() makes the graph's
+/// memory that of all streams, results when they have been released as well.
+SPARSEDROP_API sparsedrop_graph *sparsedrop_program_capture_end(void);
+
+//===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
 
@@ -123,11 +148,12 @@ SPARSEDROP_API void sparsedrop_program_check_extent(int64_t extent);
 /// one word for each other parameter. A grid with a zero does nothing. What can
 /// be checked before a launch is, as by sparsedrop_kernel_launch(); the failure
 /// names the kernel, the grid and the parameters.
-SPARSEDROP_API void
-sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
-                          int64_t gridZ, int64_t threads, int64_t sharedBytes,
-                          const int64_t *parameters, int64_t count,
-                          int64_t maps);
+SPARSEDROP_API void sparsedrop_program_launch(int64_t kernel, int64_t gridX,
+                                              int64_t gridY, int64_t gridZ,
+                                              int64_t threads,
+                                              int64_t sharedBytes,
+                                              const int64_t *parameters,
+                                              int64_t count, int64_t maps);
 
 /// Writes the tensor map (16 words) of an array that starts at `address`.
 /// `shape` has three words for each dimension, from the innermost to the
@@ -148,7 +174,8 @@ SPARSEDROP_API int64_t sparsedrop_program_processors(void);
 // Statistics
 //===----------------------------------------------------------------------===//
 
-/// What programs did on a device since the last reset.
+/// What programs did on a device since the last reset. What they did in a
+/// capture counts once, launches of graphs do not.
 typedef struct {
   uint64_t launches, copies, uploads; ///< that were enqueued
   uint64_t synchronizations;          ///< times that the host waited

@@ -31,8 +31,9 @@ class Call {
 public:
   Call(const sparsedrop_executable &target, const DevicePlace &place,
        ArrayRef<sparsedrop_array> inputs,
-       MutableArrayRef<sparsedrop_array> results)
-      : target(target), place(place), inputs(inputs), results(results) {}
+       MutableArrayRef<sparsedrop_array> results, bool isCaptured)
+      : target(target), place(place), inputs(inputs), results(results),
+        isCaptured(isCaptured) {}
   ~Call();
 
   /// Empty, or what is wrong.
@@ -61,6 +62,7 @@ private:
   DevicePlace place; ///< without a device: the host
   ArrayRef<sparsedrop_array> inputs;
   MutableArrayRef<sparsedrop_array> results;
+  bool isCaptured; ///< nothing runs on the stream
   SmallVector<Executable::Array> packed;
 };
 
@@ -226,6 +228,9 @@ void Call::giveAway(Executable::Array &output, const SlotText &slot,
       new Owner(output.onDevice ? Owner::Source::Program : Owner::Source::Host,
                 std::exchange(output.allocation, nullptr), output.shape,
                 place.device, place.stream);
+  // Graphs write to it on any stream.
+  if (isCaptured)
+    owner->noteUseElsewhere();
   result = {output.data,         slot.slot.type, slot.slot.rank,
             owner->shape.data(), nullptr,        0,
             output.onDevice,     owner};
@@ -296,7 +301,7 @@ std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
   SmallVector<Executable::Array> outputs;
   if (!pack())
     return sparsedrop_last_error();
-  if (place.device)
+  if (place.device && !isCaptured)
     noteUse();
   if (!target.executable->call(place, packed, seed, step, outputs, &costs))
     return sparsedrop_last_error();
@@ -315,20 +320,28 @@ std::string Call::run(int64_t seed, int64_t step, Executable::Costs &costs) {
   return problem;
 }
 
+std::string mlir::sparsedrop::capi::runCall(
+    const sparsedrop_executable &executable, const DevicePlace &place,
+    ArrayRef<sparsedrop_array> inputs, int64_t seed, int64_t step,
+    MutableArrayRef<sparsedrop_array> results, bool isCaptured) {
+  Call call(executable, place, inputs, results, isCaptured);
+  std::string problem = call.check();
+  Executable::Costs costs;
+  if (problem.empty())
+    problem = call.run(seed, step, costs);
+  if (problem.empty() && !isCaptured)
+    lastCosts = costs;
+  return problem;
+}
+
 /// Checks and runs a call; a status.
 static int32_t run(const sparsedrop_executable *executable,
                    const DevicePlace &place, ArrayRef<sparsedrop_array> inputs,
                    int64_t seed, int64_t step,
                    MutableArrayRef<sparsedrop_array> results) {
-  Call call(*executable, place, inputs, results);
-  std::string problem = call.check();
-  Executable::Costs costs;
-  if (problem.empty())
-    problem = call.run(seed, step, costs);
-  if (!problem.empty())
-    return fail(executable->name + ": " + problem);
-  lastCosts = costs;
-  return 0;
+  std::string problem = runCall(*executable, place, inputs, seed, step, results,
+                                /*isCaptured=*/false);
+  return problem.empty() ? 0 : fail(executable->name + ": " + problem);
 }
 
 int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,

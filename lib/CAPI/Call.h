@@ -18,6 +18,14 @@
 
 namespace mlir::sparsedrop::capi {
 
+/// Sets the calling thread's costs and is "", or says what is wrong. In a
+/// capture of the thread's programs on `place.stream` the call is only
+/// recorded, and costs stay as they are.
+std::string runCall(const sparsedrop_executable &executable,
+                    const DevicePlace &place, ArrayRef<sparsedrop_array> inputs,
+                    int64_t seed, int64_t step,
+                    MutableArrayRef<sparsedrop_array> results, bool isCaptured);
+
 /// A slot and the shape that it points to.
 struct SlotText {
   sparsedrop_slot slot{};

@@ -31,10 +31,12 @@ void Owner::release() {
     sparsedrop_free(allocation);
     break;
   case Source::Program:
-    // The pool hands it to the work that follows on its own stream.
-    if (isUsedElsewhere)
-      sparsedrop_device_synchronize(device);
-    sparsedrop_program_release(device, allocation);
+    // The pool hands it to the work that follows on its own stream. What has
+    // failed on the device is told once; where nobody can wait, since a stream
+    // is being captured, the memory stays until the device goes.
+    if (!isUsedElsewhere || sparsedrop_device_synchronize(device) == 0 ||
+        sparsedrop_device_synchronize(device) == 0)
+      sparsedrop_program_release(device, allocation);
     break;
   case Source::Device:
     sparsedrop_device_free(device, toAddress(allocation));

@@ -20,7 +20,7 @@
 namespace sparsedrop::ptx {
 
 /// Raised by one with every change below, or of the structs of Device.h.
-constexpr uint32_t kPluginVersion = 2;
+constexpr uint32_t kPluginVersion = 3;
 
 struct PluginDevice;
 struct PluginProgram;
@@ -62,7 +62,8 @@ struct Plugin {
   /// Checks a launch and copies its parameters, whose count and sizes are
   /// right.
   PluginLaunch *(*prepare)(PluginKernel *, const sparsedrop_launch *);
-  /// Runs it; what the checks find is an error.
+  /// Runs it, as often as it is called, one run after the other; what the
+  /// checks find is an error.
   int32_t (*run)(PluginLaunch *);
   void (*release)(PluginLaunch *);
 

@@ -203,9 +203,18 @@ PluginLaunch *sparsedrop::ptx::prepareLaunch(PluginKernel *kernel,
 }
 
 int32_t sparsedrop::ptx::runLaunch(PluginLaunch *launch) {
-  if (launch->launch.run())
+  // A launch runs once; what was prepared is the model of each.
+  Launch &model = launch->launch;
+  Launch run(model.getProgram(), model.getKernel(), model.getMemory(),
+             model.getOptions());
+  run.grid = model.grid;
+  run.block = model.block;
+  run.cluster = model.cluster;
+  run.dynamicShared = model.dynamicShared;
+  run.parameters = model.parameters;
+  if (run.run())
     return 0;
-  std::vector<Finding> findings = launch->launch.getReporter().take();
+  std::vector<Finding> findings = run.getReporter().take();
   std::string message =
       findings.empty() ? "the kernel has failed" : findings.front().str();
   if (findings.size() > 1)

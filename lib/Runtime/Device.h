@@ -17,13 +17,42 @@
 
 #include "sparsedrop-c/Device.h"
 
+#include <atomic>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace sparsedrop::runtime {
 
+class Device;
 class Event;
+class Stream;
+
+/// Work that was recorded once, to be enqueued by one call.
+class Graph {
+public:
+  virtual ~Graph() = default;
+  /// Comes after all earlier launches of it, also of those on other streams.
+  virtual int32_t launch(Stream &stream) = 0;
+  /// Waits until no launch of it runs. Failures are left to those that ask for
+  /// them.
+  virtual void wait() = 0;
+};
+
+/// A stream that records what is enqueued on it instead of running it.
+struct StreamCapture {
+  explicit StreamCapture(Device &device);
+  ~StreamCapture();
+  StreamCapture(const StreamCapture &) = delete;
+  StreamCapture &operator=(const StreamCapture &) = delete;
+
+  Device &device;
+  /// The first call that cannot be recorded, or "": there will be no graph.
+  std::string failure;
+  /// What the graph needs as long as it lives.
+  std::vector<std::shared_ptr<void>> kept;
+};
 
 class Stream {
 public:
@@ -35,6 +64,15 @@ public:
   virtual int32_t synchronize() = 0;
   virtual int32_t query(bool &isDone) = 0;
   virtual int32_t wait(Event &event) = 0;
+
+  virtual int32_t beginCapture() = 0;
+  /// Ends it also when it fails. With null what was recorded is forgotten.
+  virtual int32_t endCapture(std::unique_ptr<Graph> *graph) = 0;
+  /// Whether the driver records the stream, through whatever handle.
+  virtual bool isRecorded() { return capture != nullptr; }
+
+  /// Other than null between sparsedrop_capture_begin() and its end.
+  std::unique_ptr<StreamCapture> capture;
 };
 
 class Event {
@@ -90,6 +128,8 @@ public:
                             uint64_t bytes, bool &hasWaited) = 0;
   /// Whether a range, of at least one byte, lies in the device's memory.
   virtual bool contains(uint64_t address, uint64_t bytes) = 0;
+  /// The same of page-locked memory of the host.
+  virtual bool isPageLocked(const void *memory, uint64_t bytes) = 0;
   virtual int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                        int32_t elementBytes, uint64_t count) = 0;
 
@@ -101,7 +141,14 @@ public:
   virtual std::unique_ptr<Binary> load(std::string_view image) = 0;
 
   virtual int32_t encode(const sparsedrop_tensor_map &map, uint8_t *out) = 0;
+
+  std::atomic<int32_t> captures{0}; ///< streams that record
 };
+
+inline StreamCapture::StreamCapture(Device &device) : device(device) {
+  ++device.captures;
+}
+inline StreamCapture::~StreamCapture() { --device.captures; }
 
 /// A kind of device. `open` gives null after fail().
 struct DeviceKind {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DeviceCapture.h"
 #include "DeviceHandles.h"
 
 #include "Error.h"
@@ -63,7 +64,8 @@ int32_t sparsedrop_device_describe(sparsedrop_device *device,
 }
 
 int32_t sparsedrop_device_synchronize(sparsedrop_device *device) {
-  return device->device->synchronize();
+  return refuseCaptures(*device->device) != 0 ? 1
+                                              : device->device->synchronize();
 }
 
 //===----------------------------------------------------------------------===//
@@ -104,7 +106,8 @@ int32_t sparsedrop_device_upload(sparsedrop_device *device,
   Stream *found = findStream(*device->device, stream);
   if (!found || !bytes)
     return found ? 0 : 1;
-  return device->device->upload(*found, to, from, bytes);
+  return found->capture ? uploadCaptured(*found, to, from, bytes)
+                        : device->device->upload(*found, to, from, bytes);
 }
 
 int32_t sparsedrop_device_download(sparsedrop_device *device,
@@ -113,6 +116,10 @@ int32_t sparsedrop_device_download(sparsedrop_device *device,
   Stream *found = findStream(*device->device, stream);
   if (!found || !bytes)
     return found ? 0 : 1;
+  // Replays write to it, so it must be memory that a device can write to.
+  if (found->capture && !device->device->isPageLocked(to, bytes))
+    return refuseCaptured(*found, "a copy to the host needs page-locked memory "
+                                  "(sparsedrop_host_alloc)");
   return device->device->download(*found, to, from, bytes);
 }
 
@@ -166,7 +173,9 @@ void sparsedrop_stream_destroy(sparsedrop_stream *stream) { delete stream; }
 int32_t sparsedrop_stream_synchronize(sparsedrop_device *device,
                                       sparsedrop_stream *stream) {
   Stream *found = findStream(*device->device, stream);
-  return found ? found->synchronize() : 1;
+  return !found || refuseCaptured(*found, kNoWaiting) != 0
+             ? 1
+             : found->synchronize();
 }
 
 /// A query's answer.
@@ -179,7 +188,8 @@ int32_t sparsedrop_stream_query(sparsedrop_device *device,
                                 sparsedrop_stream *stream, int32_t *isDone) {
   Stream *found = findStream(*device->device, stream);
   bool done = false;
-  return answer(found ? found->query(done) : 1, done, isDone);
+  bool canAsk = found && refuseCaptured(*found, kNoWaiting) == 0;
+  return answer(canAsk ? found->query(done) : 1, done, isDone);
 }
 
 int32_t sparsedrop_stream_wait(sparsedrop_device *device,
@@ -190,6 +200,8 @@ int32_t sparsedrop_stream_wait(sparsedrop_device *device,
     return 1;
   if (event->device != device->device)
     return fail("the event belongs to another device");
+  if (refuseCaptured(*found, kNoEvents) != 0)
+    return 1;
   return found->wait(*event->event);
 }
 
@@ -208,7 +220,9 @@ void sparsedrop_event_destroy(sparsedrop_event *event) { delete event; }
 int32_t sparsedrop_event_record(sparsedrop_event *event,
                                 sparsedrop_stream *stream) {
   Stream *found = findStream(*event->device, stream);
-  return found ? event->event->record(*found) : 1;
+  return !found || refuseCaptured(*found, kNoEvents) != 0
+             ? 1
+             : event->event->record(*found);
 }
 
 int32_t sparsedrop_event_synchronize(sparsedrop_event *event) {

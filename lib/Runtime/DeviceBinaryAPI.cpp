@@ -91,7 +91,11 @@ int32_t sparsedrop_kernel_launch(sparsedrop_kernel *kernel,
                                   kernel->parameterBytes);
   if (!error.empty())
     return fail("kernel '" + kernel->name + "': " + error);
-  return kernel->kernel->launch(*found, whole);
+  if (kernel->kernel->launch(*found, whole) != 0)
+    return 1;
+  if (found->capture)
+    found->capture->kept.push_back(kernel->binary->binary);
+  return 0;
 }
 
 //===----------------------------------------------------------------------===//

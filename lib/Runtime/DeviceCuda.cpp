@@ -8,6 +8,7 @@
 
 #include "DeviceCuda.h"
 
+#include "DeviceCapture.h"
 #include "Error.h"
 #include "Programs.h"
 
@@ -124,6 +125,15 @@ bool CudaDevice::contains(uint64_t address, uint64_t bytes) {
   return true;
 }
 
+bool CudaDevice::isPageLocked(const void *memory, uint64_t bytes) {
+  auto first = reinterpret_cast<uintptr_t>(memory);
+  ContextScope scope(*this);
+  return scope &&
+         hasAttribute(driver, first, cuda::kMemoryType, cuda::kHostMemory) &&
+         hasAttribute(driver, first + bytes - 1, cuda::kMemoryType,
+                      cuda::kHostMemory);
+}
+
 void *CudaDevice::allocateHost(uint64_t bytes) {
   void *memory = nullptr;
   return call(driver.hostAlloc, &memory, bytes) == 0 ? memory : nullptr;
@@ -236,6 +246,8 @@ uint64_t CudaStream::getNumber() const {
 }
 
 CudaStream::~CudaStream() {
+  if (capture)
+    cancelCapture(*this);
   if (!isOwned)
     return;
   // The driver may give the next stream the same number.

@@ -39,6 +39,9 @@ public:
   int32_t synchronize() override;
   int32_t query(bool &isDone) override;
   int32_t wait(Event &event) override;
+  int32_t beginCapture() override;
+  int32_t endCapture(std::unique_ptr<Graph> *graph) override;
+  bool isRecorded() override;
   cuda::Stream get() const { return stream; }
   uint64_t getNumber() const override;
   static cuda::Stream get(Stream &stream) {
@@ -76,6 +79,7 @@ public:
   int32_t fill(Stream &stream, uint64_t to, uint32_t value,
                int32_t elementBytes, uint64_t count) override;
   bool contains(uint64_t address, uint64_t bytes) override;
+  bool isPageLocked(const void *memory, uint64_t bytes) override;
   Stream &getDefaultStream() override { return defaultStream; }
   std::unique_ptr<Stream> createStream() override;
   std::unique_ptr<Stream> wrapStream(void *native) override;

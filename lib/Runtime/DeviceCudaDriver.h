@@ -29,11 +29,15 @@ struct StreamImpl;
 struct EventImpl;
 struct ModuleImpl;
 struct FunctionImpl;
+struct GraphImpl;
+struct GraphExecImpl;
 using Context = ContextImpl *;
 using Stream = StreamImpl *;
 using Event = EventImpl *;
 using Module = ModuleImpl *;
 using Function = FunctionImpl *;
+using Graph = GraphImpl *;
+using GraphExec = GraphExecImpl *;
 
 enum : Result {
   kSuccess = 0,
@@ -64,7 +68,11 @@ enum FunctionAttribute : int {
   kNonPortableCluster = 14,
 };
 
-enum : unsigned { kNonBlocking = 1 }; ///< of streams
+enum : unsigned { kNonBlocking = 1 };   ///< of streams
+enum : unsigned { kDisableTiming = 2 }; ///< of events
+/// Of captures: the thread may allocate memory and load code meanwhile.
+enum CaptureMode : int { kRelaxed = 2 };
+enum CaptureStatus : int { kNoCapture = 0 };
 enum PointerAttribute : int { kMemoryType = 2, kMemoryDevice = 9 };
 enum : unsigned {
   kHostMemory = 1,   ///< page-locked; other memory of the host is unknown
@@ -180,6 +188,20 @@ public:
   Entry<Event> eventSynchronize{*this, "cuEventSynchronize"};
   Entry<Event> eventQuery{*this, "cuEventQuery"};
   Entry<float *, Event, Event> eventElapsed{*this, "cuEventElapsedTime"};
+
+  Entry<Stream, int> captureBegin{*this, "cuStreamBeginCapture_v2",
+                                  /*isOptional=*/true};
+  Entry<Stream, Graph *> captureEnd{*this, "cuStreamEndCapture",
+                                    /*isOptional=*/true};
+  Entry<Stream, int *> isCapturing{*this, "cuStreamIsCapturing",
+                                   /*isOptional=*/true};
+  Entry<GraphExec *, Graph, unsigned long long> graphInstantiate{
+      *this, "cuGraphInstantiateWithFlags", /*isOptional=*/true};
+  Entry<GraphExec, Stream> graphLaunch{*this, "cuGraphLaunch",
+                                       /*isOptional=*/true};
+  Entry<GraphExec> graphExecDestroy{*this, "cuGraphExecDestroy",
+                                    /*isOptional=*/true};
+  Entry<Graph> graphDestroy{*this, "cuGraphDestroy", /*isOptional=*/true};
 
   Entry<Module *, const void *, unsigned, int *, void **> moduleLoad{
       *this, "cuModuleLoadDataEx"};

@@ -25,7 +25,19 @@ struct sparsedrop_device {
 
 struct sparsedrop_stream {
   std::shared_ptr<sparsedrop::runtime::Device> device;
-  std::unique_ptr<sparsedrop::runtime::Stream> stream;
+  std::shared_ptr<sparsedrop::runtime::Stream> stream;
+};
+
+struct sparsedrop_graph {
+  std::shared_ptr<sparsedrop::runtime::Device> device;
+  std::vector<std::shared_ptr<void>> kept;
+  std::unique_ptr<sparsedrop::runtime::Graph> graph;
+
+  /// What it needs goes when nothing runs any more.
+  ~sparsedrop_graph() {
+    if (graph)
+      graph->wait();
+  }
 };
 
 struct sparsedrop_event {
@@ -44,8 +56,8 @@ struct sparsedrop_kernel {
 struct sparsedrop_binary {
   std::shared_ptr<sparsedrop::runtime::Device> device;
   sparsedrop_device_info info = {};
-  std::unique_ptr<sparsedrop::runtime::Binary> binary;
-  std::mutex mutex; ///< of `kernels`
+  std::shared_ptr<sparsedrop::runtime::Binary> binary; ///< of graphs as well
+  std::mutex mutex;                                    ///< of `kernels`
   std::map<std::string, sparsedrop_kernel> kernels;
 };
 

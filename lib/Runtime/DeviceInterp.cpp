@@ -143,13 +143,31 @@ bool InterpDevice::contains(uint64_t address, uint64_t bytes) {
 
 void *InterpDevice::allocateHost(uint64_t bytes) {
   void *memory = std::malloc(bytes);
-  if (!memory)
+  if (!memory) {
     fail("there is no memory for " + std::to_string(bytes) + " bytes");
+    return nullptr;
+  }
+  std::lock_guard<std::mutex> lock(mutex);
+  hostMemory[reinterpret_cast<uintptr_t>(memory)] = bytes;
   return memory;
+}
+
+bool InterpDevice::isPageLocked(const void *memory, uint64_t bytes) {
+  auto first = reinterpret_cast<uintptr_t>(memory);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto next = hostMemory.upper_bound(first);
+  if (next == hostMemory.begin())
+    return false;
+  auto &[start, size] = *--next;
+  return first - start <= size && bytes <= size - (first - start);
 }
 
 int32_t InterpDevice::freeHost(void *memory) {
   drain();
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    hostMemory.erase(reinterpret_cast<uintptr_t>(memory));
+  }
   std::free(memory);
   return 0;
 }

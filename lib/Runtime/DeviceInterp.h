@@ -19,6 +19,8 @@
 
 #include "../Interp/Plugin.h"
 
+#include <map>
+
 namespace sparsedrop::runtime {
 
 class InterpDevice : public Device {
@@ -43,6 +45,7 @@ public:
   int32_t uploadNow(Stream &stream, uint64_t to, const void *from,
                     uint64_t bytes, bool &hasWaited) override;
   bool contains(uint64_t address, uint64_t bytes) override;
+  bool isPageLocked(const void *memory, uint64_t bytes) override;
   Stream &getDefaultStream() override { return *defaultStream; }
   std::unique_ptr<Stream> createStream() override;
   std::unique_ptr<Stream> wrapStream(void *native) override;
@@ -67,6 +70,8 @@ private:
   std::mutex mutex; ///< of the rest
   std::vector<Queue *> queues;
   std::string failure; ///< of a stream that is gone
+  std::map<uintptr_t, uint64_t>
+      hostMemory; ///< bytes of allocateHost() by place
   std::unique_ptr<Stream> defaultStream;
 };
 
@@ -79,20 +84,24 @@ public:
   int32_t synchronize() override;
   int32_t query(bool &isDone) override;
   int32_t wait(Event &event) override;
+  int32_t beginCapture() override;
+  int32_t endCapture(std::unique_ptr<Graph> *graph) override;
   Queue &getQueue() { return queue; }
+  /// Runs a task in its turn, or records it.
+  void add(Queue::Task task);
 
 private:
   InterpDevice &device;
   Queue queue;
+  std::unique_ptr<std::vector<Queue::Task>> recorded; ///< in a capture
 };
 
 template <typename Call>
 int32_t InterpDevice::enqueue(Stream &stream, Call call) {
   const ptx::Plugin &table = plugin;
-  static_cast<InterpStream &>(stream).getQueue().push(
-      Queue::Task([&table, call]() -> std::string {
-        return call() == 0 ? "" : table.getLastError();
-      }));
+  static_cast<InterpStream &>(stream).add([&table, call]() -> std::string {
+    return call() == 0 ? "" : table.getLastError();
+  });
   return 0;
 }
 

@@ -6,8 +6,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DeviceCapture.h"
 #include "DeviceHandles.h"
 #include "Error.h"
+#include "ProgramCapture.h"
 #include "Programs.h"
 
 #include <algorithm>
@@ -25,6 +27,7 @@ struct Section {
   Stream *stream = nullptr;
   Programs *programs = nullptr;
   LoadedImage *image = nullptr;
+  uint64_t memoryUser = 0; ///< of the pool
   bool failed = false;
 };
 } // namespace
@@ -62,6 +65,22 @@ static bool check(Section *section, int32_t status) {
 // Sections
 //===----------------------------------------------------------------------===//
 
+/// Whose memory a section allocates: the stream's, or that of the graph that
+/// the thread captures there. A status.
+static int32_t findMemoryUser(Section &section) {
+  ProgramCapture *capture = ProgramCapture::get();
+  if (capture && capture->isOn(*section.stream)) {
+    section.memoryUser = capture->getMemoryUser();
+    return capture->start(*section.image);
+  }
+  section.memoryUser = section.stream->getNumber();
+  if (!section.stream->isRecorded())
+    return 0;
+  return fail("the stream is being captured, but not by "
+              "sparsedrop_program_capture_begin() on this thread: the graph "
+              "would use memory that the program has given back");
+}
+
 int32_t sparsedrop_program_enter(sparsedrop_device *device,
                                  sparsedrop_stream *stream,
                                  const sparsedrop_program_image *image) {
@@ -78,7 +97,7 @@ int32_t sparsedrop_program_enter(sparsedrop_device *device,
     if (section.stream)
       section.image = section.programs->find(image, device->info);
   }
-  section.failed = !section.image;
+  section.failed = !section.image || findMemoryUser(section) != 0;
   sections.push_back(section);
   return section.failed;
 }
@@ -87,8 +106,13 @@ int32_t sparsedrop_program_leave() {
   std::vector<Section> &sections = getSections();
   if (sections.empty())
     return fail("sparsedrop_program_leave was called outside of a section");
+  Stream *stream = sections.back().stream;
   sections.pop_back();
-  return sparsedrop_leave();
+  int32_t status = sparsedrop_leave();
+  ProgramCapture *capture = ProgramCapture::get();
+  if (status != 0 && capture && stream && capture->isOn(*stream))
+    capture->noteFailure();
+  return status;
 }
 
 //===----------------------------------------------------------------------===//
@@ -107,7 +131,7 @@ void *sparsedrop_program_alloc(uint64_t alignment, uint64_t bytes) {
   }
   uint64_t address = 0;
   check(section,
-        section->programs->pool.allocate(*section->stream, bytes, address));
+        section->programs->pool.allocate(section->memoryUser, bytes, address));
   return reinterpret_cast<void *>(address);
 }
 
@@ -142,6 +166,12 @@ void sparsedrop_program_download(void *to, const void *from, int64_t bytes) {
   Section *section = getSection();
   if (!section || bytes <= 0)
     return;
+  if (section->stream->capture) {
+    check(section, fail("the program needs a value of the device on the host, "
+                        "which a graph has only when it is launched: call the "
+                        "program without capturing it"));
+    return;
+  }
   ++section->programs->synchronizations;
   if (check(section,
             section->device->download(*section->stream, to, toAddress(from),
@@ -164,9 +194,13 @@ void sparsedrop_program_upload(void *to, const void *from, int64_t bytes) {
   if (!section || bytes <= 0)
     return;
   bool hasWaited = false;
-  if (check(section, section->device->uploadNow(
-                         *section->stream, toAddress(to), from,
-                         static_cast<uint64_t>(bytes), hasWaited)))
+  auto size = static_cast<uint64_t>(bytes);
+  int32_t status =
+      section->stream->capture
+          ? uploadCaptured(*section->stream, toAddress(to), from, size)
+          : section->device->uploadNow(*section->stream, toAddress(to), from,
+                                       size, hasWaited);
+  if (check(section, status))
     ++section->programs->uploads;
   section->programs->synchronizations += hasWaited;
 }

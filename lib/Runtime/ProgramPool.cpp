@@ -8,6 +8,7 @@
 
 #include "ProgramPool.h"
 
+#include "DeviceCapture.h"
 #include "Error.h"
 
 #include <algorithm>
@@ -53,7 +54,11 @@ int32_t Pool::map(uint64_t bytes, uint64_t size, uint64_t &address) {
   };
   ++statistics.misses;
   std::string error = attempt(allocate);
-  if (!error.empty() && size) {
+  // Nobody can wait during a capture.
+  if (!error.empty() && device.captures != 0)
+    error += "; while a stream is captured, no unused blocks can be given back "
+             "(sparsedrop_program_trim does that before)";
+  else if (!error.empty() && size) {
     // What other streams have left may be what is missing.
     if (trimLocked() != 0)
       return 1;
@@ -70,18 +75,19 @@ int32_t Pool::map(uint64_t bytes, uint64_t size, uint64_t &address) {
               std::to_string(info.memoryBytes) + " bytes: " + error);
 }
 
-int32_t Pool::allocate(Stream &stream, uint64_t bytes, uint64_t &address) {
+int32_t Pool::allocate(uint64_t user, uint64_t bytes, uint64_t &address) {
   address = 0;
   if (bytes == 0)
     return 0;
   std::lock_guard<std::mutex> lock(mutex);
-  Block block = {roundUp(bytes), stream.getNumber()};
-  if (!take(block.stream, block.bytes, address, block) &&
-      !take(kAnyStream, block.bytes, address, block) &&
+  Block block = {roundUp(bytes), user};
+  bool isOwn = take(user, block.bytes, address, block);
+  if (!isOwn && !take(kAnyStream, block.bytes, address, block) &&
       map(bytes, block.bytes, address) != 0)
     return 1;
   used[address] = block;
-  statistics.bytesInUse += block.bytes;
+  if (!isOwn || !isGraph(user))
+    statistics.bytesInUse += block.bytes;
   statistics.bytesPeak = std::max(statistics.bytesPeak, statistics.bytesInUse);
   return 0;
 }
@@ -94,7 +100,8 @@ int32_t Pool::free(uint64_t address) {
   if (found == used.end())
     return fail("cannot free an address that no program has allocated");
   Block block = found->second;
-  statistics.bytesInUse -= block.bytes;
+  if (!isGraph(block.stream))
+    statistics.bytesInUse -= block.bytes;
   unused[block.stream].insert({block.bytes, address});
   used.erase(found);
   return 0;
@@ -106,12 +113,20 @@ int32_t Pool::trim() {
 }
 
 int32_t Pool::trimLocked() {
+  // What is still in use must not be given back.
+  if (refuseCaptures(device) != 0)
+    return 1;
   ++statistics.synchronizations;
   int32_t status = device.synchronize();
-  for (auto &[stream, blocks] : unused)
-    for (auto &[bytes, address] : blocks)
+  for (auto entry = unused.begin(); entry != unused.end();) {
+    if (isGraph(entry->first)) {
+      ++entry;
+      continue;
+    }
+    for (auto &[bytes, address] : entry->second)
       status |= device.free(address);
-  unused.clear();
+    entry = unused.erase(entry);
+  }
   return status;
 }
 
@@ -130,15 +145,35 @@ void Pool::retire(Stream &stream) {
   attempt([&] { return stream.synchronize(); });
   std::lock_guard<std::mutex> lock(mutex);
   ++statistics.synchronizations;
+  giveToAll(number);
+}
+
+/// All work on the blocks of a stream, or of a graph, is done.
+void Pool::giveToAll(uint64_t stream) {
   for (auto &[address, block] : used)
-    if (block.stream == number)
+    if (block.stream == stream)
       block.stream = kAnyStream;
-  auto own = unused.find(number);
+  auto own = unused.find(stream);
   if (own == unused.end())
     return;
   Blocks blocks = std::move(own->second);
   unused.erase(own);
   unused[kAnyStream].merge(blocks);
+}
+
+uint64_t Pool::beginGraph() {
+  std::lock_guard<std::mutex> lock(mutex);
+  graphs.insert(nextGraph);
+  return nextGraph--;
+}
+
+void Pool::endGraph(uint64_t graph) {
+  std::lock_guard<std::mutex> lock(mutex);
+  graphs.erase(graph);
+  if (auto own = unused.find(graph); own != unused.end())
+    for (auto &[bytes, address] : own->second)
+      statistics.bytesInUse -= bytes;
+  giveToAll(graph);
 }
 
 void Pool::clear() {

@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace sparsedrop::runtime {
 
@@ -29,14 +30,21 @@ public:
 
   explicit Pool(Device &device) : device(device) {}
 
-  /// A status; the address is 0 for 0 bytes.
-  int32_t allocate(Stream &stream, uint64_t bytes, uint64_t &address);
+  /// A status; the address is 0 for 0 bytes. `user` is a stream's number, or
+  /// what beginGraph() gave.
+  int32_t allocate(uint64_t user, uint64_t bytes, uint64_t &address);
   int32_t free(uint64_t address);
   /// Waits, and gives unused blocks back to the device.
   int32_t trim();
   /// A stream is about to go: waits for it if blocks are its own, which any
   /// stream may have then.
   void retire(Stream &stream);
+  /// Stands for a graph where else a stream's number does. Nobody else gets
+  /// what is allocated for it.
+  uint64_t beginGraph();
+  /// Nothing of the graph runs any more: its memory is any stream's, unless it
+  /// is used, and then when it has been freed.
+  void endGraph(uint64_t graph);
   /// Gives everything back to the device, used or not.
   void clear();
 
@@ -46,7 +54,7 @@ public:
 private:
   struct Block {
     uint64_t bytes = 0;
-    uint64_t stream = 0; ///< its number
+    uint64_t stream = 0; ///< its number, or a graph's
   };
   using Blocks = std::multimap<uint64_t, uint64_t>; ///< addresses by size
 
@@ -54,11 +62,16 @@ private:
   int32_t map(uint64_t bytes, uint64_t size, uint64_t &address);
   int32_t trimLocked();
   bool knows(uint64_t stream);
+  void giveToAll(uint64_t stream);
+  bool isGraph(uint64_t user) const { return graphs.count(user) != 0; }
 
   Device &device;
   std::mutex mutex;                            ///< of the rest
   std::unordered_map<uint64_t, Blocks> unused; ///< by a stream's number
   std::unordered_map<uint64_t, Block> used;    ///< by address
+  /// Blocks of graphs count as used until the graph ends.
+  std::unordered_set<uint64_t> graphs;
+  uint64_t nextGraph = UINT64_MAX - 1; ///< numbers of streams are addresses
   Statistics statistics;
 };
 

@@ -77,6 +77,14 @@ LoadedImage::LoadedKernel *LoadedImage::findKernel(int64_t number) {
   return &found;
 }
 
+void LoadedImage::findAll() {
+  for (int64_t i = 0; i < image.kernelCount; ++i)
+    attempt([&] { return findKernel(i) ? 0 : 1; });
+  uint64_t address = 0;
+  for (int64_t i = 0; i < image.constantCount; ++i)
+    attempt([&] { return findConstant(i, address); });
+}
+
 /// "kernel 'plain_3' with a grid of 4x1x1, 256 threads, 1024 bytes of shared
 /// memory and parameters 0x7f.."
 static std::string describe(const char *name, const ProgramLaunch &launch) {

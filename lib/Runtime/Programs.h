@@ -46,6 +46,9 @@ public:
   }
   // These return a status.
   int32_t load(Device &device, const sparsedrop_device_info &info);
+  /// Finds all kernels and constants, which drivers may load when they are
+  /// asked for. One that is not there is left to its use.
+  void findAll();
   int32_t launch(int64_t number, Stream &stream, const ProgramLaunch &launch);
   int32_t findConstant(int64_t number, uint64_t &address);
   int64_t getProcessors() const { return info.processors; }

@@ -14,6 +14,7 @@ from ._arrays import Slot
 from ._library import Diagnostic, Error, library, set_threads, threads
 from .compiler import MODES, Costs, Function, compile, opt, report
 from .device import Device, DeviceArray, DeviceInfo, Memory, Statistics
+from .graph import Graph
 from .patterns import Pattern, sample, sample_channel, sample_row, sample_tile, search
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ __all__ = [
     "Diagnostic",
     "Error",
     "Function",
+    "Graph",
     "Memory",
     "Pattern",
     "Slot",

@@ -156,6 +156,23 @@ def refuse_host(values: Sequence[Any], slots: Sequence[Slot], target: str, name:
             )
 
 
+def refuse_host_in_graph(values: Sequence[Any], slots: Sequence[Slot], name: str) -> None:
+    """A graph works on the arrays themselves, so on no copy of the host's."""
+    for i, (value, slot) in enumerate(zip(values, slots)):
+        if slot.is_tensor and _is_host(value, f"{name}: input {i}"):
+            raise TypeError(
+                f"{name}: input {i}: expected an array on the device, which a graph reads at each launch, but got "
+                f"{type(value).__name__} in the memory of the host"
+            )
+
+
+def note_donations(values: Sequence[Any], slots: Sequence[Slot], stream: int | None) -> None:
+    """Arrays of ours that a program wrote to on a stream."""
+    for value, slot in zip(values, slots):
+        if isinstance(value, DeviceArray) and slot.donation is not None:
+            value.stream = stream
+
+
 class Inputs:
     """The arguments of one call."""
 
@@ -235,9 +252,3 @@ class Inputs:
             stream = self.device.stream(array.stream)
             if library().array_download(self.device.handle, stream, byref(array.array), byref(host)):
                 raise library().error()
-
-    def note_donations(self, values: Sequence[Any], slots: Sequence[Slot]) -> None:
-        """Arrays of ours that were written to are so on the call's stream."""
-        for value, slot in zip(values, slots):
-            if isinstance(value, DeviceArray) and slot.donation is not None:
-                value.stream = self.stream

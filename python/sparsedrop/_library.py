@@ -150,6 +150,12 @@ _SIGNATURES: dict[str, tuple] = {
         c_int32,
         [c_void_p, c_void_p, c_void_p, POINTER(CArray), c_int64, c_int64, c_int64, POINTER(CArray), c_int64],
     ),
+    "executable_capture": (
+        c_void_p,
+        [c_void_p, c_void_p, POINTER(CArray), c_int64, c_int64, c_int64, POINTER(CArray), c_int64],
+    ),
+    "captured_launch": (c_int32, [c_void_p, c_void_p]),
+    "captured_destroy": (None, [c_void_p]),
     "array_upload": (c_int32, [c_void_p, c_void_p, POINTER(CArray), POINTER(CArray)]),
     "array_download": (c_int32, [c_void_p, c_void_p, POINTER(CArray), POINTER(CArray)]),
     "array_to_dlpack": (c_void_p, [POINTER(CArray), c_int32, c_int32, c_int32]),

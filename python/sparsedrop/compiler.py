@@ -27,6 +27,7 @@ from ._library import (
     library,
 )
 from .device import KINDS, Device, DeviceArray
+from .graph import Graph
 
 MODES = ("compact", "masked", "bernoulli", "dense")
 
@@ -160,8 +161,7 @@ class Function:
         the first array with a CUDA array interface names, else on CUDA's default
         one. Results are ``DeviceArray``; an array of the host is a ``TypeError``.
         """
-        if len(arrays) != len(self.inputs):
-            raise Error(f"{self.name}: expected {len(self.inputs)} arrays, but got {len(arrays)}")
+        self._check_count(arrays)
         results = (CArray * len(self.results))()
         if self.target != "cpu":
             return self._finish(arrays, results, *self._call_on(arrays, seed, step, stream, results))
@@ -179,6 +179,35 @@ class Function:
             raise lib.error()
         return self._finish(arrays, results)
 
+    def capture(self, *arrays: Any, seed: int = 0, step: int = 0) -> Graph:
+        """Records a call on a device instead of making it: ``graph.launch()``
+        does all of its work again, for as many steps as share one pattern.
+
+        Fixed are ``seed`` and ``step``, and so the patterns, numbers, sizes, and
+        the arrays, which must be on the device; what is in them is read by each
+        launch. Nothing else may wait for the device meanwhile. Raises ``Error``
+        as a call does, and for a function whose host part needs a value that is
+        computed on the device. An array of the host is a ``TypeError``.
+        """
+        self._check_count(arrays)
+        if self.target == "cpu":
+            raise Error(f"{self.name}: was compiled for the host, where there are no graphs")
+        _device_calls.refuse_host_in_graph(arrays, self.inputs, self.name)
+        number = _device_calls.choose_stream(arrays, None, self.device, self.name)
+        inputs = _device_calls.Inputs(self.device, number, self.name)
+        converted = inputs.read(arrays, self.inputs)
+        results = (CArray * len(self.results))()
+        lib = library()
+        sizes = len(converted), _as_int64(seed), _as_int64(step)
+        handle = lib.executable_capture(self._handle, self.device.handle, converted, *sizes, results, len(results))
+        if not handle:
+            raise lib.error()
+        return Graph(self, handle, inputs, arrays, results)
+
+    def _check_count(self, arrays) -> None:
+        if len(arrays) != len(self.inputs):
+            raise Error(f"{self.name}: expected {len(self.inputs)} arrays, but got {len(arrays)}")
+
     def _call_on(self, arrays, seed: int, step: int, stream, results) -> tuple[Device, int | None]:
         """Calls it on its device; that and the stream."""
         _device_calls.refuse_host(arrays, self.inputs, self.target, self.name)
@@ -191,7 +220,7 @@ class Function:
         sizes = len(converted), _as_int64(seed), _as_int64(step)
         if lib.executable_call_on(self._handle, handle, on, converted, *sizes, results, len(results)):
             raise lib.error()
-        inputs.note_donations(arrays, self.inputs)
+        _device_calls.note_donations(arrays, self.inputs, number)
         inputs.copy_back()
         return device, number
 

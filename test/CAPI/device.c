@@ -45,14 +45,35 @@ static const char program[] =
     "  return %y, %v, %b : tensor<4x3xf32>, f32, tensor<4x3xf32>\n"
     "}\n";
 
+/* The same without the element, which the host reads. */
+static const char steady[] =
+    "func.func @f(%x: tensor<4x3xf32>, %s: f32,\n"
+    "             %a: tensor<4x3xf32> {sparsedrop.donate = 1 : i64})\n"
+    "    -> (tensor<4x3xf32>, tensor<4x3xf32>) {\n"
+    "  %e = tensor.empty() : tensor<4x3xf32>\n"
+    "  %y = linalg.add ins(%x, %a : tensor<4x3xf32>, tensor<4x3xf32>)\n"
+    "      outs(%e : tensor<4x3xf32>) -> tensor<4x3xf32>\n"
+    "  %b = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>,\n"
+    "      affine_map<(i, j) -> (i, j)>],\n"
+    "      iterator_types = [\"parallel\", \"parallel\"]}\n"
+    "      ins(%x : tensor<4x3xf32>) outs(%a : tensor<4x3xf32>) {\n"
+    "  ^bb0(%p: f32, %q: f32):\n"
+    "    %t = arith.mulf %p, %s : f32\n"
+    "    %u = arith.addf %q, %t : f32\n"
+    "    linalg.yield %u : f32\n"
+    "  } -> tensor<4x3xf32>\n"
+    "  return %y, %b : tensor<4x3xf32>, tensor<4x3xf32>\n"
+    "}\n";
+
 enum { M = 4, N = 3, COUNT = M * N };
 static const int64_t shape[2] = {M, N};
 
-static sparsedrop_executable *compile(const char *target, const char *chip,
-                                      int32_t tf32, const char *kernelTable) {
+static sparsedrop_executable *compile_text(const char *text, const char *target,
+                                           const char *chip, int32_t tf32,
+                                           const char *kernelTable) {
   sparsedrop_context *context = sparsedrop_context_create();
   sparsedrop_module *module =
-      sparsedrop_module_parse(context, program, sizeof(program) - 1, "program");
+      sparsedrop_module_parse(context, text, strlen(text), "program");
   CHECK(module);
   sparsedrop_compile_options options = {sizeof(options)};
   options.target = target;
@@ -63,6 +84,11 @@ static sparsedrop_executable *compile(const char *target, const char *chip,
   sparsedrop_module_destroy(module);
   sparsedrop_context_destroy(context);
   return executable;
+}
+
+static sparsedrop_executable *compile(const char *target, const char *chip,
+                                      int32_t tf32, const char *kernelTable) {
+  return compile_text(program, target, chip, tf32, kernelTable);
 }
 
 static void test_options(void) {
@@ -203,6 +229,72 @@ static void test_refusals(const sparsedrop_executable *executable,
   release(&d);
 }
 
+static void test_capture(sparsedrop_device *device, sparsedrop_stream *stream) {
+  sparsedrop_executable *executable = compile_text(steady, NULL, "sm_90a", 0, NULL);
+  CHECK(executable);
+  struct data d;
+  prepare(&d, device);
+  sparsedrop_array results[2];
+  memset(results, 0, sizeof(results));
+  sparsedrop_captured *captured = sparsedrop_executable_capture(
+      executable, device, d.inputs, 3, 0, 0, results, 2);
+  CHECK(captured && results[0].onDevice && results[0].owner);
+  CHECK(results[1].data == d.inputs[2].data && !results[1].owner);
+  expect(device, &d.inputs[2], 1, 0); /* nothing has run */
+  d.s = 1000;                         /* scalars are fixed */
+  for (int i = 0; i < 3; ++i) {
+    CHECK(!sparsedrop_captured_launch(captured, i % 2 ? NULL : stream));
+    CHECK(!sparsedrop_device_synchronize(device));
+    expect(device, &results[0], 1, (float)(2 * i + 1));
+    expect(device, &results[1], 1, (float)(2 * i + 2));
+  }
+  /* The caller's own memory for a result, and none for another; arrays and the
+     function go before the graph. */
+  sparsedrop_array own[2] = {results[0], {0}};
+  sparsedrop_captured *second = sparsedrop_executable_capture(
+      executable, device, d.inputs, 3, 0, 0, own, 2);
+  CHECK(second && own[0].data == results[0].data);
+  sparsedrop_executable_destroy(executable);
+  CHECK(!sparsedrop_captured_launch(second, stream));
+  CHECK(!sparsedrop_device_synchronize(device));
+  expect(device, &own[0], 1, 7);
+  expect(device, &d.inputs[2], 1, 1006);
+  release(&d);
+  sparsedrop_array_release(&results[0]);
+  CHECK(!sparsedrop_captured_launch(second, stream));
+  sparsedrop_captured_destroy(captured);
+  sparsedrop_captured_destroy(second);
+  sparsedrop_captured_destroy(NULL);
+  CHECK(!sparsedrop_device_synchronize(device));
+}
+
+static void test_captures_that_fail(const sparsedrop_executable *executable,
+                                    sparsedrop_device *device) {
+  struct data d;
+  prepare(&d, device);
+  sparsedrop_array results[3];
+  memset(results, 0, sizeof(results));
+  CHECK(!sparsedrop_executable_capture(executable, device, d.inputs, 3, 0, 0,
+                                       results, 3));
+  CHECK(strstr(sparsedrop_last_error(), "f: the program needs a value of the "
+                                        "device on the host"));
+  CHECK(!results[0].data && !results[2].data);
+  CHECK(!sparsedrop_executable_capture(executable, NULL, d.inputs, 3, 0, 0,
+                                       results, 3));
+  CHECK(strstr(sparsedrop_last_error(), "f: expected a device"));
+  CHECK(!sparsedrop_executable_capture(executable, device, d.inputs, 2, 0, 0,
+                                       NULL, 0));
+  CHECK(strstr(sparsedrop_last_error(), "expected 3 inputs, but got 2"));
+  sparsedrop_executable *host = compile("cpu", NULL, 0, NULL);
+  CHECK(
+      !sparsedrop_executable_capture(host, device, d.inputs, 3, 0, 0, NULL, 0));
+  CHECK(strstr(sparsedrop_last_error(), "f: was compiled for the host"));
+  sparsedrop_executable_destroy(host);
+  expect(device, &d.inputs[2], 1, 0);
+  CHECK(!sparsedrop_device_synchronize(device));
+  release(&d);
+}
+
 int main(void) {
   test_options();
   sparsedrop_device *device = sparsedrop_device_open("interp", 0);
@@ -213,6 +305,8 @@ int main(void) {
   test_call(executable, device, NULL);
   test_call(executable, device, stream);
   test_refusals(executable, device);
+  test_capture(device, stream);
+  test_captures_that_fail(executable, device);
   sparsedrop_program_statistics statistics;
   sparsedrop_program_statistics_of(device, &statistics);
   CHECK(statistics.bytesInUse == 0 && statistics.launches > 0);

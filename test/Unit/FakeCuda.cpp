@@ -7,16 +7,20 @@
 //===----------------------------------------------------------------------===//
 //
 // Stands in for libcuda.so.1: remembers the calls it gets, keeps "device"
-// memory on the host, launches nothing, and fails where a test wants it to.
+// memory on the host, launches nothing, and fails where a test wants it to. In
+// a capture copies wait for the graph's launch, and what a real driver would
+// not allow breaks it. SPARSEDROP_FAKE_WITHOUT_GRAPHS makes it an older one.
 //
 //===----------------------------------------------------------------------===//
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <sstream>
 #include <string>
+#include <vector>
 
 namespace {
 struct State {
@@ -31,7 +35,17 @@ struct State {
   };
   std::map<uint64_t, Memory> memory;
   size_t used = 0, most = SIZE_MAX; ///< bytes of the device
+  using Work = std::vector<std::function<void()>>;
+  struct Capture {
+    int mode;
+    bool isBroken = false;
+    Work work;
+  };
+  std::map<uintptr_t, Capture> captures; ///< by stream
+  std::map<uintptr_t, Work> graphs;      ///< captured, or to be launched
 };
+
+enum { kUnsupported = 900, kInvalidated = 901, kRelaxed = 2 };
 } // namespace
 
 static State &getState() {
@@ -48,6 +62,34 @@ static int enter(const char *name, const Args &...args) {
   ((line << ' ' << args), ...);
   state.log += line.str() + "\n";
   return state.failing == name ? state.result : 0;
+}
+
+/// Copies now, or when the stream's graph is launched.
+static void copy(void *to, const void *from, size_t bytes, uintptr_t stream) {
+  auto found = getState().captures.find(stream);
+  if (found == getState().captures.end())
+    std::memmove(to, from, bytes);
+  else
+    found->second.work.push_back([=] { std::memmove(to, from, bytes); });
+}
+
+/// What waits for a stream that is captured breaks the capture.
+static bool breaks(uintptr_t stream) {
+  auto found = getState().captures.find(stream);
+  if (found == getState().captures.end())
+    return false;
+  found->second.isBroken = true;
+  return true;
+}
+
+/// The same of what waits for everything; and, unless captures are relaxed, of
+/// what might.
+static bool breaksAll(bool onlyMight) {
+  bool result = false;
+  for (auto &[stream, capture] : getState().captures)
+    if (!onlyMight || capture.mode != kRelaxed)
+      result |= breaks(stream);
+  return result;
 }
 
 static int context;
@@ -158,7 +200,10 @@ int cuCtxPopCurrent_v2(void **popped) {
   return 0;
 }
 
-int cuCtxSynchronize() { return enter("cuCtxSynchronize"); }
+int cuCtxSynchronize() {
+  int result = enter("cuCtxSynchronize");
+  return breaksAll(/*onlyMight=*/false) ? kUnsupported : result;
+}
 
 //===----------------------------------------------------------------------===//
 // Memory
@@ -167,6 +212,8 @@ int cuCtxSynchronize() { return enter("cuCtxSynchronize"); }
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   State &state = getState();
   int result = enter("cuMemAlloc", bytes);
+  if (breaksAll(/*onlyMight=*/true))
+    return kUnsupported;
   if (!result && bytes > state.most - state.used)
     result = 2;
   *address = result ? 0
@@ -191,9 +238,11 @@ int cuMemFree_v2(uint64_t address) {
 }
 
 int cuMemAllocHost_v2(void **memory, size_t bytes) {
-  *memory = std::malloc(bytes);
-  getState().memory[reinterpret_cast<uint64_t>(*memory)] = {bytes, 1};
-  return enter("cuMemAllocHost", bytes);
+  int result = enter("cuMemAllocHost", bytes);
+  *memory = result ? nullptr : std::malloc(bytes);
+  if (*memory)
+    getState().memory[reinterpret_cast<uint64_t>(*memory)] = {bytes, 1};
+  return result;
 }
 
 int cuMemFreeHost(void *memory) {
@@ -218,20 +267,20 @@ int cuPointerGetAttribute(unsigned *value, int attribute, uint64_t address) {
 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes,
                          uintptr_t stream) {
-  std::memcpy(reinterpret_cast<void *>(to), from, bytes);
+  copy(reinterpret_cast<void *>(to), from, bytes, stream);
   return enter("cuMemcpyHtoDAsync", bytes, stream);
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes,
                          uintptr_t stream) {
-  std::memcpy(to, reinterpret_cast<void *>(from), bytes);
+  copy(to, reinterpret_cast<void *>(from), bytes, stream);
   return enter("cuMemcpyDtoHAsync", bytes, stream);
 }
 
 int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes,
                          uintptr_t stream) {
-  std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from),
-               bytes);
+  copy(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes,
+       stream);
   return enter("cuMemcpyDtoDAsync", bytes, stream);
 }
 
@@ -260,10 +309,14 @@ int cuStreamCreate(uintptr_t *stream, unsigned flags) {
 int cuStreamDestroy_v2(uintptr_t) { return enter("cuStreamDestroy"); }
 
 int cuStreamSynchronize(uintptr_t stream) {
-  return enter("cuStreamSynchronize", stream);
+  int result = enter("cuStreamSynchronize", stream);
+  return breaks(stream) ? kUnsupported : result;
 }
 
-int cuStreamQuery(uintptr_t) { return enter("cuStreamQuery"); }
+int cuStreamQuery(uintptr_t stream) {
+  int result = enter("cuStreamQuery");
+  return breaks(stream) ? kUnsupported : result;
+}
 
 int cuStreamWaitEvent(uintptr_t stream, uintptr_t event, unsigned flags) {
   return enter("cuStreamWaitEvent", stream, event, flags);
@@ -293,6 +346,74 @@ int cuEventElapsedTime(float *milliseconds, uintptr_t, uintptr_t) {
 }
 
 //===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_FAKE_WITHOUT_GRAPHS
+
+int cuStreamBeginCapture_v2(uintptr_t stream, int mode) {
+  int result = enter("cuStreamBeginCapture", stream, mode);
+  if (result == 0)
+    getState().captures[stream].mode = mode;
+  return result;
+}
+
+int cuStreamIsCapturing(uintptr_t stream, int *status) {
+  *status = getState().captures.count(stream) ? 1 : 0;
+  return 0;
+}
+
+int cuStreamEndCapture(uintptr_t stream, uintptr_t *graph) {
+  static uintptr_t next = 1000;
+  State &state = getState();
+  *graph = 0;
+  int result = enter("cuStreamEndCapture", stream);
+  auto found = state.captures.find(stream);
+  if (found == state.captures.end())
+    return 1;
+  if (found->second.isBroken)
+    result = kInvalidated;
+  if (result == 0)
+    state.graphs[ *graph = next++] = std::move(found->second.work);
+  state.captures.erase(found);
+  return result;
+}
+
+int cuGraphInstantiateWithFlags(uintptr_t *exec, uintptr_t graph,
+                                unsigned long long flags) {
+  static uintptr_t next = 2000;
+  int result = enter("cuGraphInstantiateWithFlags", flags);
+  if (result == 0)
+    getState().graphs[ *exec = next++] = getState().graphs.at(graph);
+  return result;
+}
+
+int cuGraphLaunch(uintptr_t exec, uintptr_t stream) {
+  int result = enter("cuGraphLaunch", stream);
+  for (const std::function<void()> &work : getState().graphs.at(exec))
+    if (result == 0)
+      work();
+  return result;
+}
+
+int cuGraphExecDestroy(uintptr_t exec) {
+  getState().graphs.erase(exec);
+  return enter("cuGraphExecDestroy");
+}
+
+int cuGraphDestroy(uintptr_t graph) {
+  getState().graphs.erase(graph);
+  return enter("cuGraphDestroy");
+}
+
+#endif // SPARSEDROP_FAKE_WITHOUT_GRAPHS
+
+/// Graphs that were made and not destroyed, and captures that have not ended.
+size_t fakeCudaCountGraphs() {
+  return getState().graphs.size() + getState().captures.size();
+}
+
+//===----------------------------------------------------------------------===//
 // Modules
 //===----------------------------------------------------------------------===//
 
@@ -303,6 +424,8 @@ int cuModuleLoadDataEx(uintptr_t *module, const char *image, unsigned count,
   bool isCode = text.substr(1, 3) == "ELF";
   int result =
       enter("cuModuleLoadDataEx", isCode ? "ELF" : text.substr(0, 8), count);
+  if (breaksAll(/*onlyMight=*/true))
+    return kUnsupported;
   if (isCode && getState().failing == "ELF")
     result = getState().result;
   for (unsigned i = 0; result && i < count; ++i)

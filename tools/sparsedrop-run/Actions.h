@@ -32,9 +32,11 @@ int check(const Request &request, Program &program,
           llvm::ArrayRef<Tensor> inputs, std::optional<double> tolerance,
           int64_t steps);
 
-/// Times `count` steps in all modes, interleaved, on the same patterns.
+/// Times `count` steps in all modes, interleaved, on the same patterns, and
+/// with `graph` beside each step a launch of the graph that was captured of it.
 /// Returns the exit code.
-int time(const Request &request, llvm::ArrayRef<Tensor> inputs, int64_t count);
+int time(const Request &request, llvm::ArrayRef<Tensor> inputs, int64_t count,
+         bool graph);
 
 /// Runs an instrumented copy once and reports the work of each product.
 /// Returns the exit code.

@@ -84,6 +84,11 @@ static cl::opt<double>
 static cl::opt<int64_t>
     timeSteps("time", cl::desc("Time N steps in all modes, interleaved"),
               cl::value_desc("N"), cl::cat(category));
+static cl::opt<bool>
+    timeGraphs("graph",
+               cl::desc("Beside the steps of --time, on the target nvptx, time "
+                        "launches of their captured graphs"),
+               cl::cat(category));
 static cl::opt<std::string>
     reportFormat("report", cl::desc("Work of each product (text or json)"),
                  cl::ValueOptional, cl::init("none"), cl::cat(category));
@@ -125,6 +130,8 @@ static int checkOptions() {
   if (timeSteps.getNumOccurrences() && timeSteps < 1)
     return fail("expected at least one step in --time, but got " +
                 llvm::Twine(timeSteps));
+  if (timeGraphs && (target == "cpu" || !timeSteps.getNumOccurrences()))
+    return fail("--graph belongs to --time on the target nvptx");
   if (checkSteps < 1)
     return fail("expected at least one step in --steps, but got " +
                 llvm::Twine(checkSteps));
@@ -179,7 +186,7 @@ static int run(mlir::ModuleOp module) {
     quiet = true;
   }
   if (timeSteps.getNumOccurrences()) {
-    if (int code = time(request, tensors, timeSteps))
+    if (int code = time(request, tensors, timeSteps, timeGraphs))
       return code;
     quiet = true;
   }

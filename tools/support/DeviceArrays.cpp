@@ -28,6 +28,27 @@ void *DeviceArrays::add(const Tensor &tensor) {
   return reinterpret_cast<void *>(address);
 }
 
+bool DeviceArrays::add(llvm::MutableArrayRef<Tensor> inputs,
+                       llvm::ArrayRef<const Slot *> slots) {
+  for (auto [tensor, slot] : llvm::zip(inputs, slots)) {
+    void *data = slot->isTensor ? add(tensor) : tensor.bytes.data();
+    if (!data && slot->isTensor && !tensor.bytes.empty())
+      return false;
+    operands.push_back({data, tensor.shape, nullptr, slot->isTensor});
+  }
+  return sparsedrop_device_synchronize(device) == 0;
+}
+
+int32_t DeviceArrays::upload(llvm::ArrayRef<Tensor> inputs) {
+  int32_t status = 0;
+  for (auto [tensor, operand] : llvm::zip(inputs, operands))
+    if (operand.onDevice)
+      status |= sparsedrop_device_upload(
+          device, nullptr, reinterpret_cast<uint64_t>(operand.data),
+          tensor.bytes.data(), tensor.bytes.size());
+  return sparsedrop_device_synchronize(device) | status;
+}
+
 bool DeviceArrays::fetch(const Executable::Array &array, bool onDevice,
                          std::vector<uint8_t> &bytes) const {
   if (!onDevice) {

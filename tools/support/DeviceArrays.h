@@ -27,6 +27,12 @@ public:
 
   /// A copy of `tensor` on the device; null after a failure.
   void *add(const Tensor &tensor);
+  /// Copies of a call's inputs as its operands, scalars on the host. False
+  /// after a failure.
+  bool add(llvm::MutableArrayRef<Tensor> inputs,
+           llvm::ArrayRef<const Slot *> slots);
+  /// Copies the values of the inputs there again and waits; a status.
+  int32_t upload(llvm::ArrayRef<Tensor> inputs);
   /// The bytes of an array of either side.
   bool fetch(const Executable::Array &array, bool onDevice,
              std::vector<uint8_t> &bytes) const;
@@ -34,7 +40,7 @@ public:
   void releaseResults();
 
   /// Of a call, on either side.
-  llvm::SmallVector<Executable::Array> results;
+  llvm::SmallVector<Executable::Array> operands, results;
 
 private:
   sparsedrop_device *device;

@@ -71,29 +71,26 @@ bool Program::run(MutableArrayRef<Tensor> inputs, int64_t seed, int64_t step,
   return true;
 }
 
+/// Seconds since a point in time.
+static double getSecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
 bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
                           int64_t step, std::vector<Tensor> *results) {
   DeviceArrays arrays(target.device);
-  SmallVector<Executable::Array> operands;
-  for (auto [tensor, slot] : llvm::zip(inputs, executable->getInputs())) {
-    void *data = slot->isTensor ? arrays.add(tensor) : tensor.bytes.data();
-    if (!data && !tensor.bytes.empty())
-      return fail();
-    operands.push_back({data, tensor.shape, nullptr, slot->isTensor});
-  }
-  sparsedrop_device_synchronize(target.device);
+  if (!arrays.add(inputs, executable->getInputs()))
+    return fail();
   sparsedrop_program_statistics_reset(target.device);
   auto start = std::chrono::steady_clock::now();
-  if (!executable->call({target.device, nullptr}, operands, seed, step,
+  if (!executable->call({target.device, nullptr}, arrays.operands, seed, step,
                         arrays.results))
     return fail();
   sparsedrop_program_statistics_of(target.device, &statistics);
   if (sparsedrop_device_synchronize(target.device) != 0)
     return fail();
-  costs = {
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-          .count(),
-      static_cast<int64_t>(statistics.bytesPeak)};
+  costs = {getSecondsSince(start), static_cast<int64_t>(statistics.bytesPeak)};
   if (results)
     results->clear();
   for (auto [slot, array] : llvm::zip(getResults(), arrays.results)) {
@@ -106,6 +103,33 @@ bool Program::runOnDevice(MutableArrayRef<Tensor> inputs, int64_t seed,
       inputs[*slot.donor].bytes = tensor.bytes;
     if (results)
       results->push_back(std::move(tensor));
+  }
+  return true;
+}
+
+bool Program::timeGraph(MutableArrayRef<Tensor> inputs, int64_t seed,
+                        int64_t step, double &seconds) {
+  sparsedrop_device *device = target.device;
+  std::unique_ptr<sparsedrop_stream, decltype(&sparsedrop_stream_destroy)>
+      stream(sparsedrop_stream_create(device), sparsedrop_stream_destroy);
+  DeviceArrays arrays(device);
+  if (!stream || !arrays.add(inputs, executable->getInputs()) ||
+      sparsedrop_program_capture_begin(device, stream.get()) != 0)
+    return fail();
+  bool isCalled = executable->call({device, stream.get()}, arrays.operands,
+                                   seed, step, arrays.results);
+  std::unique_ptr<sparsedrop_graph, decltype(&sparsedrop_graph_destroy)> graph(
+      sparsedrop_program_capture_end(), sparsedrop_graph_destroy);
+  if (!isCalled || !graph)
+    return fail();
+  for (int i = 0; i < 2; ++i) {
+    if (arrays.upload(inputs) != 0)
+      return fail();
+    auto start = std::chrono::steady_clock::now();
+    if (sparsedrop_graph_launch(graph.get(), stream.get()) != 0 ||
+        sparsedrop_stream_synchronize(device, stream.get()) != 0)
+      return fail();
+    seconds = getSecondsSince(start);
   }
   return true;
 }

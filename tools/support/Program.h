@@ -45,6 +45,13 @@ public:
   bool run(llvm::MutableArrayRef<Tensor> inputs, int64_t seed, int64_t step,
            std::vector<Tensor> *results);
 
+  /// Captures the call that run() would make and launches the graph twice, each
+  /// time on the values of `inputs`, which stay as they are. `seconds` receives
+  /// what the second launch took until the device was done. False, after an
+  /// error, when the call cannot be captured or fails.
+  bool timeGraph(llvm::MutableArrayRef<Tensor> inputs, int64_t seed,
+                 int64_t step, double &seconds);
+
   /// Gives `inputs` the values of `original` again where a run writes to them.
   void restore(llvm::MutableArrayRef<Tensor> inputs,
                llvm::ArrayRef<Tensor> original) const;
