@@ -75,11 +75,46 @@ static Layout getSubview(memref::SubViewOp view) {
   return layout;
 }
 
+/// A dimension that is split: the inner parts divide the strides of the outer.
+static Layout getExpanded(memref::ExpandShapeOp view) {
+  Layout source = getLayout(view.getSrc()), layout;
+  layout.base = source.base;
+  SmallVector<OpFoldResult> sizes = view.getMixedOutputShape();
+  for (auto [stride, group] :
+       llvm::zip(source.strides, view.getReassociationIndices())) {
+    SmallVector<int64_t> strides;
+    for (int64_t dim : llvm::reverse(group)) {
+      strides.insert(strides.begin(), stride);
+      stride *= getDivisor(sizes[dim]);
+    }
+    llvm::append_range(layout.strides, strides);
+  }
+  return layout;
+}
+
+/// Dimensions that are joined: the inner one's stride, which divides the
+/// others.
+static Layout getCollapsed(memref::CollapseShapeOp view) {
+  Layout source = getLayout(view.getSrc()), layout;
+  layout.base = source.base;
+  for (const ReassociationIndices &group : view.getReassociationIndices()) {
+    int64_t divisor = 0;
+    for (int64_t dim : group)
+      divisor = std::gcd(divisor, source.strides[dim]);
+    layout.strides.push_back(std::max<int64_t>(divisor, 1));
+  }
+  return layout;
+}
+
 Layout mlir::sparsedrop::getLayout(Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
   Operation *op = buffer.getDefiningOp();
   if (auto view = dyn_cast_or_null<memref::SubViewOp>(op))
     return getSubview(view);
+  if (auto view = dyn_cast_or_null<memref::ExpandShapeOp>(op))
+    return getExpanded(view);
+  if (auto view = dyn_cast_or_null<memref::CollapseShapeOp>(op))
+    return getCollapsed(view);
   if (auto cast = dyn_cast_or_null<memref::CastOp>(op))
     if (isa<MemRefType>(cast.getSource().getType()))
       return getLayout(cast.getSource());

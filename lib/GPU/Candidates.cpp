@@ -37,9 +37,9 @@ static double getWaste(const TileChoice &tile, int64_t rows, int64_t columns) {
 static const TileChoice &chooseTile(ArrayRef<TileChoice> tiles,
                                     const Product &product,
                                     int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknownExtent);
-  int64_t columns = product.count(Role::Columns, kUnknownExtent);
-  int64_t batch = product.count(Role::Batch, kUnknownExtent);
+  int64_t rows = product.count(Role::Rows);
+  int64_t columns = product.count(Role::Columns);
+  int64_t batch = product.count(Role::Batch);
   for (const TileChoice &tile : tiles) {
     int64_t blocks = batch * ((rows + tile.rows - 1) / tile.rows) *
                      ((columns + tile.columns - 1) / tile.columns);
@@ -65,12 +65,12 @@ static constexpr TileChoice kPlainTiles[] = {
 /// would have nothing to do, as long as each has some slices.
 static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
                            const Product &product, int64_t processors) {
-  int64_t rows = product.count(Role::Rows, kUnknownExtent);
-  int64_t columns = product.count(Role::Columns, kUnknownExtent);
-  int64_t blocks = product.count(Role::Batch, kUnknownExtent) *
+  int64_t rows = product.count(Role::Rows);
+  int64_t columns = product.count(Role::Columns);
+  int64_t blocks = product.count(Role::Batch) *
                    ((rows + tile.rows - 1) / tile.rows) *
                    ((columns + tile.columns - 1) / tile.columns);
-  int64_t slices = product.count(Role::Depth, kUnknownExtent) / depth;
+  int64_t slices = product.count(Role::Depth) / depth;
   constexpr int64_t kLeast = 8, kMost = 16;
   int64_t split = std::min(
       {processors / std::max<int64_t>(blocks, 1), slices / kLeast, kMost});
@@ -169,8 +169,7 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
   int64_t width = 128 / element.getIntOrFloatBitWidth(), least = 2 * width;
   // 128 bytes, or less where the depth is short.
   int64_t depth = 8 * width;
-  while (depth > least &&
-         product.count(Role::Depth, kUnknownExtent) <= depth / 2)
+  while (depth > least && product.count(Role::Depth) <= depth / 2)
     depth /= 2;
   // Blocks that are neighbours along the shorter side share the larger factor.
   SmallVector<int64_t> cluster;
@@ -192,7 +191,7 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
 /// Whether there are tiles that a cluster could be made of.
 static bool hasNeighbours(const Product &product, const GroupTile &tile) {
   bool isDown = tile.rows <= tile.columns;
-  return product.count(isDown ? Role::Rows : Role::Columns, kUnknownExtent) >
+  return product.count(isDown ? Role::Rows : Role::Columns) >
          (isDown ? tile.rows : tile.columns);
 }
 
@@ -209,8 +208,8 @@ static void addWgmma(const Product &product, const GroupTile &tile,
       return;
     }
     // Each part has some slices.
-    if (split > 1 && product.count(Role::Depth, kUnknownExtent) <
-                         split * 4 * choice.getTile()[2])
+    if (split > 1 &&
+        product.count(Role::Depth) < split * 4 * choice.getTile()[2])
       return;
     list.push_back(choice);
   }

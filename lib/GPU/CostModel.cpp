@@ -42,10 +42,10 @@ ProductCost mlir::sparsedrop::estimateCost(const Product &product,
   ArrayRef<int64_t> tile = choice.getTile(), cluster = choice.getCluster();
   int64_t down = cluster.empty() ? 1 : cluster[0];
   int64_t across = cluster.empty() ? 1 : cluster[1];
-  int64_t rows = product.count(Role::Rows, kUnknownExtent);
-  int64_t columns = product.count(Role::Columns, kUnknownExtent);
-  int64_t batch = product.count(Role::Batch, kUnknownExtent);
-  int64_t depth = product.count(Role::Depth, kUnknownExtent);
+  int64_t rows = product.count(Role::Rows);
+  int64_t columns = product.count(Role::Columns);
+  int64_t batch = product.count(Role::Batch);
+  int64_t depth = product.count(Role::Depth);
   auto bytes = static_cast<double>(
       product.getElement(product.first).getIntOrFloatBitWidth() / 8);
   // Clusters take as many tiles as they have blocks.

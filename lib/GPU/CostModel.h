@@ -21,9 +21,6 @@
 
 namespace mlir::sparsedrop {
 
-/// What unknown extents count as: kept units of a large layer.
-inline constexpr int64_t kUnknownExtent = 1024;
-
 /// Of one launch, and of the one that adds parts.
 struct ProductCost {
   int64_t waves = 0;    ///< tiles that a processor computes

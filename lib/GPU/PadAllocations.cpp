@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/GPU/Passes.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -37,7 +38,8 @@ static int64_t getMultiple(memref::AllocOp alloc) {
       !type.getElementType().isIntOrFloat())
     return 1;
   int64_t bits = type.getElementType().getIntOrFloatBitWidth();
-  if (bits < 16 || kRowBytes * 8 % bits != 0)
+  // Arrays of bytes are no factors, but for floats.
+  if ((bits < 16 && !isSmallFloat(type)) || kRowBytes * 8 % bits != 0)
     return 1;
   int64_t multiple = kRowBytes * 8 / bits, extent = type.getShape().back();
   return !ShapedType::isDynamic(extent) && extent % multiple == 0 ? 1

@@ -12,6 +12,8 @@
 
 #include "sparsedrop/Conversion/SmallFloats.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -40,6 +42,38 @@ static LoopStrides getLoopStrides(ContractOp op, unsigned operand) {
   return result;
 }
 
+/// The size of a dimension as the host computes it, where that is told.
+static Value getSize(Value buffer, int64_t dim) {
+  auto find = [&](ArrayRef<OpFoldResult> sizes) {
+    return dyn_cast_if_present<Value>(sizes[dim]);
+  };
+  if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+    return find(alloc.getMixedSizes());
+  auto view = buffer.getDefiningOp<memref::SubViewOp>();
+  if (view && view.getDroppedDims().none())
+    return find(view.getMixedSizes());
+  return {};
+}
+
+/// What an unknown extent is likely to be, if anything tells. One that is also
+/// the size of a slice is at most what is sliced, and half of it for the usual
+/// patterns.
+static std::optional<int64_t> estimateExtent(Value buffer, int64_t dim) {
+  Value size = getSize(buffer, dim);
+  if (!size)
+    return std::nullopt;
+  for (Operation *user : size.getUsers()) {
+    auto view = dyn_cast<memref::SubViewOp>(user);
+    if (!view)
+      continue;
+    for (auto [whole, part] :
+         llvm::zip(view.getSourceType().getShape(), view.getMixedSizes()))
+      if (part == OpFoldResult(size) && !ShapedType::isDynamic(whole))
+        return std::max<int64_t>(1, (whole + 1) / 2);
+  }
+  return std::nullopt;
+}
+
 /// Loops in the order of the dimensions that they index in `operand`.
 static void sortByDimensions(ContractOp op, unsigned operand,
                              SmallVectorImpl<unsigned> &loops) {
@@ -66,6 +100,7 @@ Product::Product(ContractOp op) : op(op) {
         if (!type.isDynamicDim(dim))
           extents[loop.getPosition()] = type.getDimSize(dim);
   }
+  estimateExtents();
   // The columns are the side that the last dimension of the output is on.
   AffineMap map = op.getMap(init);
   if (map.getNumResults() > 0) {
@@ -87,10 +122,24 @@ Product::Product(ContractOp op) : op(op) {
   sortByDimensions(op, first, loops[static_cast<int>(Role::Depth)]);
 }
 
-int64_t Product::count(Role role, int64_t unknown) const {
+/// Kept units of a large layer where nothing tells.
+static constexpr int64_t kUnknownExtent = 1024;
+
+void Product::estimateExtents() {
+  likely = extents;
+  for (unsigned operand = 0; operand < op->getNumOperands(); ++operand)
+    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults()))
+      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+        if (likely[loop.getPosition()] == kDynamic)
+          likely[loop.getPosition()] =
+              estimateExtent(op->getOperand(operand), dim).value_or(kDynamic);
+  llvm::replace(likely, kDynamic, kUnknownExtent);
+}
+
+int64_t Product::count(Role role) const {
   int64_t product = 1;
   for (unsigned loop : get(role))
-    product *= extents[loop] == kDynamic ? unknown : extents[loop];
+    product *= likely[loop];
   return product;
 }
 

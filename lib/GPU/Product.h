@@ -40,15 +40,17 @@ struct Product {
   SmallVector<unsigned> loops[4];
   /// Extents of the loops; kDynamic where unknown.
   SmallVector<int64_t> extents;
+  /// The same, and an estimate where unknown: what a pattern keeps of a
+  /// dimension counts as half of it.
+  SmallVector<int64_t> likely;
   /// Of each operand.
   SmallVector<LoopStrides> strides;
 
   ArrayRef<unsigned> get(Role role) const {
     return loops[static_cast<int>(role)];
   }
-  /// The product of the extents of a role, with `unknown` for those that are
-  /// not known.
-  int64_t count(Role role, int64_t unknown) const;
+  /// The product of the likely extents of a role.
+  int64_t count(Role role) const;
   /// Whether neighbours of a role are neighbours in memory.
   bool isContiguous(unsigned operand, Role role) const;
   /// The most neighbours of a role that can be moved at a time: the role is
@@ -61,12 +63,15 @@ struct Product {
   Type getElement(unsigned operand) const {
     return getElementTypeOrSelf(op->getOperand(operand).getType());
   }
+
+private:
+  void estimateExtents();
 };
 
 /// Why tensor cores cannot multiply the factors by the instructions of a
 /// family, f32 only if `tf32`; empty if they can.
 std::string getFactorProblem(const Product &product, KernelFamily family,
-                                 bool tf32);
+                             bool tf32);
 
 } // namespace mlir::sparsedrop
 

@@ -43,11 +43,16 @@ static bool hasDependentLaunch(StringRef chip) {
 }
 
 /// On buffers, where strides are known.
-static void addPlacement(OpPassManager &pm) {
+static void addPlacement(OpPassManager &pm,
+                         const ToNVVMPipelineOptions &options) {
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
   pm.addPass(createPlaceBuffers());
   pm.addPass(createCanonicalizerPass());
-  pm.addPass(createPackFactors());
+  PackFactorsOptions pack;
+  pack.chip = options.chip;
+  pack.tf32 = options.tf32;
+  pack.family = options.family;
+  pm.addPass(createPackFactors(pack));
   pm.addPass(createPadAllocations());
 }
 
@@ -70,17 +75,18 @@ static void addKernels(OpPassManager &pm, const ToNVVMPipelineOptions &options,
   pm.addPass(createSerializeKernels(serialize));
 }
 
-void mlir::sparsedrop::buildToDeviceBuffersPipeline(OpPassManager &pm) {
+void mlir::sparsedrop::buildToDeviceBuffersPipeline(
+    OpPassManager &pm, const ToNVVMPipelineOptions &options) {
   addPreparation(pm);
   addFormation(pm);
   addBufferization(pm);
-  addPlacement(pm);
+  addPlacement(pm, options);
 }
 
 void mlir::sparsedrop::buildToNVVMPipeline(
     OpPassManager &pm, const ToNVVMPipelineOptions &options,
     std::shared_ptr<const KernelTable> measured) {
-  buildToDeviceBuffersPipeline(pm);
+  buildToDeviceBuffersPipeline(pm, options);
   addKernels(pm, options, std::move(measured));
   addHostLowering(pm, /*onDevice=*/true);
 }

@@ -194,12 +194,21 @@ Executable::cloneUpstream(ArrayRef<StringRef> entries) const {
   return lowered;
 }
 
+void Executable::describeTarget(ToNVVMPipelineOptions &options) const {
+  options.chip = chip;
+  options.tf32 = tf32;
+  options.family = family;
+  options.table = table;
+}
+
 OwningOpRef<ModuleOp> Executable::lowerToDeviceBuffers() const {
   OwningOpRef<ModuleOp> lowered = cloneUpstream({StringRef(name)});
   if (!lowered)
     return {};
   PassManager pm(lowered->getContext());
-  buildToDeviceBuffersPipeline(pm);
+  ToNVVMPipelineOptions options;
+  describeTarget(options);
+  buildToDeviceBuffersPipeline(pm, options);
   if (failed(pm.run(*lowered)))
     return {};
   return lowered;
@@ -212,10 +221,7 @@ OwningOpRef<ModuleOp> Executable::lower(ArrayRef<StringRef> entries) const {
   PassManager pm(lowered->getContext());
   if (isForDevice()) {
     ToNVVMPipelineOptions options;
-    options.chip = chip;
-    options.tf32 = tf32;
-    options.family = family;
-    options.table = table;
+    describeTarget(options);
     buildToNVVMPipeline(pm, options, measured);
   } else {
     buildToCPUPipeline(pm);

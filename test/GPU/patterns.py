@@ -84,12 +84,18 @@ SIZES = [(33, 40, 72, 24), (7, 13, 61, 5)]
 if opt:
     # Rows of 16 bytes, which is what bulk copies need; what is kept of 72 and of 200
     # is odd, too, and less than a tile or more than one.
-    TYPES = [("bf16", ("--family=wgmma",)), ("f16", ("--family=wgmma",))]
+    OWN = ("--family=wgmma",)
+    TYPES = [("bf16", OWN), ("f16", OWN)]
     SIZES = [(40, 136, 200, 24), (130, 24, 72, 264)]
     names = find_products(program("bf16", *SIZES[0], 2, 1))
     # Five of the gradients; the forward pass alone reads columns of a weight, which
     # are no neighbours and not packed for as few rows.
     assert sum(name.startswith("wgmma") for name in names) >= 5, names
+    # Blocks of 32, 64 and 128 bytes are a dimension of the tensor map, on both sides of a
+    # product: nothing is packed, and no product is another family's.
+    for granularity, size in itertools.product((16, 32, 64), ((40, 136, 384, 24), (130, 72, 512, 264))):
+        names = find_products(program("bf16", *size, 2, granularity))
+        assert names and all(name.startswith("wgmma") for name in names), (granularity, names)
 cases = [
     (type_, size, period, granularity)
     for (type_, size) in itertools.product(TYPES, SIZES)
@@ -99,6 +105,11 @@ cases = [
     # both granularities with one of the sizes.
     if period <= -(-size[2] // granularity) and (size == SIZES[0] or (period + granularity) % 3 == 0)
 ]
+if opt:
+    blocks = itertools.product(TYPES, ((40, 136, 384, 24), (130, 72, 512, 264)), (1, 2, 3, 5, 6), (16, 32, 64))
+    cases += [(type_, size, period, granularity) for type_, size, period, granularity in blocks if (period + granularity // 16 + size[0]) % 2]
+    # What is contiguous along another dimension than the depth is transposed for tf32.
+    cases += [(("f32", (*OWN, "--tf32")), size, period, granularity) for size in ((1030, 24, 72, 1032), (40, 72, 136, 24)) for period, granularity in ((2, 1), (3, 8))]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
     failures = [f for f in pool.map(check, enumerate(cases)) if f]
 print("\n".join(failures[:5]))

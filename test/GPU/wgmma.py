@@ -64,6 +64,11 @@ for type_, other, out in (("f8E4M3FN", "f8E5M2", "f32"), ("f8E5M2", "f8E4M3FN", 
 for m, n, k, split in ((1, 7, 16, 1), (129, 191, 32, 1), (64, 72, 400, 3), (191, 63, 112, 1)):
     cases.append(dict(m=m, n=n, k=k, rhs="nk", type_="f8E4M3FN", kernel=kernel((64, 64, 128, 4, 1, 3), None, split, vector=16)))
 cases.append(dict(m=200, n=520, k=144, rhs="nk", type_="f8E5M2", out="f16", kernel=kernel((64, 256, 128, 4, 1, 3), pingpong=True, vector=16)))
+# Factors of these types that are not contiguous along the depth are packed.
+for (lhs, rhs), type_ in itertools.product(MAJORS, ("f8E4M3FN", "f8E5M2")):
+    cases.append(dict(m=136, n=208, k=141, lhs=lhs, rhs=rhs, type_=type_, options=("--family=wgmma",)))
+for lhs, rhs in MAJORS:
+    cases.append(dict(m=1030, n=1040, k=68, lhs=lhs, rhs=rhs, type_="f32", options=("--family=wgmma", "--tf32")))
 # Two sets of warps that take turns: an odd number of tiles, parts without a slice, ...
 for tile, cluster in itertools.product(((128, 128, 64, 4, 1, 3), (128, 160, 64, 4, 1, 4), (64, 256, 64, 4, 1, 4), (64, 64, 64, 4, 1, 5)), (None, (2, 1), (1, 2))):
     for lhs, rhs in MAJORS[:: 3 if cluster else 1]:

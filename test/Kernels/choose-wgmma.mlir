@@ -106,3 +106,20 @@ func.func @small_floats(%x: memref<4096x4096xf8E4M3FN>, %w: memref<4096x4096xf8E
   }
   return
 }
+
+// Kept blocks of 16: the innermost dimension is split, and blocks are some apart. What
+// is kept of 256 blocks counts as 128 of them, 2048 columns.
+
+// CHECK-LABEL: func.func @blocks
+// CHECK: #sparsedrop.kernel<wgmma,
+// REMARK: Function=blocks | Remark="wgmma: 2 waves of tiles, limited by
+func.func @blocks(%x: memref<4096x1024xbf16>, %w: memref<1024x4096xbf16>, %y: memref<4096x?x16xbf16>, %period: index, %bias: index, %kept: index) {
+  %split = memref.expand_shape %w [[0], [1, 2]] output_shape [1024, 256, 16] : memref<1024x4096xbf16> into memref<1024x256x16xbf16>
+  %blocks = memref.subview %split[0, %bias, 0] [1024, %kept, 16] [1, %period, 1] : memref<1024x256x16xbf16> to memref<1024x?x16xbf16, strided<[4096, ?, 1], offset: ?>>
+  sparsedrop.contract {indexing_maps = [affine_map<(m, n, b, k) -> (m, k)>, affine_map<(m, n, b, k) -> (k, n, b)>, affine_map<(m, n, b, k) -> (m, n, b)>]} ins(%x, %blocks : memref<4096x1024xbf16>, memref<1024x?x16xbf16, strided<[4096, ?, 1], offset: ?>>) outs(%y : memref<4096x?x16xbf16>) {
+  ^bb0(%s: f32, %o: bf16):
+    %t = arith.truncf %s : f32 to bf16
+    sparsedrop.yield %t : bf16
+  }
+  return
+}

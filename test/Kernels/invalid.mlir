@@ -1,6 +1,6 @@
 // RUN: sparsedrop-opt %s --split-input-file --verify-diagnostics
 
-// expected-error @below {{expected wgmma, tensor_core, plain, elementwise, reduce_rows, reduce_columns or serial, but got 'magic'}}
+// expected-error @below {{expected wgmma, tensor_core, plain, elementwise, transpose, reduce_rows, reduce_columns or serial, but got 'magic'}}
 func.func private @family() attributes {k = #sparsedrop.kernel<magic>}
 
 // -----

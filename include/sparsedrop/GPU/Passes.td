@@ -451,6 +451,10 @@ def PackFactors : Pass<"sparsedrop-pack-factors", "::mlir::ModuleOp"> {
     that read the same one share the copy, as long as nothing writes to the weight.
     Remarks give the number of reads.
 
+    wgmma wants the depth of f32 (as tf32) and of floats of 8 bits innermost. On a
+    chip that has it, factors of these types that have another dimension there are
+    transposed on the way, if the other factor can be read by bulk copies.
+
     Before:
 
     ```mlir
@@ -486,6 +490,13 @@ def PackFactors : Pass<"sparsedrop-pack-factors", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_90a\"",
+           "The GPU: sm_80, sm_86, sm_89, sm_90a ...">,
+    Option<"tf32", "tf32", "bool", "false",
+           "Factors of f32 will be rounded to tf32">,
+    Option<"family", "family", "std::string", "\"\"",
+           "The family that products will have where they can">];
   let dependentDialects = ["::mlir::linalg::LinalgDialect",
                            "::mlir::memref::MemRefDialect"];
 }

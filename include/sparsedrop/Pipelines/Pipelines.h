@@ -100,7 +100,8 @@ struct ToNVVMPipelineOptions
 /// Upstream dialects on tensors in; the same on buffers of the host and the
 /// device out, where each op that becomes a kernel is one: the first part of
 /// the pipeline below.
-void buildToDeviceBuffersPipeline(OpPassManager &pm);
+void buildToDeviceBuffersPipeline(OpPassManager &pm,
+                                  const ToNVVMPipelineOptions &options);
 
 /// Upstream dialects on tensors in; a `gpu.binary` with the kernels and the
 /// LLVM dialect for the host, which calls only the runtime library, out. A

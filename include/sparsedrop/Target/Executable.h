@@ -21,6 +21,8 @@
 
 namespace mlir::sparsedrop {
 
+struct ToNVVMPipelineOptions;
+
 /// "compact", "masked", "bernoulli" or "dense".
 llvm::StringRef getName(DropoutMode mode);
 
@@ -145,6 +147,8 @@ public:
 private:
   bool findEntry(StringRef wanted);
   OwningOpRef<ModuleOp> cloneUpstream(ArrayRef<StringRef> entries) const;
+  /// What the pipeline to kernels is asked for.
+  void describeTarget(ToNVVMPipelineOptions &options) const;
   bool addSlots(Operation *function, ArrayRef<Type> types,
                 SmallVectorImpl<Slot> &slots, StringRef what);
   bool compileForProcess();
