@@ -7,7 +7,8 @@
 #                                           NumPy and PyTorch; --device=interp
 #                                           checks on the CPU
 #
-# Programs of 16-bit types are there twice: for sm_80, and for sm_90a with its wgmma.
+# Programs of 16-bit and 8-bit types are there twice: for sm_80, and for sm_90a with
+# its wgmma.
 # `run` prints every case and a table, writes results.json and results.md, and ends
 # by itself within eight minutes.
 set -euo pipefail

@@ -48,6 +48,7 @@ static void addPlacement(OpPassManager &pm,
   pm.addNestedPass<func::FuncOp>(createForallToForLoopPass());
   pm.addPass(createPlaceBuffers());
   pm.addPass(createCanonicalizerPass());
+  pm.addPass(createChooseLayouts());
   PackFactorsOptions pack;
   pack.chip = options.chip;
   pack.tf32 = options.tf32;

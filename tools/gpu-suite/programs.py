@@ -49,6 +49,34 @@ PRODUCTS = {
 """The three products of a layer, by their maps. x is compact already: the first
 columns of rows that are as long as the weight is wide, as in a padded temporary."""
 
+SCALED = """
+#x = affine_map<(m, n, k) -> (m, k)>
+#w = affine_map<(m, n, k) -> (n, k)>
+#y = affine_map<(m, n, k) -> (m, n)>
+#id = affine_map<(i, j) -> (i, j)>
+#one = affine_map<(i, j) -> ()>
+func.func @f(%x: tensor<{m}x{n}x{t}>, %w: tensor<{k}x{n}x{t}>, %sx: tensor<f32>, %sw: tensor<f32>, %y: tensor<{m}x{k}xbf16> {{sparsedrop.donate = 0 : i64}}, %kept: index, %period: index, %bias: index) -> tensor<{m}x{k}xbf16> {{
+  %zero = arith.constant 0.0 : f32
+  %ws = tensor.extract_slice %w[%bias, 0] [%kept, {n}] [%period, 1] : tensor<{k}x{n}x{t}> to tensor<?x{n}x{t}>
+  %ys = tensor.extract_slice %y[0, 0] [{m}, %kept] [1, 1] : tensor<{m}x{k}xbf16> to tensor<{m}x?xbf16>
+  %e = tensor.empty(%kept) : tensor<{m}x?xf32>
+  %i = linalg.fill ins(%zero : f32) outs(%e : tensor<{m}x?xf32>) -> tensor<{m}x?xf32>
+  %p = linalg.matmul indexing_maps = [#x, #w, #y] ins(%x, %ws : tensor<{m}x{n}x{t}>, tensor<?x{n}x{t}>) outs(%i : tensor<{m}x?xf32>) -> tensor<{m}x?xf32>
+  %r = linalg.generic {{indexing_maps = [#id, #one, #one, #id], iterator_types = ["parallel", "parallel"]}}
+      ins(%p, %sx, %sw : tensor<{m}x?xf32>, tensor<f32>, tensor<f32>) outs(%ys : tensor<{m}x?xbf16>) {{
+  ^bb0(%s: f32, %a: f32, %b: f32, %o: bf16):
+    %1 = arith.mulf %s, %a : f32
+    %2 = arith.mulf %1, %b : f32
+    %3 = arith.truncf %2 : f32 to bf16
+    linalg.yield %3 : bf16
+  }} -> tensor<{m}x?xbf16>
+  %u = tensor.insert_slice %r into %y[0, 0] [{m}, %kept] [1, 1] : tensor<{m}x?xbf16> into tensor<{m}x{k}xbf16>
+  return %u : tensor<{m}x{k}xbf16>
+}}
+"""
+"""y = sx sw x w[b::p, :]^T of 8 bits: a layer whose weight has a row for each unit, of
+which some are kept; y is compact."""
+
 ELEMENTWISE = """
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (j)>
@@ -81,6 +109,11 @@ def elementwise(m, n, type_, role):
         kind="elementwise", role=role, type=type_, m=m, n=n)
 
 
+def scaled(m, n, k, type_, role):
+    yield f"scaled_{type_}_{m}x{n}x{k}", SCALED.format(m=m, n=n, k=k, t=type_), "f", dict(
+        kind="scaled", role=role, type=type_, m=m, n=n, k=k)
+
+
 def step(widths, batch, rate, granularity, type_, role):
     model = Mlp(widths, batch, Dropout(rate, granularity) if rate else None, loss="mse", dtype=type_)
     name = f"step_{type_}_{'x'.join(map(str, widths))}_{batch}_{rate}_{granularity}".replace(".", "")
@@ -94,12 +127,17 @@ def all_programs(quick):
         yield from products(37, 40, 72, type_, "check")
         yield from products(130, 264, 136, type_, "check")
         yield from elementwise(33, 72, type_, "check")
+    for type_ in ("f8E4M3FN", "f8E5M2"):
+        yield from scaled(40, 48, 72, type_, "check")
+        yield from scaled(130, 272, 136, type_, "check")
     yield from step([96, 160, 128, 10], 32, 0.5, 1, "f32", "check")
     if quick:
         return
     for type_, sizes in (("bf16", (4096, 8192)), ("f32", (4096,))):
         for size in sizes:
             yield from products(size, size, size, type_, "bench")
+    for size in (4096, 8192):
+        yield from scaled(size, size, size, "f8E4M3FN", "bench")
     for type_ in ("bf16", "f32"):
         yield from elementwise(8192, 8192, type_, "bench")
     type_ = "bf16" if "bf16" in DTYPES else "f32"
@@ -108,9 +146,9 @@ def all_programs(quick):
 
 
 def for_hopper(programs):
-    """Programs of 16-bit types for sm_90a: checks by wgmma wherever it can be, benchmarks by what is chosen."""
+    """Programs of 16-bit and 8-bit types for sm_90a: checks by wgmma wherever it can be, benchmarks by what is chosen."""
     for name, text, entry, about in programs:
-        if about["type"] in ("bf16", "f16") and about["kind"] != "elementwise":
+        if about["type"] not in ("f32", "f64") and about["kind"] != "elementwise":
             family = "wgmma" if about["role"] == "check" else ""
             yield name + "_hopper", text, entry, {**about, "chip": "sm_90a", "family": family}
 

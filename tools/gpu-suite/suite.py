@@ -161,6 +161,29 @@ def check_elementwise(device, path, about):
     device.free(*addresses)
 
 
+def pack_small(values, type_):
+    """-2 to 2 as floats of 8 bits."""
+    one, two = {"f8E4M3FN": (0x38, 0x40), "f8E5M2": (0x3C, 0x40)}[type_]
+    return (np.array([0, one, two])[np.abs(values).astype(int)] | np.where(values < 0, 0x80, 0)).astype(np.uint8)
+
+
+def check_scaled(device, path, about, period, bias):
+    """Small integers and scales of powers of two: exact until the one rounding."""
+    m, n, k = (about[name] for name in "mnk")
+    rng = np.random.default_rng([m, period, bias])
+    x, w = (rng.integers(-2, 3, shape).astype(np.float64) for shape in ((m, n), (k, n)))
+    rows = np.arange(bias, k, period)
+    expected = np.full((m, k), 3.0)
+    expected[:, : len(rows)] = 0.5 * 4.0 * (x @ w[rows].T)
+    data = [pack_small(x, about["type"]), pack_small(w, about["type"]), np.array(0.5, np.float32), np.array(4.0, np.float32), pack(np.full((m, k), 3.0), "bf16")]
+    addresses = [device.upload(value) for value in data]
+    Call(device, path, about["entry"], [*((a, d.shape) for a, d in zip(addresses, data)), len(rows), period, bias])()
+    actual = unpack(device.download(addresses[-1], data[-1]), "bf16")
+    wrong = np.argwhere(actual != unpack(pack(expected, "bf16"), "bf16"))
+    assert not len(wrong), f"{len(wrong)} elements are wrong, the first at {wrong[0].tolist()}"
+    device.free(*addresses)
+
+
 def step_arguments(about, rng):
     """Batch, targets, parameters and learning rate of a step."""
     widths, batch = about["widths"], about["batch"]
@@ -195,8 +218,9 @@ def check_all(device, folder, programs):
         if about["role"] != "check" or not device.runs(about):
             continue
         path = os.path.join(folder, name + ".so")
-        if about["kind"] == "product":
-            cases = [(f"{name} period {p} bias {b}", lambda p=p, b=b: check_product(device, path, about, p, b)) for p, b in ((1, 0), (2, 1), (3, 0), (4, 3), (8, 5))]
+        if about["kind"] in ("product", "scaled"):
+            function = check_product if about["kind"] == "product" else check_scaled
+            cases = [(f"{name} period {p} bias {b}", lambda p=p, b=b: function(device, path, about, p, b)) for p, b in ((1, 0), (2, 1), (3, 0), (4, 3), (8, 5))]
         else:
             function = check_elementwise if about["kind"] == "elementwise" else check_step
             cases = [(name, lambda: function(device, path, about))]
@@ -298,6 +322,29 @@ class Bench:
             figures["of vendor, compact"] = t["vendor, compact"] / t["ours"]
         self.add(f"{name} period {period}", figures)
 
+    def scaled(self, name, about, period):
+        torch = self.torch
+        m, n, k = (about[key] for key in "mnk")
+        bias = period // 2
+        kept = len(range(bias, k, period))
+        small = {"f8E4M3FN": torch.float8_e4m3fn, "f8E5M2": torch.float8_e5m2}[about["type"]]
+        x, w = (torch.randn(*shape, device="cuda").to(small) for shape in ((m, n), (k, n)))
+        scales = [torch.tensor(value, device="cuda") for value in (0.5, 2.0)]
+        y, rows = self.tensor(m, k, type_="bf16"), w[bias::period].contiguous()
+        arguments = dict(scale_a=scales[0], scale_b=scales[1], out_dtype=torch.bfloat16)
+        t = self.time({
+            "ours": self.call(name, about, (x, w, *scales, y), (kept, period, bias)),
+            "vendor, compact": lambda: torch._scaled_mm(x, rows.t(), use_fast_accum=True, **arguments),
+            "vendor, compact, slow sums": lambda: torch._scaled_mm(x, rows.t(), use_fast_accum=False, **arguments),
+            "dense": lambda: torch._scaled_mm(x, w.t(), use_fast_accum=True, **arguments),
+        })
+        figures = {key + " ms": value for key, value in t.items()}
+        if t["ours"]:
+            figures["TFLOP/s"] = 2 * m * n * kept / t["ours"] / 1e9
+            if t["vendor, compact"]:
+                figures["of vendor, compact"] = t["vendor, compact"] / t["ours"]
+        self.add(f"{name} period {period}", figures)
+
     def elementwise(self, name, about):
         torch = self.torch
         m, n, type_ = (about[key] for key in ("m", "n", "type"))
@@ -350,9 +397,9 @@ class Bench:
                 continue
             # Of a step, only the fastest one.
             own = programs.get(name + "_hopper")
-            if about["kind"] == "step" and own and self.device.runs(own):
+            if about["kind"] in ("step", "scaled") and own and self.device.runs(own):
                 continue
-            for period in (1, 2, 4, 8) if about["kind"] == "product" else (None,):
+            for period in (1, 2, 4, 8) if about["kind"] in ("product", "scaled") else (None,):
                 if self.left() < 40:
                     print("the time is over:", name, "is left out")
                     continue

@@ -442,6 +442,70 @@ def SerializeKernels : Pass<"sparsedrop-serialize-kernels", "::mlir::ModuleOp"> 
                            "::mlir::NVVM::NVVMDialect"];
 }
 
+def ChooseLayouts : Pass<"sparsedrop-choose-layouts", "::mlir::ModuleOp"> {
+  let summary = "The dimension of which products read kept elements is outermost";
+  let description = [{
+    Where a buffer of the program itself is read by products that keep every so many
+    elements of its innermost dimension, that one becomes the outermost: kept elements
+    are rows then, whose distance is a stride, and nothing has to be packed. Buffers
+    stay as they are where something goes through them together with other arrays,
+    or where products drop elements of what would be innermost. Arguments and results
+    have the caller's layout. Remarks say what was done, or why not.
+
+    Before:
+
+    ```mlir
+    #a = affine_map<(m, n, k) -> (m, k)>
+    #b = affine_map<(m, n, k) -> (k, n)>
+    #c = affine_map<(m, n, k) -> (m, n)>
+    func.func @f(%x: memref<256x64xf32>, %v: memref<64x128xf32>, %w: memref<?x32xf32>, %y: memref<256x32xf32>, %bias: index, %kept: index, %period: index) {
+      %h = memref.alloc() : memref<256x128xf32>
+      sparsedrop.contract {indexing_maps = [#a, #b, #c]}
+          ins(%x, %v : memref<256x64xf32>, memref<64x128xf32>) outs(%h : memref<256x128xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      %s = memref.subview %h[0, %bias] [256, %kept] [1, %period] : memref<256x128xf32> to memref<256x?xf32, strided<[128, ?], offset: ?>>
+      sparsedrop.contract {indexing_maps = [#a, #b, #c]}
+          ins(%s, %w : memref<256x?xf32, strided<[128, ?], offset: ?>>, memref<?x32xf32>) outs(%y : memref<256x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      memref.dealloc %h : memref<256x128xf32>
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #a = affine_map<(m, n, k) -> (m, k)>
+    #b = affine_map<(m, n, k) -> (k, n)>
+    #c = affine_map<(m, n, k) -> (m, n)>
+    #d = affine_map<(m, n, k) -> (n, m)>
+    #e = affine_map<(m, n, k) -> (k, m)>
+    func.func @f(%x: memref<256x64xf32>, %v: memref<64x128xf32>, %w: memref<?x32xf32>, %y: memref<256x32xf32>, %bias: index, %kept: index, %period: index) {
+      %h = memref.alloc() : memref<128x256xf32>
+      sparsedrop.contract {indexing_maps = [#a, #b, #d]}
+          ins(%x, %v : memref<256x64xf32>, memref<64x128xf32>) outs(%h : memref<128x256xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      %s = memref.subview %h[%bias, 0] [%kept, 256] [%period, 1] : memref<128x256xf32> to memref<?x256xf32, strided<[?, 1], offset: ?>>
+      sparsedrop.contract {indexing_maps = [#e, #b, #c]}
+          ins(%s, %w : memref<?x256xf32, strided<[?, 1], offset: ?>>, memref<?x32xf32>) outs(%y : memref<256x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      }
+      memref.dealloc %h : memref<128x256xf32>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+                           "::mlir::memref::MemRefDialect"];
+}
+
 def PackFactors : Pass<"sparsedrop-pack-factors", "::mlir::ModuleOp"> {
   let summary = "Factors whose elements are no neighbours are packed";
   let description = [{
