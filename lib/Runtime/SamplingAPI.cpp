@@ -122,6 +122,44 @@ int64_t sparsedrop_sample_channels(int64_t seed, int64_t step,
   return channels;
 }
 
+/// What is wrong with a list of kept channels; empty if nothing is.
+static std::string checkList(const int64_t *wanted, int64_t count,
+                             int64_t channels) {
+  if (count < 1)
+    return "expected a list of at least one kept channel";
+  for (int64_t i = 0; i < count; ++i) {
+    if (wanted[i] < 0 || wanted[i] >= channels)
+      return "expected kept channels of at least 0 and less than " +
+             text(channels) + ", but entry " + text(i) + " is " +
+             text(wanted[i]);
+    if (i > 0 && wanted[i] <= wanted[i - 1])
+      return "expected kept channels in ascending order without repeats, but "
+             "entry " +
+             text(i) + " is " + text(wanted[i]) + " after " +
+             text(wanted[i - 1]);
+  }
+  return "";
+}
+
+int64_t sparsedrop_list_channels(const int64_t *wanted, int64_t count,
+                                 int64_t channels, int64_t *list) {
+  channels = std::max<int64_t>(channels, 0);
+  std::string problem = checkList(wanted, count, channels);
+  if (channels == 0) {
+    count = 0;
+  } else if (!problem.empty()) {
+    sparsedrop_fail(problem.c_str());
+    count = channels;
+    std::iota(list, list + channels, 0);
+  } else if (list != wanted) {
+    std::copy_n(wanted, count, list);
+  }
+  std::fill_n(list + channels, channels, int64_t(-1));
+  for (int64_t i = 0; i < count; ++i)
+    list[channels + list[i]] = i;
+  return list[2 * channels] = count;
+}
+
 int64_t sparsedrop_channel_count(double rate, int64_t channels,
                                  int64_t multiple) {
   if (rate >= 0 && rate <= 1 && channels >= 0 && multiple >= 1)

@@ -190,6 +190,47 @@ TEST(SampleChannels, NegativeNumberOfChannelsKeepsNone) {
   EXPECT_EQ(-7, kept);
 }
 
+/// The list, the places and the number, with a guard behind.
+Channels list(const Channels &wanted, int64_t channels) {
+  Channels result(static_cast<size_t>(2 * channels + 2), 77);
+  int64_t count = sparsedrop_list_channels(wanted.data(),
+                                           static_cast<int64_t>(wanted.size()),
+                                           channels, result.data());
+  EXPECT_EQ(count, result[static_cast<size_t>(2 * channels)]);
+  EXPECT_EQ(77, result.back());
+  result.pop_back();
+  return result;
+}
+
+TEST(ListChannels, PlacesInvertTheList) {
+  EXPECT_EQ((Channels{1, 3, 77, 77, -1, 0, -1, 1, 2}), list({1, 3}, 4));
+  EXPECT_EQ((Channels{0, 1, 2, 0, 1, 2, 3}), list({0, 1, 2}, 3));
+  EXPECT_EQ((Channels{0}), list({}, 0));
+  // In place.
+  Channels own = {2, 77, 77, 77, 77, 77, 77};
+  EXPECT_EQ(1, sparsedrop_list_channels(own.data(), 1, 3, own.data()));
+  EXPECT_EQ((Channels{2, 77, 77, -1, -1, 0, 1}), own);
+}
+
+TEST(ListChannels, FailuresKeepEverything) {
+  const Channels all = {0, 1, 2, 0, 1, 2, 3};
+  for (const auto &[wanted, message] :
+       std::vector<std::pair<Channels, std::string>>{
+           {{}, "expected a list of at least one kept channel"},
+           {{0, 3}, "less than 3, but entry 1 is 3"},
+           {{-1}, "but entry 0 is -1"},
+           {{1, 1}, "but entry 1 is 1 after 1"},
+           {{2, 0}, "but entry 1 is 0 after 2"},
+           {Channels(9, 0), "but entry 1 is 0 after 0"}}) {
+    sparsedrop_enter();
+    EXPECT_EQ(all, list(wanted, 3));
+    EXPECT_EQ(1, sparsedrop_leave());
+    EXPECT_NE(std::string(sparsedrop_last_error()).find(message),
+              std::string::npos)
+        << sparsedrop_last_error();
+  }
+}
+
 TEST(ChannelCount, RoundsToMultiples) {
   EXPECT_EQ(32, sparsedrop_channel_count(0.5, 64, 8));
   EXPECT_EQ(64, sparsedrop_channel_count(0.0, 64, 8));

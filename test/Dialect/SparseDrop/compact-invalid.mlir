@@ -14,11 +14,3 @@ func.func @tile(%w: tensor<64x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<
   %0 = sparsedrop.dropout %w, %p dim(0, 1) : tensor<64x64xf32>, !sparsedrop.pattern<tile>
   return %0 : tensor<64x64xf32>
 }
-
-// -----
-
-func.func @channel(%w: tensor<4x64xf32>, %p: !sparsedrop.pattern<channel>) -> tensor<4x64xf32> {
-  // expected-error @below {{compaction of patterns of kind 'channel' is not supported; mode 'masked' computes them}}
-  %0 = sparsedrop.dropout %w, %p dim(1) : tensor<4x64xf32>, !sparsedrop.pattern<channel>
-  return %0 : tensor<4x64xf32>
-}

@@ -275,10 +275,9 @@ OpFoldResult KeptCountOp::fold(FoldAdaptor) {
   auto index = [&](int64_t value) {
     return IntegerAttr::get(IndexType::get(getContext()), value);
   };
-  if (Value kept = pattern.getKept()) {
-    auto type = cast<RankedTensorType>(kept.getType());
-    return type.isDynamicDim(0) ? OpFoldResult() : index(type.getDimSize(0));
-  }
+  // What is wrong with a list is known at run time, and all is kept then.
+  if (pattern.getKept())
+    return {};
   std::optional<SmallVector<int64_t>> values = getConstants(
       {pattern.getPeriod(), pattern.getBias(), pattern.getExtents().front()});
   if (!values || (*values)[0] < 1)

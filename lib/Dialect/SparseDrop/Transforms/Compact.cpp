@@ -47,7 +47,7 @@ static LogicalResult checkInput(Operation *root) {
     if (!dropout)
       return WalkResult::advance();
     PatternKind kind = dropout.getPattern().getType().getKind();
-    if (kind == PatternKind::Row)
+    if (kind == PatternKind::Row || kind == PatternKind::Channel)
       return WalkResult::advance();
     op->emitError() << "compaction of patterns of kind '"
                     << stringifyPatternKind(kind)

@@ -226,39 +226,65 @@ FailureOr<LoweredPattern> PatternLowering::lowerPeriodicSample(SampleOp op) {
   return pattern;
 }
 
+static Value getAddress(OpBuilder &builder, Location loc, Value buffer) {
+  return toI64(
+      builder, loc,
+      memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer));
+}
+
+/// Room for a list (see LoweredPattern).
+void PatternLowering::allocateList(Location loc, LoweredPattern &pattern) {
+  IndexMath math(rewriter, loc);
+  Value twice = math.mul(pattern.extents[0], math.constant(2));
+  pattern.keptList = memref::AllocOp::create(
+      rewriter, loc,
+      MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType()),
+      math.add(twice, math.constant(1)));
+}
+
+/// Makes the list of the `count` (i64) channels at an address. Returns the
+/// number kept, which is read from the list: to passes that free memory after
+/// its last use, an address is none.
+Value PatternLowering::listChannels(Location loc, LoweredPattern &pattern,
+                                    Value wanted, Value count) {
+  IndexMath math(rewriter, loc);
+  call(loc, "sparsedrop_list_channels", rewriter.getI64Type(),
+       {wanted, count, toI64(rewriter, loc, pattern.extents[0]),
+        getAddress(rewriter, loc, pattern.keptList)});
+  Value last = math.mul(pattern.extents[0], math.constant(2));
+  Value kept = memref::LoadOp::create(rewriter, loc, pattern.keptList, last);
+  pattern.keptCount = kept;
+  return kept;
+}
+
 LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
   Location loc = op.getLoc();
   LoweredPattern pattern;
   pattern.type = op.getPattern().getType();
   pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
-  auto listType =
-      MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType());
-  pattern.keptList =
-      memref::AllocOp::create(rewriter, loc, listType, op.getExtents());
-  auto address = [&](Value buffer) -> Value {
-    return toI64(
-        rewriter, loc,
-        memref::ExtractAlignedPointerAsIndexOp::create(rewriter, loc, buffer));
-  };
+  allocateList(loc, pattern);
   Value sensitivity = constantI64(rewriter, loc, 0);
   if (Value tensor = op.getSensitivity()) {
     auto type = cast<RankedTensorType>(tensor.getType());
-    sensitivity = address(bufferization::ToBufferOp::create(
-        rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
-        tensor, /*read_only=*/true));
+    sensitivity = getAddress(
+        rewriter, loc,
+        bufferization::ToBufferOp::create(
+            rewriter, loc,
+            MemRefType::get(type.getShape(), type.getElementType()), tensor,
+            /*read_only=*/true));
   }
   // The temperature of Gumbel-top-k, paper section C.3.
   Value tau = arith::ConstantFloatOp::create(
       rewriter, loc, rewriter.getF64Type(), APFloat(0.5));
-  Value count = call(
-      loc, "sparsedrop_sample_channels", rewriter.getI64Type(),
-      {op.getSeed(), op.getStep(), hashSite(op), sensitivity,
-       constantI64(rewriter, loc, 1), toI64(rewriter, loc, op.getExtents()[0]),
-       constantI64(rewriter, loc, pattern.type.getGranularity()),
-       toI64(rewriter, loc, op.getCount()), tau, address(pattern.keptList)});
-  Value keptCount =
-      arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(), count);
-  pattern.keptCount = keptCount;
+  Value count = call(loc, "sparsedrop_sample_channels", rewriter.getI64Type(),
+                     {op.getSeed(), op.getStep(), hashSite(op), sensitivity,
+                      constantI64(rewriter, loc, 1),
+                      toI64(rewriter, loc, op.getExtents()[0]),
+                      constantI64(rewriter, loc, pattern.type.getGranularity()),
+                      toI64(rewriter, loc, op.getCount()), tau,
+                      getAddress(rewriter, loc, pattern.keptList)});
+  Value keptCount = listChannels(
+      loc, pattern, getAddress(rewriter, loc, pattern.keptList), count);
   pattern.scale =
       op.getScale() == ScaleMode::None
           ? constantF32(rewriter, loc, 1)
@@ -279,22 +305,36 @@ FailureOr<LoweredPattern> PatternLowering::lowerSample(SampleOp op) {
   return lowerChannelSample(op);
 }
 
+/// An explicit list, which is the caller's: checked and copied.
+LoweredPattern PatternLowering::lowerChannelList(MakePatternOp op) {
+  Location loc = op.getLoc();
+  IndexMath math(rewriter, loc);
+  LoweredPattern pattern;
+  pattern.type = op.getPattern().getType();
+  pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
+  Value list = op.getKept();
+  auto type = cast<RankedTensorType>(list.getType());
+  Value wanted = bufferization::ToBufferOp::create(
+      rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
+      list, /*read_only=*/true);
+  Value count =
+      rewriter.createOrFold<memref::DimOp>(loc, wanted, math.constant(0));
+  allocateList(loc, pattern);
+  Value kept = listChannels(loc, pattern, getAddress(rewriter, loc, wanted),
+                            toI64(rewriter, loc, count));
+  pattern.scale = arith::DivFOp::create(
+      rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
+      toF32(rewriter, loc, kept));
+  return pattern;
+}
+
 LoweredPattern PatternLowering::lowerMakePattern(MakePatternOp op) {
   Location loc = op.getLoc();
   LoweredPattern pattern;
   pattern.type = op.getPattern().getType();
   pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
-  if (Value kept = op.getKept()) {
-    IndexMath math(rewriter, loc);
-    auto type = cast<RankedTensorType>(kept.getType());
-    pattern.keptList = bufferization::ToBufferOp::create(
-        rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
-        kept, /*read_only=*/true);
-    Value keptCount = memref::DimOp::create(rewriter, loc, pattern.keptList, 0);
-    pattern.keptCount = keptCount;
-    pattern.scale = arith::DivFOp::create(
-        rewriter, loc, toF32(rewriter, loc, op.getExtents()[0]),
-        toF32(rewriter, loc, keptCount));
+  if (op.getKept()) {
+    pattern = lowerChannelList(op);
   } else {
     pattern.period = op.getPeriod();
     pattern.bias = op.getBias();

@@ -18,9 +18,11 @@
 
 namespace mlir::sparsedrop {
 
-/// What a pattern is made of. Row and tile have a period and a bias, channel
-/// has the buffer of kept channels; row and channel have the number of kept
-/// units. All of type index but the buffer, memref<?xindex>.
+/// What a pattern is made of. Row and tile have a period and a bias; row and
+/// channel have the number of kept units. Channel has a buffer of the host, of
+/// 2 * extent + 1 indices: the kept channels in order, from `extent` on each
+/// channel's place among them (-1 where it is dropped), and their number. All
+/// of type index but the buffer, memref<?xindex>.
 struct LoweredPattern {
   PatternType type;
   SmallVector<Value, 2> extents;
@@ -63,6 +65,10 @@ private:
   FailureOr<LoweredPattern> lowerPeriodicSample(SampleOp op);
   LoweredPattern lowerChannelSample(SampleOp op);
   LoweredPattern lowerMakePattern(MakePatternOp op);
+  LoweredPattern lowerChannelList(MakePatternOp op);
+  void allocateList(Location loc, LoweredPattern &pattern);
+  Value listChannels(Location loc, LoweredPattern &pattern, Value wanted,
+                     Value count);
   LoweredPattern lowerSlice(SlicePatternOp op, LoweredPattern source);
   LoweredPattern lowerStretch(StretchPatternOp op, LoweredPattern source);
 

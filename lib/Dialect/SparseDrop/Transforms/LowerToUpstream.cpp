@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ChannelLists.h"
 #include "LinalgUtils.h"
 #include "LowerPatterns.h"
 #include "SplitGranularLoops.h"
@@ -44,7 +45,6 @@ private:
   Value lowerCompact(CompactOp op, const LoweredPattern &pattern);
   Value lowerExpand(ExpandOp op, const LoweredPattern &pattern);
   Value lowerMask(MaskOp op, const LoweredPattern &pattern);
-  Value lowerChannelMask(MaskOp op, const LoweredPattern &pattern);
   LogicalResult erasePatterns();
 
   RewriterBase &rewriter;
@@ -58,6 +58,8 @@ private:
 Value UpstreamLowering::lowerCompact(CompactOp op,
                                      const LoweredPattern &pattern) {
   Location loc = op.getLoc();
+  if (pattern.keptList)
+    return gatherChannels(rewriter, loc, op.getSource(), op.getDim(), pattern);
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(rewriter, loc, op.getSource());
   SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
@@ -92,6 +94,9 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
 Value UpstreamLowering::lowerExpand(ExpandOp op,
                                     const LoweredPattern &pattern) {
   Location loc = op.getLoc();
+  if (pattern.keptList)
+    return expandChannels(rewriter, loc, op.getSource(), op.getType(),
+                          op.getDim(), pattern);
   Type element = op.getType().getElementType();
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(rewriter, loc, op.getSource());
@@ -110,34 +115,9 @@ Value UpstreamLowering::lowerExpand(ExpandOp op,
                     patterns);
 }
 
-/// i1 tensor of a list of kept channels.
-Value UpstreamLowering::lowerChannelMask(MaskOp op,
-                                         const LoweredPattern &pattern) {
-  Location loc = op.getLoc();
-  Value no = arith::ConstantIntOp::create(rewriter, loc, 0, 1);
-  Value yes = arith::ConstantIntOp::create(rewriter, loc, 1, 1);
-  Value empty = tensor::EmptyOp::create(
-      rewriter, loc,
-      ArrayRef<OpFoldResult>{getAsOpFoldResult(pattern.extents[0])},
-      rewriter.getI1Type());
-  Value mask = linalg::FillOp::create(rewriter, loc, no, empty).getResult(0);
-  Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
-  Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
-  auto loop = scf::ForOp::create(
-      rewriter, loc, zero,
-      getValueOrCreateConstantIndexOp(rewriter, loc, pattern.keptCount), one,
-      mask, [&](OpBuilder &b, Location l, Value i, ValueRange carried) {
-        Value channel = memref::LoadOp::create(b, l, pattern.keptList, i);
-        Value updated =
-            tensor::InsertOp::create(b, l, yes, carried[0], channel);
-        scf::YieldOp::create(b, l, updated);
-      });
-  return loop.getResult(0);
-}
-
 Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
   if (pattern.keptList)
-    return lowerChannelMask(op, pattern);
+    return maskChannels(rewriter, op.getLoc(), pattern);
   Location loc = op.getLoc();
   int64_t rank = pattern.type.getRank();
   SmallVector<OpFoldResult> sizes;
@@ -234,10 +214,8 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
   if (failed(lowered))
     return failure();
   const LoweredPattern &pattern = *lowered;
-  if (isa<CompactOp, ExpandOp, InsertOp>(op) && pattern.keptList)
-    return op->emitOpError() << "on a pattern of kind 'channel' is not "
-                                "supported; mode 'masked' computes it";
-  if (isa<CompactOp>(op) && pattern.type.getGranularity() != 1)
+  if (isa<CompactOp>(op) && !pattern.keptList &&
+      pattern.type.getGranularity() != 1)
     return op->emitOpError() << "of granules is read by an op that cannot "
                                 "split its loops";
   rewriter.setInsertionPoint(op);
@@ -247,6 +225,9 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
           .Case([&](CompactOp o) { return lowerCompact(o, pattern); })
           .Case([&](ExpandOp o) { return lowerExpand(o, pattern); })
           .Case([&](InsertOp o) {
+            if (pattern.keptList)
+              return scatterChannels(rewriter, loc, o.getSource(), o.getDest(),
+                                     o.getDim(), pattern);
             return insertKept(rewriter, loc, o.getSource(), o.getDest(),
                               o.getDim(), pattern, patterns);
           })

@@ -73,7 +73,8 @@ def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
 
     Remarks (category `sparsedrop-compact`) say what shrank by which factor, and
     what did not and why. Annotations must have been materialized. Patterns of
-    kind tile and channel have no compaction yet: an error.
+    kind tile have no compaction yet: an error. Kept channels are a list: what cannot
+    move further is a gather, of weights where only they are read in part.
 
     Before:
 
