@@ -8,6 +8,7 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "Buffers.h"
 #include "KernelBuilder.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -33,13 +34,6 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
 
-/// The buffer that `value` is a view of.
-static Value getRoot(Value value) {
-  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
-    value = view.getViewSource();
-  return value;
-}
-
 static int64_t getBytes(Type element) {
   return element.isIndex()
              ? 8
@@ -61,7 +55,7 @@ private:
   void placeHostBuffers();
   void moveList(memref::AllocOp list, ArrayRef<Operation *> pointers);
   bool isOnHost(Value buffer);
-  void copyArgument(memref::ExtractAlignedPointerAsIndexOp pointer);
+  void copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer);
   void lowerCopies();
   void lowerReads();
   void lowerWrites();
@@ -283,9 +277,9 @@ void PlaceBuffers::moveList(memref::AllocOp list,
   hostBuffers.insert(host);
 }
 
-/// A buffer of the device that a function of the host reads.
-void PlaceBuffers::copyArgument(
-    memref::ExtractAlignedPointerAsIndexOp pointer) {
+/// A buffer of the device, an argument or computed, that a function of the host
+/// reads.
+void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer) {
   OpBuilder builder(pointer);
   Location loc = pointer.getLoc();
   Value buffer = pointer.getSource();
@@ -325,24 +319,37 @@ static bool isPassedToCall(Operation *pointer) {
   return false;
 }
 
+/// Whether the program itself computes the elements of an allocation.
+static bool isComputed(ModuleOp module, Value root) {
+  WalkResult result = module.walk([&](Operation *op) {
+    bool isWriter = isa<linalg::LinalgOp, ContractOp, memref::CopyOp>(op) &&
+                    touches(op, root) && writes(op, root);
+    auto store = dyn_cast<memref::StoreOp>(op);
+    isWriter |= store && getRoot(store.getMemRef()) == root;
+    return isWriter ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
 void PlaceBuffers::placeHostBuffers() {
   llvm::MapVector<Operation *, SmallVector<Operation *>> lists;
-  SmallVector<memref::ExtractAlignedPointerAsIndexOp> arguments;
+  SmallVector<memref::ExtractAlignedPointerAsIndexOp> others;
   getOperation().walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
     if (!isPassedToCall(op))
       return;
     Operation *root = getRoot(op.getSource()).getDefiningOp();
     if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(root))
       return;
-    if (isa_and_present<memref::AllocOp>(root))
+    if (isa_and_present<memref::AllocOp>(root) &&
+        !isComputed(getOperation(), root->getResult(0)))
       lists[root].push_back(op);
     else
-      arguments.push_back(op);
+      others.push_back(op);
   });
   for (auto &[list, pointers] : lists)
     moveList(cast<memref::AllocOp>(list), pointers);
-  for (auto pointer : arguments)
-    copyArgument(pointer);
+  for (auto pointer : others)
+    copyToHost(pointer);
 }
 
 /// Whether the host may read and write the elements of a buffer itself.

@@ -54,6 +54,7 @@ void mlir::sparsedrop::addBufferization(OpPassManager &pm) {
   // The pipeline frees at the end of blocks; temporaries should die earlier.
   pm.addNestedPass<func::FuncOp>(
       bufferization::createOptimizeAllocationLivenessPass());
+  pm.addPass(createExtendLifetimes());
   pm.addPass(createConvertBufferizationToMemRefPass());
 }
 

@@ -113,6 +113,45 @@ for kept in ([0], [11], [1, 4, 5, 10], list(range(12))):
             assert np.abs(np.load(f"{folder}/y.0.npy") - expected).max() <= 2.0**-23 * np.abs(expected).max()
         done = execute(LIST.format(count=size), [x, w, kept, np.ones((5, 4), np.float32)], "--entry=f_grad", "--check", "--steps=1")
         assert done.returncode == 0, done.stdout + done.stderr
+# A list and sensitivities that the program computes.
+COMPUTED = """
+#id = affine_map<(i) -> (i)>
+func.func @f(%x: tensor<5x12xf32>, %w: tensor<12x4xf32>, %list: tensor<4xindex>, %s: tensor<12xf32>, %seed: i64 {sparsedrop.seed}, %step: i64 {sparsedrop.step}) -> tensor<5x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c1 = arith.constant 1 : index
+  %c6 = arith.constant 6 : index
+  %c12 = arith.constant 12 : index
+  %e0 = tensor.empty() : tensor<4xindex>
+  %next = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%list : tensor<4xindex>) outs(%e0 : tensor<4xindex>) {
+  ^bb0(%a: index, %o: index):
+    %b = arith.addi %a, %c1 : index
+    linalg.yield %b : index
+  } -> tensor<4xindex>
+  %e1 = tensor.empty() : tensor<12xf32>
+  %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%s : tensor<12xf32>) outs(%e1 : tensor<12xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %b = arith.mulf %a, %a : f32
+    linalg.yield %b : f32
+  } -> tensor<12xf32>
+  %p = sparsedrop.make_pattern kept(%next : tensor<4xindex>) extents(%c12) : !sparsedrop.pattern<channel>
+  %q = sparsedrop.sample "q" seed(%seed) step(%step) extents(%c12) sensitivity(%square : tensor<12xf32>) count(%c6) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  %d = sparsedrop.dropout %x, %p dim(1) : tensor<5x12xf32>, !sparsedrop.pattern<channel>
+  %g = sparsedrop.dropout %x, %q dim(1) : tensor<5x12xf32>, !sparsedrop.pattern<channel>
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = linalg.matmul ins(%d, %w : tensor<5x12xf32>, tensor<12x4xf32>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %r = linalg.matmul ins(%g, %w : tensor<5x12xf32>, tensor<12x4xf32>) outs(%y : tensor<5x4xf32>) -> tensor<5x4xf32>
+  return %r : tensor<5x4xf32>
+}
+"""
+# Those of six channels are nothing, so that the others are kept.
+s = np.array([1, 0] * 6, np.float32)
+for mode in ("compact", "masked"):
+    done = execute(COMPUTED, [x, w, np.array([0, 2, 3, 10]), s], f"--mode={mode}", f"--output={folder}/y")
+    assert done.returncode == 0, done.stderr
+    expected = 3.0 * (x[:, [1, 3, 4, 11]] @ w[[1, 3, 4, 11]]) + x[:, ::2] @ w[::2]
+    assert np.array_equal(np.load(f"{folder}/y.0.npy"), expected)
+
 for kept, message in (
     ([], "expected a list of at least one kept channel"),
     ([3, 12], "expected kept channels of at least 0 and less than 12, but entry 1 is 12"),

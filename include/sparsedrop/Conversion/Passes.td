@@ -217,6 +217,44 @@ def ExpandSmallFloats
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
+def ExtendLifetimes : Pass<"sparsedrop-extend-lifetimes", "::mlir::ModuleOp"> {
+  let summary = "Memory lives as long as calls may know its address";
+  let description = [{
+    Upstream frees a buffer after the last op that has it as an operand. Calls of the
+    runtime library have its address, a number. A deallocation in front of an op that
+    uses such a number, or what is computed from it, moves behind that op.
+
+    Before:
+
+    ```mlir
+    func.func private @sparsedrop_use(i64)
+    func.func @f() {
+      %0 = memref.alloc() : memref<4xindex>
+      %1 = memref.extract_aligned_pointer_as_index %0 : memref<4xindex> -> index
+      memref.dealloc %0 : memref<4xindex>
+      %2 = arith.index_cast %1 : index to i64
+      call @sparsedrop_use(%2) : (i64) -> ()
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func private @sparsedrop_use(i64)
+    func.func @f() {
+      %0 = memref.alloc() : memref<4xindex>
+      %1 = memref.extract_aligned_pointer_as_index %0 : memref<4xindex> -> index
+      %2 = arith.index_cast %1 : index to i64
+      call @sparsedrop_use(%2) : (i64) -> ()
+      memref.dealloc %0 : memref<4xindex>
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
 def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {
   let summary = "Linalg on buffers as parallel loops that vectorize";
   let description = [{
