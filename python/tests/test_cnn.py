@@ -1,0 +1,101 @@
+"""Convolutional networks: programs against float64 NumPy, finite differences and
+PyTorch; compact against masked; refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sparsedrop
+from cnn_reference import from_reference, step, to_reference
+from sparsedrop.cnn import LAYOUTS, ChannelDropout, Cnn, Conv, Pool, Residual, plain, residual
+
+DROPOUT = ChannelDropout(0.5, criterion="uniform", scale="inverse", scheduled=False)
+DTYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def networks(**options):
+    """Small ones of each kind: odd sizes, strides, pools that overlap or leave a
+    row out, blocks with and without a projection, a bias."""
+    options = {"batch": 3, "size": (9, 7), "channels": 2, "classes": 4, **options}
+    return {
+        "plain": plain([8, 12], **options),
+        "residual": residual([8, 10], depth=2, **options),
+        "mixed": Cnn(
+            [
+                Conv(8, stride=2),
+                Pool("max", 3, 2, 1),
+                Residual([Conv(8, 1), Conv(8), Conv(16, 1, 2)]),
+                Conv(8, 2, padding=1, norm=False),
+                Pool("average", 2, 1),
+                Conv(6, 1, relu=False),
+            ],
+            **{**options, "size": (13, 15)},
+        ),
+        "pools": Cnn([Conv(6), Pool("average", 2), Conv(8, 1, padding=0), Pool("max", 2, 3, 1)], **options),
+    }
+
+
+def make_values(model, seed=0):
+    """Arguments of ``@step`` by name."""
+    rng, values = np.random.default_rng(seed), {}
+    for name, shape in model.arguments:
+        # 0.4: activations stay of order 1 in these networks.
+        value = rng.standard_normal(shape) * (0.4 if name.endswith("_weight") else 0.1)
+        if name == "x":
+            value = rng.standard_normal(shape)
+        if name == "target":
+            value = np.eye(model.classes)[rng.integers(model.classes, size=model.batch)]
+        if name.startswith("v_") or name.endswith(("_gamma", "_variance")):
+            value = 1 + abs(value)
+        if name == "learning_rate":
+            value = 0.25
+        if name.endswith(("_sensitivity", "_importance")):
+            value = 0.5 + rng.random(shape)
+        if name.endswith("_rate") and not shape and name != "learning_rate":
+            value = 0.5
+        values[name] = np.array(value, DTYPES[model.type_of(name)])
+    return values
+
+
+def call(function, model, values, **draw):
+    """The loss and what a step updates, by name; the arguments stay as they are."""
+    copies = {name: value.copy() for name, value in values.items()}
+    loss, *_ = function(*copies.values(), **draw)
+    arrays = [*model.parameters(), *model.state(), *model.statistics(), *model.channel_arrays()]
+    return float(loss), {name: copies[name] for name, _ in arrays}
+
+
+def distance(a, b):
+    return np.abs(np.asarray(a, np.float64) - b).max() / max(np.abs(b).max(), 1e-3)
+
+
+def reference_values(model, values):
+    return {name: to_reference(name, value, model.layout) for name, value in values.items()}
+
+
+def masks(model, seed, number):
+    """(mask, scale) of each site, as the library samples them."""
+    drawn = {}
+    for conv in model.sites():
+        pattern = sparsedrop.sample_channel(
+            conv.name, conv.source.channels, seed=seed, step=number, rate=conv.dropout.rate,
+            multiple=conv.dropout.multiple, granularity=conv.dropout.granularity,
+        )
+        drawn[conv.name] = (pattern.mask, pattern.scale)
+    return drawn
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind, optimizer", [("plain", "momentum"), ("residual", "adam"), ("mixed", "sgd"), ("pools", "momentum")])
+def test_a_step_is_numpys(layout, kind, optimizer):
+    model = networks(layout=layout, optimizer=optimizer, decay=0.1, dtype="f64")[kind]
+    function = sparsedrop.compile(model.mlir(), entry="step", mode="dense")
+    values = make_values(model)
+    loss, new = call(function, model, values)
+    expected_loss, expected, _ = step(model, reference_values(model, values))
+    # Sums of some hundred terms in f64, a dozen layers deep.
+    assert abs(loss - expected_loss) < 1e-12
+    assert set(new) == set(expected)
+    for name, array in new.items():
+        assert distance(array, from_reference(expected[name], layout)) < 1e-10, name
