@@ -361,6 +361,10 @@ class Cnn:
             (f"{conv.name}_{what}", (conv.source.channels,)) for conv in self.sites() for what in conv.dropout.arrays()
         ]
 
+    def updated(self) -> list[Named]:
+        """Names and shapes of what ``@step`` updates: its results after the loss."""
+        return [*self.parameters(), *self.state(), *self.statistics(), *self.channel_arrays()]
+
     def rates(self) -> list[Named]:
         """Names of the rates that a step takes, numbers of f32: one a site."""
         return [(f"{conv.name}_rate", ()) for conv in self.sites() if conv.dropout.scheduled]
@@ -376,8 +380,8 @@ class Cnn:
     def arguments(self) -> list[Named]:
         """Names and shapes of the arguments of ``@step``, besides seed and step."""
         x = ("x", Image(*self.size, self.channels).shape(self.batch, self.layout))
-        kept = [*self.parameters(), *self.state(), *self.statistics(), *self.channel_arrays()]
-        return [x, ("target", (self.batch, self.classes)), *kept, *self.rates(), ("learning_rate", ())]
+        target = ("target", (self.batch, self.classes))
+        return [x, target, *self.updated(), *self.rates(), ("learning_rate", ())]
 
     def mlir(self) -> str:
         """The module's text."""

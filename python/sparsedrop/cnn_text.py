@@ -352,7 +352,7 @@ class CnnWriter(TrainingWriter):
 
     def step_function(self) -> str:
         model = self.model
-        kept = [*model.parameters(), *model.state(), *model.statistics(), *model.channel_arrays()]
+        kept = model.updated()
         results = [("loss", ()), *kept]
         batch = [f"batch_{name}" for name, _ in model.statistics()]
         arrays = [f"new_{name}" for name, _ in model.channel_arrays()]

@@ -62,8 +62,7 @@ def call(function, model, values, **draw):
     """The loss and what a step updates, by name; the arguments stay as they are."""
     copies = {name: value.copy() for name, value in values.items()}
     loss, *_ = function(*copies.values(), **draw)
-    arrays = [*model.parameters(), *model.state(), *model.statistics(), *model.channel_arrays()]
-    return float(loss), {name: copies[name] for name, _ in arrays}
+    return float(loss), {name: copies[name] for name, _ in model.updated()}
 
 
 def distance(a, b):
