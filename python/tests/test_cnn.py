@@ -20,7 +20,7 @@ def networks(**options):
     options = {"batch": 3, "size": (9, 7), "channels": 2, "classes": 4, **options}
     return {
         "plain": plain([8, 12], **options),
-        "residual": residual([8, 10], depth=2, **options),
+        "residual": residual([8, 10], depth=1, **options),
         "mixed": Cnn(
             [
                 Conv(8, stride=2),
@@ -81,7 +81,7 @@ def masks(model, seed, number):
             conv.name, conv.source.channels, seed=seed, step=number, rate=conv.dropout.rate,
             multiple=conv.dropout.multiple, granularity=conv.dropout.granularity,
         )
-        drawn[conv.name] = (pattern.mask, pattern.scale)
+        drawn[conv.name] = (pattern.mask, 1 if conv.dropout.scale == "none" else pattern.scale)
     return drawn
 
 
@@ -98,3 +98,40 @@ def test_a_step_is_numpys(layout, kind, optimizer):
     assert set(new) == set(expected)
     for name, array in new.items():
         assert distance(array, from_reference(expected[name], layout)) < 1e-10, name
+
+
+def dropping(layers, dropout):
+    """Layers whose convolutions all drop channels, projections included."""
+    result = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            result.append(Residual(dropping(layer.layers, dropout), dropout))
+        else:
+            result.append(replace(layer, dropout=dropout) if isinstance(layer, Conv) else layer)
+    return result
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind, scale", [("plain", "inverse"), ("residual", "none"), ("mixed", "inverse")])
+def test_dropped_steps_are_numpys(layout, kind, scale):
+    """Channels dropped everywhere: compact and masked against the same reference."""
+    dropout = replace(DROPOUT, multiple=2, scale=scale, granularity=1 + (kind == "mixed"))
+    options = {"layout": layout, "optimizer": "momentum", "dtype": "f64"}
+    model = networks(**options)[kind]
+    model = replace(model, layers=dropping(model.layers, dropout))
+    functions = [sparsedrop.compile(model.mlir(), entry="step", mode=mode) for mode in ("compact", "masked")]
+    values = make_values(model, 1)
+    for number in range(3):
+        results = [call(function, model, values, seed=4, step=number) for function in functions]
+        drawn = masks(model, 4, number)
+        assert any(not mask.all() for mask, _ in drawn.values())
+        expected_loss, expected, _ = step(model, reference_values(model, values), drawn)
+        for loss, new in results:
+            # As above. Scales are f32, but these are whole numbers.
+            assert abs(loss - expected_loss) < 1e-11
+            for name, array in new.items():
+                assert distance(array, from_reference(expected[name], layout)) < 1e-10, name
+        (loss, compact), (other, masked) = results
+        assert abs(loss - other) < 1e-12
+        assert all(distance(compact[name], masked[name]) < 1e-10 for name in compact)
+        values.update(compact)

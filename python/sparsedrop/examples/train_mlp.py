@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Sequence
+from typing import Any, Sequence
 
 import sparsedrop
 from sparsedrop.models import Dropout, Mlp
@@ -38,7 +38,7 @@ def make_model(options: argparse.Namespace, pixels: int) -> Mlp:
         raise sparsedrop.Error(str(error)) from error
 
 
-def make_programs(options: argparse.Namespace, data: Data) -> Programs:
+def make_programs(options: argparse.Namespace, data: Data, stored: dict[str, Any]) -> Programs:
     return Programs(make_model(options, data.images.shape[1]))
 
 

@@ -14,7 +14,7 @@ import platform
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Dict, Sequence
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from .training import Epoch, Programs, Progress, Run
 
 LOG_VERSION = 3
 
-MakePrograms = Callable[[argparse.Namespace, fashion_mnist.Data], Programs]
-"""Makes the programs of a model from the options and the data."""
+MakePrograms = Callable[[argparse.Namespace, fashion_mnist.Data, Dict[str, Any]], Programs]
+"""Makes the programs of a model from the options, the data, and the options of the
+training that is resumed."""
 
 
 class Trainer:
@@ -42,7 +43,9 @@ class Trainer:
             raise sparsedrop.Error(
                 f"{len(self.data.labels)} training images{less} are fewer than a batch of {options.batch}"
             )
-        self.programs = make_programs(options, self.data)
+        self.resumed = checkpoint.load(options.resume) if options.resume else None
+        stored = self.resumed[0].get("options") if self.resumed else None
+        self.programs = make_programs(options, self.data, stored if isinstance(stored, dict) else {})
         self.rates = read_rates(options)
         self.grid: list[dict[str, Any]] = []
         self.runs: list[Run] = []
@@ -138,7 +141,7 @@ class Trainer:
         """Goes on where a checkpoint was written. The order of the images needs no
         state: it follows from the seed and the number of the epoch."""
         path = self.options.resume
-        meta, arrays = checkpoint.load(path)
+        meta, arrays = self.resumed
         try:
             self.check_same(path, meta)
             self.restore(meta, arrays)
