@@ -135,3 +135,83 @@ def test_dropped_steps_are_numpys(layout, kind, scale):
         assert abs(loss - other) < 1e-12
         assert all(distance(compact[name], masked[name]) < 1e-10 for name in compact)
         values.update(compact)
+
+
+@pytest.mark.parametrize("mode", ["compact", "masked"])
+def test_gradients_are_finite_differences(mode):
+    """Along a random direction of each parameter, of the loss with dropped channels."""
+    model = networks(dtype="f64", layout="nchw")["mixed"]
+    model = replace(model, layers=dropping(model.layers, replace(DROPOUT, multiple=2)))
+    function = sparsedrop.compile(model.mlir(), entry="step", mode=mode)
+    rng, values = np.random.default_rng(2), make_values(model, 2)
+    values["learning_rate"][...] = 1
+    _, new = call(function, model, values, seed=1, step=1)
+    for name, shape in model.parameters():
+        gradient, direction = values[name] - new[name], rng.standard_normal(shape)
+        h, losses = 1e-6, []
+        for sign in (1, -1):
+            moved = {**values, name: values[name] + sign * h * direction}
+            losses.append(call(function, model, moved, seed=1, step=1)[0])
+        difference, wanted = (losses[0] - losses[1]) / (2 * h), (gradient * direction).sum()
+        # Rounding 1e-16 / h, the third derivative times h^2, and a few of some
+        # thousand relus that change sides, each by at most h of the gradient.
+        assert abs(difference - wanted) < 1e-6 * max(1, abs(wanted)), name
+
+
+def pytorch_loss(torch, model, values):
+    """The model in PyTorch: the loss; tensors of nchw in, by name."""
+    from torch.nn import functional as F
+
+    count = {"conv": 0, "shortcut": 0}
+
+    def conv(layer, x, shortcut=None, kind="conv"):
+        count[kind] += 1
+        name = f"{kind}{count[kind]}"
+        bias = None if layer.norm else values[f"{name}_bias"]
+        y = F.conv2d(x, values[f"{name}_weight"], bias, layer.stride, layer.padding)
+        if layer.norm:
+            running = values[f"{name}_mean"], values[f"{name}_variance"]
+            factors = values[f"{name}_gamma"], values[f"{name}_beta"]
+            y = F.batch_norm(y, *running, *factors, True, model.blend, model.norm_epsilon)
+        y = y if shortcut is None else y + shortcut
+        return F.relu(y) if layer.relu else y
+
+    x = values["x"]
+    for layer in model.layers:
+        if isinstance(layer, Conv):
+            x = conv(layer, x)
+        elif isinstance(layer, Pool):
+            pool = F.max_pool2d if layer.kind == "max" else F.avg_pool2d
+            x = pool(x, layer.size, layer.stride, layer.padding)
+        else:
+            stride = int(np.prod([c.stride for c in layer.layers]))
+            last, shortcut, y = layer.layers[-1], x, x
+            if (x.shape[1], 1) != (last.channels, stride):
+                shortcut = conv(Conv(last.channels, 1, stride, relu=False), x, kind="shortcut")
+            for c in layer.layers[:-1]:
+                y = conv(c, y)
+            x = conv(last, y, shortcut)
+    logits = x.mean((2, 3)) @ values["fc_weight"] + values["fc_bias"]
+    return F.cross_entropy(logits, values["target"])
+
+
+@pytest.mark.parametrize("kind", ["plain", "residual", "mixed", "pools"])
+def test_a_step_is_pytorchs(kind):
+    """Loss, gradients and running statistics."""
+    torch = pytest.importorskip("torch")
+    model = networks(dtype="f64")[kind]
+    values = make_values(model, 3)
+    values["learning_rate"][...] = 1
+    loss, new = call(sparsedrop.compile(model.mlir(), entry="step", mode="dense"), model, values)
+    tensors = {name: torch.tensor(array) for name, array in reference_values(model, values).items()}
+    for name, _ in model.parameters():
+        tensors[name].requires_grad_()
+    expected = pytorch_loss(torch, model, tensors)
+    expected.backward()
+    assert abs(loss - expected.item()) < 1e-12
+    for name, _ in model.parameters():
+        gradient = from_reference(tensors[name].grad.numpy(), model.layout)
+        # Two programs of the same sums in f64.
+        assert distance(values[name] - new[name], gradient) < 1e-9, name
+    for name, _ in model.statistics():
+        assert distance(new[name], tensors[name].numpy()) < 1e-12, name
