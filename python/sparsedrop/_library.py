@@ -92,6 +92,14 @@ class CCompileOptions(ctypes.Structure):
     ]
 
 
+class CSchedule(ctypes.Structure):
+    _fields_ = [("rate", c_double), ("warmup", c_int64), ("ramp", c_int64), ("refresh", c_int64)]
+
+
+class CLayer(ctypes.Structure):
+    _fields_ = [("sensitivity", POINTER(ctypes.c_float)), ("channels", c_int64), ("flops", c_double)]
+
+
 class CDeviceInfo(ctypes.Structure):
     _fields_ = [
         ("name", ctypes.c_char * 128),
