@@ -161,18 +161,26 @@ TEST(SampleChannels, NullAndStridedSensitivities) {
   }
 }
 
+TEST(SampleChannels, NegativeTemperaturesPreferTheLeastSensitive) {
+  Request r = {3, 0, {}, 1, 4, -0.01};
+  for (int i = 0; i < 12; ++i)
+    r.sensitivity.push_back(static_cast<float>((i * 5) % 12 + 1));
+  // 5 i mod 12 is below 4 for these.
+  EXPECT_EQ((Channels{0, 3, 5, 10}), sample("conv", r));
+  // 1 / S over its sum, as the closed form of one draw at tau = -1.
+  std::vector<float> sensitivity = {1, 2, 4, 8};
+  expectRates(count({4, 0, sensitivity, 1, 1, -1.0}, 40000),
+              {8. / 15, 4. / 15, 2. / 15, 1. / 15}, 40000);
+}
+
 TEST(SampleChannels, FailuresKeepEverything) {
   float nan = std::nanf(""), infinity = std::numeric_limits<float>::infinity();
-  const Request bad[] = {{0, 0, {1, nan, 1}, 1, 2, 0.5},
-                         {0, 0, {1, 1, infinity}, 1, 2, 0.5},
-                         {0, 0, {-1, 1, 1}, 1, 2, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 0, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 4, 0.5},
-                         {0, 0, {1, 1, 1}, 0, 2, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 2, 0.0},
-                         {0, 0, {1, 1, 1}, 1, 2, -1.0},
-                         {0, 0, {1, 1, 1}, 1, 2, std::nan("")},
-                         {0, 0, {}, 1, 1, 0.5}};
+  const Request bad[] = {
+      {0, 0, {1, nan, 1}, 1, 2, 0.5}, {0, 0, {1, 1, infinity}, 1, 2, 0.5},
+      {0, 0, {-1, 1, 1}, 1, 2, 0.5},  {0, 0, {1, 1, 1}, 1, 0, 0.5},
+      {0, 0, {1, 1, 1}, 1, 4, 0.5},   {0, 0, {1, 1, 1}, 0, 2, 0.5},
+      {0, 0, {1, 1, 1}, 1, 2, 0.0},   {0, 0, {1, 1, 1}, 1, 2, std::nan("")},
+      {0, 0, {}, 1, 1, 0.5}};
   for (const Request &r : bad) {
     sparsedrop_enter();
     Channels kept = sample("conv", r);

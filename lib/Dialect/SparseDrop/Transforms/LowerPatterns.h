@@ -64,6 +64,9 @@ private:
   FailureOr<LoweredPattern> lowerSample(SampleOp op);
   FailureOr<LoweredPattern> lowerPeriodicSample(SampleOp op);
   LoweredPattern lowerChannelSample(SampleOp op);
+  Value getChannelValues(SampleOp op, Value tensor);
+  Value createChannelScale(SampleOp op, const LoweredPattern &pattern,
+                           Value importance, Value keptCount);
   LoweredPattern lowerMakePattern(MakePatternOp op);
   LoweredPattern lowerChannelList(MakePatternOp op);
   void allocateList(Location loc, LoweredPattern &pattern);
