@@ -11,6 +11,7 @@
 #include "Buffers.h"
 #include "KernelBuilder.h"
 
+#include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
@@ -198,6 +199,10 @@ void PlaceBuffers::placeConstants() {
           element, [&](const APInt &bits) {
             return bits.zextOrTrunc(element.getIntOrFloatBitWidth());
           });
+    } else if (isSmallFloat(element)) {
+      // LLVM knows them by their bits.
+      element = builder.getIntegerType(8);
+      value = value.bitcast(element);
     }
     auto flat =
         value.reshape(RankedTensorType::get({value.getNumElements()}, element));
@@ -473,7 +478,38 @@ void PlaceBuffers::checkArguments() {
   }
 }
 
+/// Whether kernels can load and store elements of a type.
+static bool isStorable(Type element) {
+  if (element.isIndex() || isa<FloatType>(element))
+    return true;
+  return element.isSignlessInteger() &&
+         llvm::is_contained({1, 8, 16, 32, 64},
+                            element.getIntOrFloatBitWidth());
+}
+
+/// Names the first array whose elements no kernel can load.
+static LogicalResult checkElements(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    for (Type type :
+         llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()),
+                            llvm::to_vector(op->getResultTypes()))) {
+      auto buffer = dyn_cast<MemRefType>(type);
+      if (!buffer || isStorable(buffer.getElementType()))
+        continue;
+      op->emitOpError() << "cannot run on a device: expected an array of "
+                           "floats, index or integers without sign of 1, 8, "
+                           "16, 32 or 64 bits, but got elements of type "
+                        << buffer.getElementType();
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 void PlaceBuffers::runOnOperation() {
+  if (failed(checkElements(getOperation())))
+    return signalPassFailure();
   placeConstants();
   placeHostBuffers();
   lowerCopies();
