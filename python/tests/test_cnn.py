@@ -137,6 +137,60 @@ def test_dropped_steps_are_numpys(layout, kind, scale):
         values.update(compact)
 
 
+def measured_masks(model, values, seed, number):
+    """As ``masks``, from the channel arrays and rates among the values."""
+    drawn = {}
+    for conv in model.sites():
+        dropout, channels = conv.dropout, conv.source.channels
+        worth = values.get(f"{conv.name}_sensitivity", values.get(f"{conv.name}_importance"))
+        rate = float(values[f"{conv.name}_rate"])
+        pattern = sparsedrop.sample_channel(
+            conv.name, channels, seed=seed, step=number, rate=rate, sensitivity=worth,
+            multiple=dropout.multiple, granularity=dropout.granularity, tau=dropout.temperature,
+        )
+        scale = {"none": 1, "inverse": pattern.scale}.get(dropout.scale)
+        if dropout.scale == "energy":
+            energy = values[f"{conv.name}_importance"].astype(np.float64)
+            scale = min(energy.sum() / energy[pattern.mask].sum(), channels / pattern.mask.sum())
+        drawn[conv.name] = (pattern.mask, scale)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "kind, layout, criterion, temperature, scale",
+    [
+        ("mixed", "nhwc", "sensitivity", 0.5, "energy"),
+        ("plain", "nchw", "importance", -0.5, "inverse"),
+        ("residual", "nhwc", "sensitivity", 0.1, "none"),
+    ],
+)
+def test_channels_are_chosen_by_what_is_measured(kind, layout, criterion, temperature, scale):
+    """Sensitivities, importances and rates that change from step to step."""
+    dropout = ChannelDropout(0.5, 2, 1, criterion, temperature, scale)
+    model = networks(layout=layout, dtype="f64")[kind]
+    model = replace(model, layers=dropping(model.layers, dropout))
+    functions = [sparsedrop.compile(model.mlir(), entry="step", mode=mode) for mode in ("compact", "masked")]
+    values = make_values(model, 4)
+    for number, rate in enumerate((0, 0.5, 0.75)):
+        for i, (name, _) in enumerate(model.rates()):
+            values[name][...] = min(rate * (1 + i % 2 / 4), 0.75)
+        results = [call(function, model, values, seed=2, step=number) for function in functions]
+        drawn = measured_masks(model, values, 2, number)
+        expected_loss, expected, reference = step(model, reference_values(model, values), drawn)
+        assert all(mask.all() for mask, _ in drawn.values()) == (rate == 0)
+        for name, _ in model.channel_arrays():
+            site, what = name.rsplit("_", 1)
+            moved = 0.9 * values[name] + 0.1 * getattr(reference, what)[site]
+            expected[name] = np.where(drawn[site][0], moved, values[name])
+        for loss, new in results:
+            # Scales and channel arrays are f32: a few roundings of 6e-8.
+            assert abs(loss - expected_loss) < 1e-6
+            assert set(new) == set(expected)
+            for name, array in new.items():
+                assert distance(array, from_reference(expected[name], layout)) < 1e-6, name
+        values.update(results[0][1])
+
+
 @pytest.mark.parametrize("mode", ["compact", "masked"])
 def test_gradients_are_finite_differences(mode):
     """Along a random direction of each parameter, of the loss with dropped channels."""
