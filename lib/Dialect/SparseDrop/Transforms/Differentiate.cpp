@@ -252,9 +252,14 @@ static LogicalResult addSweep(RewriterBase &rewriter, func::FuncOp gradient,
   }
   rewriter.modifyOpInPlace(exit,
                            [&] { exit.getOperandsMutable().assign(results); });
-  SmallVector<unsigned> added;
   for (unsigned i = gradient.getNumResults(), e = results.size(); i < e; ++i)
     (void)gradient.insertResult(i, results[i].getType(), DictionaryAttr());
+  llvm::SmallPtrSet<Operation *, 32> primal(ops.begin(), ops.end());
+  SmallVector<Operation *> slices;
+  for (tensor::ExtractSliceOp slice : body.getOps<tensor::ExtractSliceOp>())
+    if (!primal.contains(slice))
+      slices.push_back(slice);
+  narrowSlices(rewriter, slices);
   return success();
 }
 

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
@@ -200,6 +201,8 @@ private:
                                ArrayRef<int64_t> extents);
   Value createPattern(LinalgOp op, DropoutAttr annotation, Value operand,
                       ArrayRef<int64_t> dims);
+  Value createDropout(Location loc, Value value, Value pattern,
+                      ArrayRef<int64_t> dims);
   Value createChannelCount(Location loc, DropoutAttr annotation, Value extent);
   Value createKeepShare(Location loc, StringRef site, Value rate);
   Value findArgument(StringRef attribute, StringRef site);
@@ -371,6 +374,27 @@ LogicalResult FunctionMaterializer::checkArguments(LinalgOp op,
   return success();
 }
 
+/// The dropout of `value`. What zeros were put around is dropped before that:
+/// the dropped activation is the one without its padding.
+Value FunctionMaterializer::createDropout(Location loc, Value value,
+                                          Value pattern,
+                                          ArrayRef<int64_t> dims) {
+  auto pad = value.getDefiningOp<tensor::PadOp>();
+  Value filler = pad ? pad.getConstantPaddingValue() : Value();
+  bool isInside = filler && matchPattern(filler, m_AnyZeroFloat()) &&
+                  llvm::none_of(dims, [&](int64_t dim) {
+                    return !isZeroInteger(pad.getMixedLowPad()[dim]) ||
+                           !isZeroInteger(pad.getMixedHighPad()[dim]);
+                  });
+  if (!isInside)
+    return DropoutOp::create(builder, loc, value.getType(), value, pattern,
+                             dims, /*unscaled=*/false);
+  Value dropped = createDropout(loc, pad.getSource(), pattern, dims);
+  IRMapping mapping;
+  mapping.map(pad.getSource(), dropped);
+  return cast<tensor::PadOp>(builder.clone(*pad, mapping)).getResult();
+}
+
 LogicalResult FunctionMaterializer::materialize(LinalgOp op,
                                                 DropoutAttr annotation) {
   FailureOr<SmallVector<int64_t>> dims = inferDroppedDims(op, annotation);
@@ -403,8 +427,7 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op,
       site.pattern = pattern;
   }
   builder.setInsertionPoint(op);
-  operand.set(DropoutOp::create(builder, op.getLoc(), type, operand.get(),
-                                pattern, *dims, /*unscaled=*/false));
+  operand.set(createDropout(op.getLoc(), operand.get(), pattern, *dims));
   return success();
 }
 
