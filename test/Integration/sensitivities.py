@@ -158,9 +158,19 @@ inputs += [np.ones(8, np.float32), np.ones(8, np.float32), np.array(0, np.float3
 done = execute(text, inputs, "--entry=f_grad", "--mode=dense", f"--output={folder}/y")
 assert done.returncode == 0, done.stderr
 assert (outputs(5)[3] != 1).all() and (outputs(5)[4] != 1).all()
-# Ordinary dropout measures by its own masks.
+# Ordinary dropout drops (sample, channel) pairs at the rate of the step; it measures by
+# its own masks.
+text, x, w, y = program("nhwc_hwcf", 64, 3, 8, 8, dropout(0.5, "inverse", 1), "sir")
+w = np.zeros(w, np.float32)
+w[1, 1] = np.eye(8)
+inputs[:2], inputs[4:] = [np.ones(x, np.float32), w], [np.array(0.75, np.float32), np.ones(y, np.float32)]
 done = execute(text, inputs, "--entry=f_grad", "--mode=bernoulli", f"--output={folder}/y")
 assert done.returncode == 0, done.stderr
+mask = outputs(5)[0].reshape(64, 8)
+assert set(np.unique(mask)) == {0.0, 4.0}
+# Four standard deviations of a binomial; the seed is fixed.
+assert abs((mask != 0).sum() - 0.25 * 512) < 4 * np.sqrt(512 * 0.25 * 0.75)
+assert np.allclose(outputs(5)[3], 1 + (1 - AVERAGE) * (mask.sum(axis=0) - 1), rtol=1e-6)
 
 # Without sensitivities the channels with the largest importances are the likely ones,
 # at a low temperature the only ones; below 0 the others are.

@@ -115,17 +115,19 @@ static ResultInfo classify(LinalgOp op, unsigned index) {
 // Ops of what a body reads
 //===----------------------------------------------------------------------===//
 
-/// Prepares an operand for an op; nothing if it cannot be one.
-using Prepare = function_ref<std::optional<MappedValue>(MappedValue)>;
+/// Prepares an operand for an op whose body reads it, or not; nothing if it
+/// cannot be one.
+using Prepare =
+    function_ref<std::optional<MappedValue>(MappedValue, bool isRead)>;
 
-/// Whether `maps` name all of `loops` loops by themselves.
-static bool coversLoops(ArrayRef<AffineMap> maps, unsigned loops) {
-  llvm::SmallBitVector named(loops);
-  for (AffineMap map : maps)
-    for (AffineExpr expr : map.getResults())
-      if (auto dim = dyn_cast<AffineDimExpr>(expr))
-        named.set(dim.getPosition());
-  return named.all();
+/// Adds the loops that `map` names by themselves; false if there are none that
+/// are new.
+static bool addNamedLoops(AffineMap map, llvm::SmallBitVector &named) {
+  unsigned before = named.count();
+  for (AffineExpr expr : map.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      named.set(dim.getPosition());
+  return named.count() > before;
 }
 
 /// A generic op with the arguments of `body` for `inputs` and then `outputs`.
@@ -136,30 +138,29 @@ createGeneric(RewriterBase &rewriter, Location loc, std::unique_ptr<Block> body,
               ArrayRef<MappedValue> inputs, ArrayRef<MappedValue> outputs,
               ArrayRef<utils::IteratorType> iterators, Prepare prepare) {
   SmallVector<std::optional<MappedValue>> kept(inputs.size());
-  SmallVector<AffineMap> maps;
+  llvm::SmallBitVector named(iterators.size());
   for (const MappedValue &output : outputs)
-    maps.push_back(output.map);
+    addNamedLoops(output.map, named);
   for (auto [i, input] : llvm::enumerate(inputs)) {
     if (body->getArgument(i).use_empty())
       continue;
-    kept[i] = prepare(input);
+    kept[i] = prepare(input, /*isRead=*/true);
     if (!kept[i])
       return {};
-    maps.push_back(kept[i]->map);
+    addNamedLoops(kept[i]->map, named);
   }
   for (auto [i, input] : llvm::enumerate(inputs)) {
-    if (coversLoops(maps, iterators.size()))
-      break;
-    if (kept[i] || !input.value)
+    if (kept[i] || !input.value || named.all())
       continue;
-    kept[i] = prepare(input);
+    kept[i] = prepare(input, /*isRead=*/false);
     if (!kept[i])
       return {};
-    maps.push_back(kept[i]->map);
+    if (!addNamedLoops(kept[i]->map, named))
+      kept[i].reset();
   }
+  SmallVector<AffineMap> maps;
   SmallVector<Value> values, inits;
   llvm::BitVector unused(body->getNumArguments());
-  maps.clear();
   for (auto [i, input] : llvm::enumerate(kept)) {
     if (!input) {
       unused.set(i);
@@ -489,8 +490,9 @@ void LinalgReverse::findFirst(unsigned index) {
   Value start = linalg::FillOp::create(rewriter, loc, none, empty).getResult(0);
   auto generic = createGeneric(
       rewriter, loc, std::move(body), getInputs(), {{init, map}, {start, map}},
-      op.getIteratorTypesArray(),
-      [](MappedValue value) { return std::optional<MappedValue>(value); });
+      op.getIteratorTypesArray(), [](MappedValue value, bool) {
+        return std::optional<MappedValue>(value);
+      });
   info.first = generic.getResult(1);
 }
 
@@ -629,8 +631,8 @@ linalg::GenericOp LinalgReverse::build(OpOperand &target,
   std::string reason;
   auto generic = createGeneric(
       rewriter, loc, std::move(body), operands, {{init, loops.getTargetMap()}},
-      loops.getIteratorTypes(), [&](MappedValue value) {
-        return loops.transform(rewriter, loc, value, reason);
+      loops.getIteratorTypes(), [&](MappedValue value, bool isRead) {
+        return loops.transform(rewriter, loc, value, isRead, reason);
       });
   if (!generic)
     op.emitOpError() << "cannot be differentiated: " << reason;
