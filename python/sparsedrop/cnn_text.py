@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
-from sparsedrop.module_text import Named, Operand, wrap
+from sparsedrop.module_text import ITERATORS, Named, Operand, wrap
 from sparsedrop.training_text import TrainingWriter
 
 if TYPE_CHECKING:
@@ -179,25 +179,23 @@ class CnnWriter(TrainingWriter):
         layer, name = place.layer, place.name
         self.comment(f"{name}: {layer.kind} of {layer.size}x{layer.size}, stride {layer.stride}.")
         out, is_max = self.shape(place.result), layer.kind == "max"
+        self.empty(f"{name}_empty", out)
+        apart = layer.stride == layer.size and not layer.padding
+        read = self.split_windows if apart else self.windows
         if is_max:
             self.emit(f"%{name}_lowest = arith.constant {MINUS_INFINITY[self.t]} : {self.t}")
-        filler = f"{name}_lowest" if is_max else self.zero()
-        self.empty(f"{name}_empty", out)
-        self.fill(f"{name}_start", filler, f"{name}_empty", out)
-        apart = layer.stride == layer.size and not layer.padding
-        sums = self.split_windows(place, value) if apart else self.windows(place, value, filler)
-        if is_max:
-            return sums
+            self.fill(f"{name}_start", f"{name}_lowest", f"{name}_empty", out)
+            return read(place, value, f"{name}_lowest", self.t)
+        # Sums of 16-bit numbers are rounded once.
+        self.empty(f"{name}_sum", out, self.wide)
+        self.fill(f"{name}_start", "zero", f"{name}_sum", out, self.wide)
         self.constant(f"{name}_size", layer.size**2)
-        self.generic(
-            f"{name}_y",
-            [self.image("a", sums, place.result)],
-            self.image("out", f"{name}_empty", place.result),
-            [f"%r = arith.divf %a, %{name}_size"],
-        )
+        sums = Operand("a", read(place, value, self.zero(), self.wide), out, self.layout, self.wide)
+        result = self.image("out", f"{name}_empty", place.result)
+        self.generic(f"{name}_y", [sums], result, [f"%r = arith.divf %a, %{name}_size"])
         return f"{name}_y"
 
-    def split_windows(self, place: Pooling, value: str) -> str:
+    def split_windows(self, place: Pooling, value: str, filler: str, t: str) -> str:
         """Windows side by side: dimensions of their own."""
         name, size, source, out = place.name, place.layer.size, place.source, place.result
         whole = type(source)(out.height * size, out.width * size, source.channels)
@@ -211,21 +209,27 @@ class CnnWriter(TrainingWriter):
         groups = "[[0], [1], [2, 3], [4, 5]]" if self.layout == "nchw" else "[[0], [1, 2], [3, 4], [5]]"
         self.emit(f"%{name}_windows = tensor.expand_shape %{value} {groups} output_shape {list(split)}")
         self.emit(f": {self.tensor(self.shape(whole))} into {self.tensor(split)}", 6)
-        combine = "maximumf" if place.layer.kind == "max" else "addf"
-        self.generic(
-            f"{name}_pooled",
-            [Operand("a", f"{name}_windows", split, f"{self.layout}_windows", self.t)],
-            Operand("b", f"{name}_start", self.shape(out), f"{self.layout}_pooled", self.t),
-            [f"%r = arith.{combine} %a, %b"],
-        )
+        windows = Operand("a", f"{name}_windows", split, f"{self.layout}_windows", self.t)
+        start = Operand("b", f"{name}_start", self.shape(out), f"{self.layout}_pooled", t)
+        if place.layer.kind == "max":
+            # Not of extended values: gradients go to the first of the largest.
+            self.reduce(f"{name}_pooled", "maximumf", windows, start)
+        else:
+            self.generic(f"{name}_pooled", [windows], start, ["%r = arith.addf %a, %b"])
         return f"{name}_pooled"
 
-    def windows(self, place: Pooling, value: str, filler: str) -> str:
+    def reduce(self, name: str, op: str, source: Operand, start: Operand) -> None:
+        """A reduction by an op on the elements' own type."""
+        dims = [i for i, kind in enumerate(ITERATORS[start.map]) if kind == "reduction"]
+        result = self.tensor(start.shape, start.type)
+        self.emit(f"%{name} = linalg.reduce {{ arith.{op} }}")
+        self.emit(f"ins(%{source.value} : {self.tensor(source.shape, source.type)})", 6)
+        self.emit(f"outs(%{start.value} : {result}) dimensions = {dims}", 6)
+
+    def windows(self, place: Pooling, value: str, filler: str, t: str) -> str:
         """Windows that overlap, or leave some out."""
-        name, layer, out = place.name, place.layer, self.tensor(self.shape(place.result))
-        value, shape = self.pad(
-            f"{name}_pad", value, place.source, layer.size, layer.stride, layer.padding, filler
-        )
+        name, layer, out = place.name, place.layer, self.tensor(self.shape(place.result), t)
+        value, shape = self.pad(f"{name}_pad", value, place.source, layer.size, layer.stride, layer.padding, filler)
         window = (layer.size, layer.size)
         self.empty(f"{name}_window", window)
         self.emit(f"%{name}_pooled = linalg.pooling_{self.layout}_{'max' if layer.kind == 'max' else 'sum'}")

@@ -11,7 +11,7 @@ from cnn_reference import from_reference, step, to_reference
 from sparsedrop.cnn import LAYOUTS, ChannelDropout, Cnn, Conv, Pool, Residual, plain, residual
 
 DROPOUT = ChannelDropout(0.5, criterion="uniform", scale="inverse", scheduled=False)
-DTYPES = {"f32": np.float32, "f64": np.float64}
+DTYPES = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
 
 
 def networks(**options):
@@ -269,3 +269,112 @@ def test_a_step_is_pytorchs(kind):
         assert distance(values[name] - new[name], gradient) < 1e-9, name
     for name, _ in model.statistics():
         assert distance(new[name], tensors[name].numpy()) < 1e-12, name
+
+
+def test_prediction_and_recalibration():
+    """By the statistics of a batch the prediction is the reference's; recalibration
+    over several batches gives their mean."""
+    model = networks(layout="nchw", dtype="f64")["mixed"]
+    values, text = make_values(model, 5), model.mlir()
+    rng, references = np.random.default_rng(5), []
+    parameters = [values[name] for name, _ in model.parameters()]
+    recalibrate = sparsedrop.compile(text, entry="recalibrate")
+    running = [values[name].copy() for name, _ in model.statistics()]
+    for number in range(1, 4):
+        x = rng.standard_normal(values["x"].shape)
+        _, _, reference = step(model, reference_values(model, {**values, "x": x}))
+        references.append(reference)
+        recalibrate(x, *parameters[:-2], *running, np.float64(1 / number))
+    counts = {conv.name: model.batch * conv.result.height * conv.result.width for conv in model.convolutions()}
+    for (name, _), value in zip(model.statistics(), running):
+        count = counts[name.rsplit("_", 1)[0]]
+        factor = count / (count - 1) if name.endswith("variance") else 1
+        # As a step's statistics.
+        assert distance(value, factor * np.mean([r.batch[name] for r in references], 0)) < 1e-10, name
+    predict = sparsedrop.compile(text, entry="predict", mode="dense")
+    statistics = [references[-1].batch[name] for name, _ in model.statistics()]
+    assert distance(predict(x, *parameters, *statistics), references[-1].logits) < 1e-10
+
+
+@pytest.mark.parametrize("layout, dtype, unit", [("nhwc", "f32", 2**-24), ("nchw", "f16", 2**-11)])
+def test_compact_is_masked(layout, dtype, unit):
+    """Three steps in types that round."""
+    dropout = ChannelDropout(0.5)
+    layers = [Conv(32), Pool("max"), Conv(40), Pool("average", 3, 2), Conv(8, norm=False)]
+    model = Cnn(layers, 4, (10, 9), dropout=dropout, layout=layout, optimizer="momentum", dtype=dtype)
+    functions = [sparsedrop.compile(model.mlir(), entry="step", mode=mode) for mode in ("compact", "masked")]
+    compact, masked = make_values(model, 6), make_values(model, 6)
+    for number in range(3):
+        losses = []
+        for function, values in zip(functions, (compact, masked)):
+            loss, new = call(function, model, values, seed=3, step=number)
+            values.update(new)
+            losses.append(loss)
+        # Activations are rounded once a layer, six times there and back; sums of
+        # some hundred terms differ in their order; three steps add up.
+        bound = 100 * unit
+        assert abs(losses[0] - losses[1]) < bound
+        for name, _ in model.updated():
+            assert distance(compact[name], masked[name].astype(np.float64)) < bound, name
+
+
+# Descriptions
+def test_names_shapes_and_eligibility():
+    dropout = ChannelDropout(0.5)
+    model = residual([32, 64], 8, depth=1, dropout=dropout)
+    shapes = {conv.name: (conv.source, conv.result) for conv in model.convolutions()}
+    assert list(shapes) == ["conv1", "conv2", "conv3", "shortcut1", "conv4", "conv5"]
+    assert (shapes["conv4"][1].height, shapes["conv4"][1].channels) == (14, 64)
+    assert [conv.name for conv in model.sites()] == ["conv2", "conv3", "conv4", "conv5"]
+    assert model.rates()[0] == ("conv2_rate", ()) and ("conv2_importance", (32,)) in model.channel_arrays()
+    # 14 x 14 pixels, 3 x 3 taps, 32 x 64 channels.
+    assert next(c for c in model.convolutions() if c.name == "conv4").operations() == 14 * 14 * 9 * 32 * 64
+    narrow = plain([16, 32], 8, depth=1, dropout=dropout)
+    assert not narrow.sites() and narrow.arguments[-2][0] == "conv2_variance"
+    forced = Cnn([Conv(16, dropout=dropout), Conv(32), Conv(8, dropout=None)], 8, dropout=dropout)
+    assert [conv.name for conv in forced.sites()] == ["conv1"]
+    assert not plain([32, 32], 8, dropout=ChannelDropout(0)).sites()
+    fixed = replace(dropout, criterion="uniform", scale="none", scheduled=False)
+    assert plain([32, 32], 8, dropout=fixed).arguments[-1] == ("learning_rate", ())
+
+
+@pytest.mark.parametrize(
+    "build, message",
+    [
+        (lambda: ChannelDropout(1), "expected a rate in [0, 1), but got 1"),
+        (lambda: ChannelDropout(float("nan")), "a rate in [0, 1), but got nan"),
+        (lambda: ChannelDropout(0.5, multiple=0), "a multiple of at least 1, but got 0"),
+        (lambda: ChannelDropout(0.5, granularity=0), "a granularity of at least 1, but got 0"),
+        (lambda: ChannelDropout(0.5, criterion="best"), "criterion to be one of sensitivity, importance, uniform"),
+        (lambda: ChannelDropout(0.5, scale="target"), "scale to be one of energy, inverse, none, but got 'target'"),
+        (lambda: ChannelDropout(0.5, temperature=0), "a temperature that is finite and not 0, but got 0"),
+        (lambda: Conv(0), "channels in [1, 2147483648), but got 0"),
+        (lambda: Conv(8, 0), "a kernel in [1, 2147483648), but got 0"),
+        (lambda: Conv(8, stride=0), "a stride in [1, 2147483648), but got 0"),
+        (lambda: Conv(8, padding=3), "a padding in [0, 3), but got 3"),
+        (lambda: Conv(8, dropout=0.5), "dropout to be a ChannelDropout, None or 'default', but got 0.5"),
+        (lambda: Pool("median"), "kind to be one of max, average, but got 'median'"),
+        (lambda: Pool(size=0), "a size in [1, 2147483648), but got 0"),
+        (lambda: Pool(padding=2), "a padding in [0, 1], but got 2"),
+        (lambda: Residual([]), "at least one convolution in a residual block, but got 0"),
+        (lambda: Residual([Pool()]), "convolutions in a residual block, but got Pool"),
+        (lambda: Cnn(["conv"], 8), "layers of Conv, Pool and Residual, but got 'conv'"),
+        (lambda: Cnn([Conv(8, 9, padding=0)], 8, (7, 20)), "images of at least 9 pixels a side with their padding, but got 7"),
+        (lambda: Cnn([Residual([Conv(8, padding=0)])], 8), "a block whose shortcut makes"),
+        (lambda: Cnn([Conv(8, 7, padding=0)], 1, (7, 7)), "more than one value a channel in conv1, but got 1"),
+        (lambda: plain([], 8), "at least one width, but got 0"),
+        (lambda: residual([8], 8, depth=0), "a depth of at least 1, but got 0"),
+        (lambda: plain([8], 0), "batch in [1, 2147483648), but got 0"),
+        (lambda: plain([8], 8, classes=0), "classes in [1, 2147483648), but got 0"),
+        (lambda: plain([8], 8, size=(0, 4)), "a size in [1, 2147483648), but got 0"),
+        (lambda: plain([8], 8, layout="chwn"), "layout to be one of nhwc, nchw, but got 'chwn'"),
+        (lambda: plain([8], 8, optimizer="lamb"), "optimizer to be one of sgd, momentum, adam, but got 'lamb'"),
+        (lambda: plain([8], 8, momentum=1), "momentum in [0, 1), but got 1"),
+        (lambda: plain([8], 8, blend=0), "blend in (0, 1], but got 0"),
+        (lambda: plain([8], 8, dtype="f8"), "dtype to be one of f32, f64, bf16, f16, but got 'f8'"),
+    ],
+)
+def test_bad_options_are_refused(build, message):
+    with pytest.raises(ValueError) as caught:
+        build()
+    assert str(caught.value).startswith("expected ") and message in str(caught.value)

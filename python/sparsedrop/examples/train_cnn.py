@@ -11,7 +11,7 @@ import sys
 from typing import Any, Sequence
 
 import sparsedrop
-from sparsedrop.channels import ChannelSchedule
+from sparsedrop.channels import LARGEST_RATE, ChannelSchedule
 from sparsedrop.cnn import CHANNEL_SCALES, CRITERIA, LAYOUTS, ChannelDropout, Cnn, plain, residual
 
 from . import trainer
@@ -49,6 +49,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     criterion = options.criterion
     if options.global_budget:
         expect(criterion == "sensitivity", "--criterion sensitivity with --global-budget", criterion)
+        most, rate = f"--channel-rate of at most {LARGEST_RATE}", options.channel_rate
+        expect(rate <= LARGEST_RATE, f"{most} with --global-budget", rate)
     if options.reversed:
         expect(criterion != "uniform", "--criterion sensitivity or importance with --reversed", criterion)
     return options
