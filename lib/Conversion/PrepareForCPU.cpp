@@ -117,8 +117,23 @@ static void markArguments(ModuleOp module) {
   });
 }
 
+/// Whether a tensor of known sizes has more bytes than pointers can tell apart.
+static bool isTooLarge(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() ||
+      llvm::is_contained(tensor.getShape(), 0))
+    return false;
+  int64_t bytes = 8;
+  for (int64_t size : tensor.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes))
+      return true;
+  return bytes >= int64_t(1) << 50;
+}
+
 /// Why `type` cannot be computed with on the CPU; empty when it can.
 static StringRef getTypeProblem(Type type) {
+  if (isTooLarge(type))
+    return "no memory has so many elements";
   auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
   if (element && !mlir::sparsedrop::isSmallFloat(element) &&
       (element.getWidth() < 16 || element.getWidth() > 64))
