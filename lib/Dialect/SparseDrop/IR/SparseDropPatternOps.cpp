@@ -92,6 +92,17 @@ static LogicalResult verifyMaxPeriod(SampleOp op) {
   return success();
 }
 
+/// One sensitivity for each channel, where both numbers are known.
+static LogicalResult verifySensitivity(SampleOp op) {
+  auto type = cast<RankedTensorType>(op.getSensitivity().getType());
+  std::optional<SmallVector<int64_t>> extents = getConstants(op.getExtents());
+  if (type.isDynamicDim(0) || !extents || type.getDimSize(0) == (*extents)[0])
+    return success();
+  return op.emitOpError() << "expects a sensitivity for each of "
+                          << (*extents)[0] << " channels, but got "
+                          << type.getDimSize(0);
+}
+
 LogicalResult SampleOp::verify() {
   PatternType type = getPattern().getType();
   if (failed(verifyExtents(*this, type, getExtents())))
@@ -115,6 +126,8 @@ LogicalResult SampleOp::verify() {
                          << "'";
   if (!isChannel && getSensitivity())
     return emitOpError() << "expects sensitivities for kind 'channel' only";
+  if (getSensitivity() && failed(verifySensitivity(*this)))
+    return failure();
   if (getMaxPeriod() && failed(verifyMaxPeriod(*this)))
     return failure();
   if (!getDistribution())

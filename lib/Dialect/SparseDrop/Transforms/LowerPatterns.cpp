@@ -15,7 +15,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -232,10 +234,18 @@ static Value getAddress(OpBuilder &builder, Location loc, Value buffer) {
       memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer));
 }
 
+/// Entries of a list but the last. An extent below 0, which the sizes of no
+/// tensor agree with, has none.
+static Value countEntries(const IndexMath &math,
+                          const LoweredPattern &pattern) {
+  return math.mul(math.max(pattern.extents[0], math.constant(0)),
+                  math.constant(2));
+}
+
 /// Room for a list (see LoweredPattern).
 void PatternLowering::allocateList(Location loc, LoweredPattern &pattern) {
   IndexMath math(rewriter, loc);
-  Value twice = math.mul(pattern.extents[0], math.constant(2));
+  Value twice = countEntries(math, pattern);
   pattern.keptList = memref::AllocOp::create(
       rewriter, loc,
       MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType()),
@@ -251,10 +261,24 @@ Value PatternLowering::listChannels(Location loc, LoweredPattern &pattern,
   call(loc, "sparsedrop_list_channels", rewriter.getI64Type(),
        {wanted, count, toI64(rewriter, loc, pattern.extents[0]),
         getAddress(rewriter, loc, pattern.keptList)});
-  Value last = math.mul(pattern.extents[0], math.constant(2));
+  Value last = countEntries(math, pattern);
   Value kept = memref::LoadOp::create(rewriter, loc, pattern.keptList, last);
   pattern.keptCount = kept;
   return kept;
+}
+
+/// The library reads one number for each channel. Checked here, since patterns
+/// move in front of other checks.
+static void checkSensitivities(OpBuilder &builder, SampleOp op) {
+  Location loc = op.getLoc();
+  Value count =
+      builder.createOrFold<tensor::DimOp>(loc, op.getSensitivity(), 0);
+  Value fits = builder.createOrFold<arith::CmpIOp>(
+      loc, arith::CmpIPredicate::eq, count, op.getExtents()[0]);
+  if (!matchPattern(fits, m_One()))
+    cf::AssertOp::create(
+        builder, loc, fits,
+        describeMisfit(op, "there is not one sensitivity for each channel"));
 }
 
 LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
@@ -266,6 +290,7 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
   Value sensitivity = constantI64(rewriter, loc, 0);
   if (Value tensor = op.getSensitivity()) {
     auto type = cast<RankedTensorType>(tensor.getType());
+    checkSensitivities(rewriter, op);
     sensitivity = getAddress(
         rewriter, loc,
         bufferization::ToBufferOp::create(
