@@ -52,7 +52,7 @@ struct PlaceBuffers
   void runOnOperation() override;
 
 private:
-  void placeConstants();
+  LogicalResult placeConstants();
   void placeHostBuffers();
   void moveList(memref::AllocOp list, ArrayRef<Operation *> pointers);
   bool isOnHost(Value buffer);
@@ -157,8 +157,13 @@ Value PlaceBuffers::makeBuffer(OpBuilder &builder, Location loc, Value address,
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// The elements of a constant, which those that a program changes are not.
+static DenseElementsAttr getElements(memref::GlobalOp global) {
+  return dyn_cast_if_present<DenseElementsAttr>(global.getConstantInitValue());
+}
+
 /// Constants that kernels read are variables of the kernels' module.
-void PlaceBuffers::placeConstants() {
+LogicalResult PlaceBuffers::placeConstants() {
   SmallVector<memref::GetGlobalOp> uses;
   getOperation().walk([&](memref::GetGlobalOp op) {
     bool isRead = llvm::any_of(op->getUsers(), [](Operation *user) {
@@ -167,6 +172,13 @@ void PlaceBuffers::placeConstants() {
     if (isRead)
       uses.push_back(op);
   });
+  for (memref::GetGlobalOp op : uses)
+    if (!getElements(
+            getOperation().lookupSymbol<memref::GlobalOp>(op.getName())))
+      return op->emitOpError()
+             << "cannot run on a device: expected a constant with a value, but "
+                "got '"
+             << op.getName() << "'";
   SmallVector<Attribute> names;
   llvm::MapVector<StringRef, int64_t> numbers;
   OpBuilder builder(&getContext());
@@ -185,13 +197,13 @@ void PlaceBuffers::placeConstants() {
     op.erase();
   }
   if (names.empty())
-    return;
+    return success();
   KernelModule kernels(getOperation());
   builder.setInsertionPointToStart(kernels.getKernels().getBody());
   for (auto &[name, number] : numbers) {
     auto global = getOperation().lookupSymbol<memref::GlobalOp>(name);
     auto type = cast<MemRefType>(global.getType());
-    auto value = cast<DenseElementsAttr>(global.getConstantInitValue());
+    DenseElementsAttr value = getElements(global);
     Type element = type.getElementType();
     if (element.isIndex() || element.isInteger(1)) {
       element = builder.getIntegerType(element.isIndex() ? 64 : 8);
@@ -215,6 +227,7 @@ void PlaceBuffers::placeConstants() {
   }
   kernels.getKernels()->setAttr(kConstantsAttrName,
                                 builder.getArrayAttr(names));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -508,9 +521,8 @@ static LogicalResult checkElements(ModuleOp module) {
 }
 
 void PlaceBuffers::runOnOperation() {
-  if (failed(checkElements(getOperation())))
+  if (failed(checkElements(getOperation())) || failed(placeConstants()))
     return signalPassFailure();
-  placeConstants();
   placeHostBuffers();
   lowerCopies();
   lowerReads();

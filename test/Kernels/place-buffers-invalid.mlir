@@ -24,3 +24,13 @@ func.func @signed(%x: memref<4xsi32>, %y: memref<4xsi32>) {
   memref.copy %x, %y : memref<4xsi32> to memref<4xsi32>
   return
 }
+
+// -----
+
+memref.global "private" @counter : memref<4xf32> = dense<0.0>
+func.func @changes(%y: memref<4xf32>) {
+  // expected-error @below {{'memref.get_global' op cannot run on a device: expected a constant with a value, but got 'counter'}}
+  %0 = memref.get_global @counter : memref<4xf32>
+  memref.copy %0, %y : memref<4xf32> to memref<4xf32>
+  return
+}

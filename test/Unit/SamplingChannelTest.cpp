@@ -239,6 +239,23 @@ TEST(ListChannels, FailuresKeepEverything) {
   }
 }
 
+TEST(ListChannels, WithoutMemoryNothingIsWritten) {
+  constexpr int64_t kMany = int64_t{1} << 31;
+  int64_t kept[3] = {7, 7, 7}, wanted = 0;
+  for (auto [list, channels] :
+       {std::pair<int64_t *, int64_t>{nullptr, 3}, {nullptr, -1}, {kept, kMany},
+        {kept, (int64_t{1} << 62) + 5}}) {
+    sparsedrop_enter();
+    EXPECT_EQ(0, sparsedrop_list_channels(&wanted, 1, channels, list));
+    EXPECT_EQ(1, sparsedrop_leave());
+    sparsedrop_enter();
+    EXPECT_EQ(0, sparsedrop_sample_channels(1, 2, 3, nullptr, 1, channels, 1, 1,
+                                            0.5, list));
+    EXPECT_EQ(1, sparsedrop_leave());
+  }
+  EXPECT_EQ(7, kept[0] & kept[1] & kept[2]);
+}
+
 TEST(ChannelCount, RoundsToMultiples) {
   EXPECT_EQ(32, sparsedrop_channel_count(0.5, 64, 8));
   EXPECT_EQ(64, sparsedrop_channel_count(0.0, 64, 8));

@@ -233,6 +233,15 @@ func.func @stretch(%p: !sparsedrop.pattern<row>) {
 
 // -----
 
+func.func @sample_sensitivities(%s: i64, %t: tensor<6xf32>) {
+  %n = arith.constant 8 : index
+  // expected-error @below {{expects sensitivities of 8 channels, but got 6}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) sensitivity(%t : tensor<6xf32>) count(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
 func.func @sample_scale(%s: i64) {
   %n = arith.constant 8 : index
   // expected-error @below {{expects a scale of kind 'row', but got 'energy'}}

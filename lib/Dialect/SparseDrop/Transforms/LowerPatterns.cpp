@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -233,10 +234,18 @@ static Value getAddress(OpBuilder &builder, Location loc, Value buffer) {
       memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer));
 }
 
+/// Entries of a list but the last. An extent below 0, which the sizes of no
+/// tensor agree with, has none.
+static Value countEntries(const IndexMath &math,
+                          const LoweredPattern &pattern) {
+  return math.mul(math.max(pattern.extents[0], math.constant(0)),
+                  math.constant(2));
+}
+
 /// Room for a list (see LoweredPattern).
 void PatternLowering::allocateList(Location loc, LoweredPattern &pattern) {
   IndexMath math(rewriter, loc);
-  Value twice = math.mul(pattern.extents[0], math.constant(2));
+  Value twice = countEntries(math, pattern);
   pattern.keptList = memref::AllocOp::create(
       rewriter, loc,
       MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType()),
@@ -252,7 +261,7 @@ Value PatternLowering::listChannels(Location loc, LoweredPattern &pattern,
   call(loc, "sparsedrop_list_channels", rewriter.getI64Type(),
        {wanted, count, toI64(rewriter, loc, pattern.extents[0]),
         getAddress(rewriter, loc, pattern.keptList)});
-  Value last = math.mul(pattern.extents[0], math.constant(2));
+  Value last = countEntries(math, pattern);
   Value kept = memref::LoadOp::create(rewriter, loc, pattern.keptList, last);
   pattern.keptCount = kept;
   return kept;
@@ -278,9 +287,8 @@ Value PatternLowering::getChannelValues(SampleOp op, Value tensor) {
         rewriter.createOrFold<memref::DimOp>(loc, buffer, math.constant(0));
     cf::AssertOp::create(
         rewriter, loc, math.isEqual(size, op.getExtents()[0]),
-        "expected a sensitivity or importance for each channel "
-        "of site \"" +
-            op.getSite().str() + "\"");
+        describeMisfit(op, "there is not one sensitivity or importance for "
+                           "each channel"));
   }
   return getAddress(rewriter, loc, buffer);
 }

@@ -40,6 +40,10 @@ struct SplitExtent {
   OpFoldResult full, kept, tail;
 };
 
+/// "file:line:column: op: reason", without the newline that ends some reasons:
+/// what a failed check of sizes says.
+std::string describeMisfit(Operation *op, StringRef reason);
+
 /// Lowers patterns, each once, behind the ops that make them.
 class PatternLowering {
 public:

@@ -22,8 +22,9 @@ def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
     Puts upstream's run-time verification, as `cf.assert`, before each op that
     has one and whose sizes, offsets or indices are not all static: operands of a
     structured op must agree on its loops, slices and elements must lie in their
-    tensor, for reading and for writing, and a dimension that a pattern acts on
-    must have the pattern's extent. What is static has been verified already.
+    tensor, for reading and for writing, a dimension that a pattern acts on must
+    have the pattern's extent, and sizes that are computed must be a number of
+    elements that memory has. What is static has been verified already.
 
     Before:
 
@@ -294,10 +295,10 @@ def LowerToUpstream : Pass<"sparsedrop-lower-to-upstream", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
-    "::mlir::cf::ControlFlowDialect",
-    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+    "::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::sparsedrop::SparseDropDialect",
+    "::mlir::tensor::TensorDialect"];
 }
 
 def Materialize : Pass<"sparsedrop-materialize", "::mlir::ModuleOp"> {
