@@ -5,7 +5,7 @@ func.func private @family() attributes {k = #sparsedrop.kernel<magic>}
 
 // -----
 
-// expected-error @below {{expected tile, warps, cluster, threads, vector, stages, split, tf32 or pingpong, but got 'size'}}
+// expected-error @below {{expected tile, warps, cluster, threads, vector, rows, depth, stages, split, tf32 or pingpong, but got 'size'}}
 func.func private @key() attributes {k = #sparsedrop.kernel<plain, size = [1]>}
 
 // -----

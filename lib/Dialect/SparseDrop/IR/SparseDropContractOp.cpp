@@ -13,34 +13,46 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 
-std::optional<SmallVector<int64_t>>
-mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
-  SmallVector<int64_t> coefficients(loops, 0);
+std::optional<LinearIndex> mlir::sparsedrop::getLinearIndex(AffineExpr expr,
+                                                            unsigned loops) {
+  LinearIndex index{SmallVector<int64_t>(loops, 0)};
   if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    coefficients[dim.getPosition()] = 1;
-    return coefficients;
+    index.coefficients[dim.getPosition()] = 1;
+    return index;
+  }
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+    index.offset = constant.getValue();
+    return index;
   }
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary)
     return std::nullopt;
+  auto lhs = getLinearIndex(binary.getLHS(), loops);
+  auto rhs = getLinearIndex(binary.getRHS(), loops);
+  if (!lhs || !rhs)
+    return std::nullopt;
   if (binary.getKind() == AffineExprKind::Mul) {
-    auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-    auto inner = getLinearCoefficients(binary.getLHS(), loops);
-    if (!factor || !inner)
+    if (!isa<AffineConstantExpr>(binary.getRHS()))
       return std::nullopt;
-    for (int64_t &coefficient : *inner)
-      coefficient *= factor.getValue();
-    return inner;
+    for (int64_t &coefficient : lhs->coefficients)
+      coefficient *= rhs->offset;
+    lhs->offset *= rhs->offset;
+    return lhs;
   }
   if (binary.getKind() != AffineExprKind::Add)
     return std::nullopt;
-  auto lhs = getLinearCoefficients(binary.getLHS(), loops);
-  auto rhs = getLinearCoefficients(binary.getRHS(), loops);
-  if (!lhs || !rhs)
-    return std::nullopt;
-  for (auto [a, b] : llvm::zip(*lhs, *rhs))
+  for (auto [a, b] : llvm::zip(lhs->coefficients, rhs->coefficients))
     a += b;
+  lhs->offset += rhs->offset;
   return lhs;
+}
+
+std::optional<SmallVector<int64_t>>
+mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
+  std::optional<LinearIndex> index = getLinearIndex(expr, loops);
+  if (!index || index->offset != 0 || isa<AffineConstantExpr>(expr))
+    return std::nullopt;
+  return index->coefficients;
 }
 
 //===----------------------------------------------------------------------===//
