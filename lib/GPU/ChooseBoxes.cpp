@@ -59,8 +59,11 @@ BoxSearch::BoxSearch(const Product &product, Role role, int64_t width)
   for (unsigned operand : {product.first, product.second})
     for (auto [dim, index] : llvm::enumerate(product.indices[operand]))
       if (product.isImage(operand, static_cast<unsigned>(dim)))
-        for (auto [loop, step] : llvm::zip(loops, steps))
-          step = std::max(step, index.coefficients[loop]);
+        for (auto [loop, step] : llvm::zip(loops, steps)) {
+          int64_t coefficient = index.coefficients[loop];
+          // Copies do not go backwards: one iteration at a time.
+          step = std::max(step, coefficient < 0 ? kMostBox : coefficient);
+        }
 }
 
 /// Iterations that a loop has, with those of its last box that stick out.

@@ -44,8 +44,8 @@ bool isSplittable(linalg::LinalgOp op);
 std::string getPlainProblem(KernelAttr choice);
 std::string getTensorCoreProblem(const Product &product, KernelAttr choice);
 
-/// Elementwise ops whose input is contiguous along another loop than the output,
-/// through tiles of shared memory.
+/// Elementwise ops whose input is contiguous along another loop than the
+/// output, through tiles of shared memory.
 LogicalResult emitTranspose(KernelModule &kernels, RewriterBase &host,
                             linalg::LinalgOp op, KernelAttr choice);
 

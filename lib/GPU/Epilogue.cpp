@@ -31,12 +31,11 @@ ProductAccess::ProductAccess(KernelBuilder &k, const Product &product)
     SmallVector<HostIndex> dims = getStrides(k, buffer);
     SmallVector<HostIndex> &sums =
         strides.emplace_back(loops, k.hostConstant(0));
-    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults())) {
-      if (auto loop = dyn_cast<AffineDimExpr>(expr))
-        if (!extents[loop.getPosition()])
-          extents[loop.getPosition()] =
-              getExtent(k, buffer, static_cast<int64_t>(dim));
-      const LinearIndex &index = product.indices[operand][dim];
+    auto type = cast<MemRefType>(buffer.getType());
+    for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+      if (auto loop = getWholeLoop(index, type.getDimSize(dim)))
+        if (!extents[*loop])
+          extents[*loop] = getExtent(k, buffer, static_cast<int64_t>(dim));
       for (auto [loop, coefficient] : llvm::enumerate(index.coefficients))
         if (coefficient != 0)
           sums[loop] = k.hostAdd(
@@ -155,6 +154,52 @@ Value ProductAccess::getOffset(unsigned operand, Role role, Value n) {
       sum = k.add(sum, k.mul(k.extend(indices[i]), k.getInt(stride, 64)));
   }
   return sum;
+}
+
+Value ProductAccess::getAddress(unsigned operand, TileStart numbers) {
+  Value sum;
+  for (Role role : {Role::Rows, Role::Columns, Role::Depth, Role::Batch}) {
+    if (!numbers[role])
+      continue;
+    Value offset = getOffset(operand, role, numbers[role]);
+    sum = sum ? k.add(offset, sum) : offset;
+  }
+  SmallVector<HostIndex> dims;
+  for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+    if (index.offset == 0)
+      continue;
+    if (dims.empty())
+      dims = getStrides(k, product.op->getOperand(operand));
+    HostIndex shift = k.hostMul(dims[dim], k.hostConstant(index.offset));
+    sum = k.add(sum, k.getInt(shift, 64));
+  }
+  return k.offset(getPointer(operand), sum, product.getElement(operand));
+}
+
+Value ProductAccess::isInside(unsigned operand, TileStart numbers) {
+  SmallVector<Value> indices(extents.size());
+  Value result;
+  for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+    if (product.isInside(operand, static_cast<unsigned>(dim)))
+      continue;
+    if (!result)
+      for (Role role : {Role::Batch, Role::Rows, Role::Columns, Role::Depth})
+        if (numbers[role])
+          for (auto [loop, value] :
+               llvm::zip(product.get(role), getIndices(role, numbers[role])))
+            indices[loop] = value;
+    Value sum = k.constant(index.offset);
+    for (auto [loop, coefficient] : llvm::zip(indices, index.coefficients))
+      if (coefficient != 0)
+        sum = k.add(sum, k.mul(loop, k.constant(coefficient)));
+    Value extent = k.getInt(getExtent(k, product.op->getOperand(operand),
+                                      static_cast<int64_t>(dim)));
+    // What is negative is larger than any extent without a sign.
+    Value isIn =
+        k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ult, sum, extent);
+    result = result ? k.both(result, isIn) : isIn;
+  }
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

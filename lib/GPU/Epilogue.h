@@ -14,6 +14,13 @@
 
 namespace mlir::sparsedrop {
 
+/// A number of each role, such as those where a tile begins, i32; null where an
+/// operand does not have the role.
+struct TileStart {
+  Value &operator[](Role role) { return starts[static_cast<int>(role)]; }
+  Value starts[4];
+};
+
 /// The addresses of a product's operands in a kernel.
 class ProductAccess {
 public:
@@ -46,6 +53,11 @@ public:
   Value getPointer(unsigned operand) {
     return k.getPointer(product.op->getOperand(operand));
   }
+  /// The address of an element of an operand.
+  Value getAddress(unsigned operand, TileStart numbers);
+  /// Whether it is inside of the operand, i1: there may be padding around. Null
+  /// if all are.
+  Value isInside(unsigned operand, TileStart numbers);
 
 private:
   static int index(Role role) { return static_cast<int>(role); }

@@ -98,10 +98,10 @@ Product::Product(ContractOp op) : op(op) {
     for (AffineExpr expr : op.getMap(operand).getResults())
       list.push_back(*getLinearIndex(expr, count));
     strides.push_back(getLoopStrides(op, operand, list));
-    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults()))
-      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+    for (auto [dim, index] : llvm::enumerate(list))
+      if (auto loop = getWholeLoop(index, type.getDimSize(dim)))
         if (!type.isDynamicDim(dim))
-          extents[loop.getPosition()] = type.getDimSize(dim);
+          extents[*loop] = type.getDimSize(dim);
   }
   estimateExtents();
   // The columns are the side that the last dimension of the output is on.
@@ -164,6 +164,20 @@ bool Product::isImage(unsigned operand, unsigned dim) const {
                               }) > 1;
 }
 
+bool Product::isInside(unsigned operand, unsigned dim) const {
+  if (!isImage(operand, dim))
+    return true;
+  auto type = cast<MemRefType>(op->getOperand(operand).getType());
+  const LinearIndex &index = indices[operand][dim];
+  int64_t first = index.offset, last = index.offset;
+  for (auto [extent, coefficient] : llvm::zip(extents, index.coefficients)) {
+    if (coefficient != 0 && extent == kDynamic)
+      return false;
+    (coefficient < 0 ? first : last) += coefficient * (extent - 1);
+  }
+  return first >= 0 && !type.isDynamicDim(dim) && last < type.getDimSize(dim);
+}
+
 /// Kept units of a large layer where nothing tells.
 static constexpr int64_t kUnknownExtent = 1024;
 
@@ -200,6 +214,11 @@ bool Product::isContiguous(unsigned operand, Role role) const {
 
 int64_t Product::getVectorWidth(unsigned operand, Role role,
                                 int64_t bytes) const {
+  // Neighbours are all inside, or none is.
+  for (unsigned dim = 0; dim < indices[operand].size(); ++dim)
+    if (!get(role).empty() && isImage(operand, dim) &&
+        indices[operand][dim].coefficients[get(role).back()] != 0)
+      return 1;
   // Booleans and indices are not stored as they are.
   Type element = getElement(operand);
   if (!isContiguous(operand, role) || !element.isIntOrFloat() ||

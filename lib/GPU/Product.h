@@ -72,6 +72,9 @@ struct Product {
   /// Whether a dimension of an operand is indexed by a sum of loops, as that of
   /// an image is by pixels and taps, or begins elsewhere.
   bool isImage(unsigned operand, unsigned dim) const;
+  /// Whether a dimension of an operand is known to be indexed inside of it
+  /// only; what is outside of it is zero.
+  bool isInside(unsigned operand, unsigned dim) const;
   /// The product of the likely extents of a role.
   int64_t count(Role role) const;
   /// Tiles of `size` iterations along a role, as far as extents are likely.

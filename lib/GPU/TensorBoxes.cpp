@@ -124,7 +124,8 @@ std::string DimList::checkImages() {
         taps.insert(number);
       }
     }
-    if (moving && index.coefficients[*moving] < 1)
+    if (moving && index.coefficients[*moving] < 1 &&
+        copies.lookup_or(*moving, 1) > 1)
       return "is indexed backwards";
   }
   return "";
@@ -159,7 +160,8 @@ SmallVector<BoxDim> DimList::get(Role role) const {
       dim.limit = *getLimit(loop);
     if (auto image = images.find(loop); image != images.end()) {
       dim.imageDim = image->second;
-      dim.step = product.indices[operand][image->second].coefficients[loop];
+      dim.step = std::max<int64_t>(
+          product.indices[operand][image->second].coefficients[loop], 1);
     }
     dims.push_back(dim);
   }

@@ -73,13 +73,6 @@ FailureOr<TensorBoxes> planBoxes(const Product &product, unsigned operand,
                                  int64_t rows, int64_t sharers,
                                  std::string &reason);
 
-/// The first iteration of a tile in each role, i32; null where an operand does
-/// not have the role.
-struct TileStart {
-  Value &operator[](Role role) { return starts[static_cast<int>(role)]; }
-  Value starts[4];
-};
-
 /// Writes the copies of one operand.
 class BoxedTensor {
 public:

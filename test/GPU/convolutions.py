@@ -2,8 +2,10 @@
 
 """Convolutions as implicit products by wgmma and bulk copies, on the interpreter with
 all its checks, exact: boxes of pixels that the user chooses and that are chosen, taps,
-strides, dilations, ragged sizes, types, clusters, parts of the depth; forward and both
-gradients. Not one of their kernels is of another family."""
+strides, dilations, padding, ragged sizes, types, clusters, parts of the depth; forward
+and both gradients. Not one of their kernels is of another family, and with a stride of
+one there is no copy of an image or of filters. Then the same padding with the other
+families."""
 
 import concurrent.futures
 import os
@@ -42,18 +44,26 @@ for n, h, w, c, f in SIZES:
         if min(h - dilation[0] * (taps[0] - 1), w - dilation[1] * (taps[1] - 1)) > 0:
             free.append(Convolution(n, h, w, c, f, taps, stride, dilation, type_=("bf16", "f16")[len(free) % 2], out=("bf16", "f16")[len(free) % 2]))
 
+PADS = [((3, 3), (1, 1), (1, 1), (1, 1, 1, 1)), ((3, 3), (2, 2), (1, 1), (0, 1, 0, 1)), ((3, 3), (1, 2), (2, 1), (2, 0, 1, 3)), ((2, 3), (1, 1), (1, 1), (1, 0, 0, 2)), ((1, 1), (1, 1), (1, 1), (0, 1, 2, 0)), ((5, 1), (1, 1), (1, 1), (4, 4, 0, 0))]
+padded = [Convolution(n, h, w, c, f, *parameters, type_="bf16", out="bf16") for n, h, w, c, f in SIZES for parameters in PADS if h + sum(parameters[3][:2]) > parameters[2][0] * (parameters[0][0] - 1)]
+# Rows of pixels that are no multiple of 16 bytes, and what has no tensor cores.
+common = [Convolution(2, 7, 5, c, 24, *parameters, type_=type_, out=type_) for c, type_ in ((16, "bf16"), (3, "bf16"), (8, "f32"), (5, "f32"), (4, "f64")) for parameters in PADS[:4]]
+
 jobs = [(convolutions.check, (convolution, choice)) for convolution, choice in chosen]
-jobs += [(convolutions.check_gradients, (convolution, OWN)) for convolution in free]
+jobs += [(convolutions.check_gradients, (convolution, OWN)) for convolution in free + padded]
+jobs += [(convolutions.check_gradients, (convolution, (f"--family={family}",))) for convolution in common for family in ("tensor_core", "plain")]
+jobs += [(convolutions.check_gradients, (convolution, ("--family=tensor_core", "--tf32"))) for convolution in common if convolution.type == "f32"]
 
 
 def check_kernels(stem, convolution):
     """All products of a program, with its gradients, are of the family."""
     names = convolutions.find_kernels(convolution.text(differentiate=True))
-    others = [name for name in names if name.startswith(("tensor_core", "plain"))]
+    isCopied = max(convolution.stride) > 1
+    others = [name for name in names if name.startswith(("tensor_core", "plain") if isCopied else ("tensor_core", "plain", "elementwise", "transpose"))]
     return f"{convolution}: {others} among {names}" if others else None
 
 
-jobs += [(check_kernels, (convolution,)) for convolution in free[::3]]
+jobs += [(check_kernels, (convolution,)) for convolution in free[::3] + padded[::2]]
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
     results = list(pool.map(lambda job: job[1][0](os.path.join(folder, f"c{job[0]}"), *job[1][1]), enumerate(jobs)))
 failures = [result for result in results if result]

@@ -74,7 +74,7 @@ func.func @f(%x: {t(x, self.type)}, %w: {t(w, self.type)}{pattern}) -> {t(y, sel
 
     def inputs(self, seed=0):
         rng = np.random.default_rng([seed, self.n, self.h, self.w, self.c, self.f])
-        return [rng.integers(-2, 3, shape).astype(np.float32) for shape in self.shapes()]
+        return [rng.integers(-2, 3, shape).astype(np.float64 if self.type == "f64" else np.float32) for shape in self.shapes()]
 
 
 def find_wrong(actual, expected):

@@ -47,6 +47,22 @@ std::optional<LinearIndex> mlir::sparsedrop::getLinearIndex(AffineExpr expr,
   return lhs;
 }
 
+std::optional<unsigned> mlir::sparsedrop::getWholeLoop(const LinearIndex &index,
+                                                       int64_t size) {
+  std::optional<unsigned> found;
+  for (auto [loop, coefficient] : llvm::enumerate(index.coefficients)) {
+    if (coefficient == 0)
+      continue;
+    bool isForward = coefficient == 1 && index.offset == 0;
+    bool isBackward = coefficient == -1 && !ShapedType::isDynamic(size) &&
+                      index.offset == size - 1;
+    if (found || (!isForward && !isBackward))
+      return std::nullopt;
+    found = static_cast<unsigned>(loop);
+  }
+  return found;
+}
+
 std::optional<SmallVector<int64_t>>
 mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
   std::optional<LinearIndex> index = getLinearIndex(expr, loops);
@@ -102,8 +118,10 @@ static LogicalResult verifyMaps(ContractOp op) {
              << "expects outputs that are indexed by distinct "
                 "loops, but operand "
              << i << " has the map " << AffineMapAttr::get(map);
+    bool isFactor = i < 2;
     for (AffineExpr expr : map.getResults())
-      if (!getLinearCoefficients(expr, loops))
+      if (isFactor ? !getLinearIndex(expr, loops)
+                   : !getLinearCoefficients(expr, loops))
         return op.emitOpError()
                << "expects sums of multiples of loops, but "
                   "operand "
@@ -177,14 +195,15 @@ static LogicalResult verifyExtents(ContractOp op) {
   for (unsigned i = 0; i < op->getNumOperands(); ++i) {
     auto type = cast<ShapedType>(op->getOperand(i).getType());
     for (auto [dim, expr] : llvm::enumerate(op.getMap(i).getResults())) {
-      auto loop = dyn_cast<AffineDimExpr>(expr);
+      std::optional<unsigned> loop = getWholeLoop(
+          *getLinearIndex(expr, op.getNumLoops()), type.getDimSize(dim));
       if (!loop || type.isDynamicDim(dim))
         continue;
-      int64_t &extent = extents[loop.getPosition()];
+      int64_t &extent = extents[*loop];
       if (!ShapedType::isDynamic(extent) && extent != type.getDimSize(dim))
         return op.emitOpError()
-               << "expects one extent of loop " << loop.getPosition()
-               << ", but got " << extent << " and " << type.getDimSize(dim);
+               << "expects one extent of loop " << *loop << ", but got "
+               << extent << " and " << type.getDimSize(dim);
       extent = type.getDimSize(dim);
     }
   }

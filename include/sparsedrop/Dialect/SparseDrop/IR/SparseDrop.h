@@ -82,6 +82,10 @@ struct LinearIndex {
 /// `expr` as one of `loops` loops; nothing if it is none.
 std::optional<LinearIndex> getLinearIndex(AffineExpr expr, unsigned loops);
 
+/// The loop whose iterations index a dimension of `size` elements each once,
+/// forwards or backwards: it has that extent. Nothing if none is known to.
+std::optional<unsigned> getWholeLoop(const LinearIndex &index, int64_t size);
+
 /// The coefficient of each of `loops` loops in `expr`; nothing if it is not a
 /// sum of multiples of loops.
 std::optional<SmallVector<int64_t>> getLinearCoefficients(AffineExpr expr,
