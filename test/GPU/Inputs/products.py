@@ -57,11 +57,11 @@ def run(stem, text, inputs, options=()):
     return run_all(stem, text, inputs, 1, options)[0]
 
 
-def run_all(stem, text, inputs, count, options=()):
-    """The first `count` results of a program on the interpreter, as float64."""
+def run_all(stem, text, inputs, count, options=(), target=("--target=nvptx", "--device=interp")):
+    """The first `count` results of a program, on the interpreter unless told otherwise, as float64."""
     with open(stem + ".mlir", "w") as file:
         file.write(text)
-    command = ["sparsedrop-run", stem + ".mlir", "--target=nvptx", "--device=interp", f"--output={stem}", *options]
+    command = ["sparsedrop-run", stem + ".mlir", *target, f"--output={stem}", *options]
     for i, data in enumerate(inputs):
         np.save(f"{stem}.in{i}.npy", data)
         command.append(f"--input={stem}.in{i}.npy")
