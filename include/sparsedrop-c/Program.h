@@ -156,9 +156,11 @@ SPARSEDROP_API void sparsedrop_program_launch(int64_t kernel, int64_t gridX,
                                               int64_t count, int64_t maps);
 
 /// Writes the tensor map (16 words) of an array that starts at `address`.
-/// `shape` has three words for each dimension, from the innermost to the
+/// `shape` has four words for each dimension, from the innermost to the
 /// outermost: its extent in elements, its stride in bytes (1 element in the
-/// innermost one, where it is not read) and the extent of a box. `type` is of
+/// innermost one, where it is not read), the extent of a box, and the step from
+/// one element of a box to the next (1 in the innermost one): a box of 16
+/// elements with a step of 2 has 8 of them. `type` is of
 /// enum sparsedrop_tensor_map_type, `swizzle` is 0, 32, 64 or 128 bytes.
 /// Elements outside of the array are read as zeros. An array without elements
 /// has a map of zeros, which no kernel may use. A failure names the dimension

@@ -8,8 +8,11 @@
 
 #include "Candidates.h"
 
+#include "ChooseBoxes.h"
 #include "CostModel.h"
 #include "WgmmaPlan.h"
+
+#include <numeric>
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -90,7 +93,7 @@ static KernelAttr makePlain(const Product &product, const TileChoice &tile) {
   int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
   return KernelAttr::get(
       op.getContext(), KernelFamily::Plain, {rows, columns, depth}, {}, {}, {},
-      {4, 4, product.getEpilogueWidth(8)}, 1, 1, false, false);
+      {4, 4, product.getEpilogueWidth(8)}, 1, 1, false, false, {}, {});
 }
 
 /// `isSplit`: blocks share the depth where there would be too few.
@@ -105,7 +108,7 @@ static KernelAttr makeTensorCore(const Product &product, const Chip &chip,
       {tile.rows, tile.columns, depth}, {tile.warpRows, tile.warpColumns}, {},
       {}, {width, width, product.getEpilogueWidth(8)}, tile.stages,
       isSplit ? chooseSplit(tile, depth, product, chip.processors) : 1, isTf32,
-      false);
+      false, {}, {});
 }
 
 KernelAttr mlir::sparsedrop::choosePlain(const Product &product,
@@ -157,20 +160,62 @@ static constexpr GroupTile kGroupTiles[] = {
     {64, 256, 4, 1, true}, {64, 128, 4, 1, true},
 };
 
+/// Elements of 16 bytes of a factor.
+static int64_t getWidth(const Product &product) {
+  return 128 / product.getElement(product.first).getIntOrFloatBitWidth();
+}
+
+/// The depth of tiles: 128 bytes, or less where the depth is short; an
+/// instruction takes 32 bytes.
+static int64_t chooseDepth(const Product &product) {
+  int64_t width = getWidth(product), depth = 8 * width;
+  while (depth > 2 * width && product.count(Role::Depth) <= depth / 2)
+    depth /= 2;
+  return depth;
+}
+
+/// The same where it is cut into boxes: of channels, and of several taps where
+/// there are few of them.
+static std::optional<BoxChoice> chooseDepthBoxes(const Product &product) {
+  int64_t width = getWidth(product);
+  std::optional<BoxChoice> best;
+  for (int64_t widths : {8, 12, 6, 4, 2}) {
+    std::optional<BoxChoice> boxes =
+        chooseBoxes(product, Role::Depth, widths * width, width);
+    // Short stages wait more often.
+    if (boxes && widths < 8)
+      boxes->cost *= 1 + 0.4 / static_cast<double>(widths);
+    if (boxes && (!best || boxes->cost < best->cost))
+      best = boxes;
+  }
+  return best;
+}
+
+static int64_t getSize(ArrayRef<int64_t> boxes) {
+  return std::accumulate(boxes.begin(), boxes.end(), int64_t(1),
+                         std::multiplies<int64_t>());
+}
+
 /// The candidate of a tile with as many stages as there is room for.
 static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
                             bool isCluster, int64_t split,
                             std::string &reason) {
   ContractOp op = product.op;
   constexpr int64_t kMostStages = 8, kLeastStages = 2;
-  Type element = product.getElement(product.first);
-  bool isTf32 = element.isF32();
-  // Elements of 16 bytes; an instruction takes twice as many of the depth.
-  int64_t width = 128 / element.getIntOrFloatBitWidth(), least = 2 * width;
-  // 128 bytes, or less where the depth is short.
-  int64_t depth = 8 * width;
-  while (depth > least && product.count(Role::Depth) <= depth / 2)
-    depth /= 2;
+  bool isTf32 = product.getElement(product.first).isF32();
+  int64_t width = getWidth(product), depth = chooseDepth(product);
+  BoxChoice rows, depths;
+  if (needsBoxes(product)) {
+    auto foundRows = chooseBoxes(product, Role::Rows, tile.rows, width);
+    auto foundDepths = chooseDepthBoxes(product);
+    if (!foundRows || !foundDepths) {
+      reason = "no box of its loops is a tile";
+      return {};
+    }
+    rows = *foundRows;
+    depths = *foundDepths;
+    depth = getSize(depths.boxes);
+  }
   // Blocks that are neighbours along the shorter side share the larger factor.
   SmallVector<int64_t> cluster;
   if (isCluster)
@@ -181,7 +226,7 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
         op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
         {tile.warpRows, tile.warpColumns}, cluster, {},
         {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32,
-        tile.pingpong);
+        tile.pingpong, rows.boxes, depths.boxes);
     if (succeeded(planWgmma(product, choice, reason)))
       return choice;
   }

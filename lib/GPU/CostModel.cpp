@@ -42,21 +42,22 @@ ProductCost mlir::sparsedrop::estimateCost(const Product &product,
   ArrayRef<int64_t> tile = choice.getTile(), cluster = choice.getCluster();
   int64_t down = cluster.empty() ? 1 : cluster[0];
   int64_t across = cluster.empty() ? 1 : cluster[1];
+  Product cut(product);
+  cut.setBoxes(choice);
   int64_t rows = product.count(Role::Rows);
   int64_t columns = product.count(Role::Columns);
   int64_t batch = product.count(Role::Batch);
-  int64_t depth = product.count(Role::Depth);
   auto bytes = static_cast<double>(
       product.getElement(product.first).getIntOrFloatBitWidth() / 8);
   // Clusters take as many tiles as they have blocks.
-  int64_t tiles = divideUp(rows, tile[0] * down) *
+  int64_t tiles = divideUp(cut.countTiles(Role::Rows, tile[0]), down) *
                   divideUp(columns, tile[1] * across) * batch *
                   choice.getSplit();
   int64_t places = std::max<int64_t>(chip.processors / (down * across), 1);
   ProductCost cost;
   cost.waves = divideUp(tiles, places);
   auto slices = static_cast<double>(
-      divideUp(divideUp(depth, tile[2]), choice.getSplit()));
+      divideUp(cut.countTiles(Role::Depth, tile[2]), choice.getSplit()));
   auto lines = [&](int side, int64_t sharers) {
     return static_cast<double>(tile[side]) / static_cast<double>(sharers);
   };

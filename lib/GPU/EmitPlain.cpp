@@ -63,6 +63,7 @@ private:
   void locate(const FactorTile &tile, int64_t chunk, Value &line, Value &depth);
   SmallVector<Value> loadTile(const FactorTile &tile, Value slice);
   void storeTile(const FactorTile &tile, ArrayRef<Value> values, Value stage);
+  TileStart getNumbers(const FactorTile &tile, Value line, Value depth);
   Value loadGuarded(const FactorTile &tile, Value line, Value depth);
   SmallVector<Value> loadFragment(const FactorTile &tile, Value stage,
                                   int64_t depth, Value lane, int64_t count);
@@ -137,19 +138,28 @@ void PlainEmitter::locate(const FactorTile &tile, int64_t chunk, Value &line,
   depth = tile.alongDepth ? fast : slow;
 }
 
+TileStart PlainEmitter::getNumbers(const FactorTile &tile, Value line,
+                                   Value depth) {
+  TileStart numbers;
+  numbers[Role::Batch] = batch;
+  numbers[tile.role] = line;
+  numbers[Role::Depth] = depth;
+  return numbers;
+}
+
 /// One element as a summand, zero outside of the factor.
 Value PlainEmitter::loadGuarded(const FactorTile &tile, Value line,
                                 Value depth) {
   Type element = product.getElement(tile.operand);
   Value isInside =
       k.both(k.less(line, access.getCount(tile.role)), k.less(depth, depthEnd));
+  TileStart numbers = getNumbers(tile, line, depth);
+  if (Value inside = access.isInside(tile.operand, numbers))
+    isInside = k.both(isInside, inside);
   auto branch = scf::IfOp::create(k.b, TypeRange(element), isInside, true);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPointToStart(branch.thenBlock());
-  Value sum = k.add(access.getOffset(tile.operand, Role::Batch, batch),
-                    k.add(access.getOffset(tile.operand, tile.role, line),
-                          access.getOffset(tile.operand, Role::Depth, depth)));
-  Value pointer = k.offset(access.getPointer(tile.operand), sum, element);
+  Value pointer = access.getAddress(tile.operand, numbers);
   scf::YieldOp::create(k.b, k.load(pointer, element));
   k.b.setInsertionPointToStart(branch.elseBlock());
   scf::YieldOp::create(
@@ -184,17 +194,15 @@ SmallVector<Value> PlainEmitter::loadTile(const FactorTile &tile, Value slice) {
     Value endDepth = tile.alongDepth ? k.add(depth, last) : depth;
     Value isInside = k.both(k.less(endLine, access.getCount(tile.role)),
                             k.less(endDepth, depthEnd));
+    TileStart numbers = getNumbers(tile, line, depth);
+    if (Value inside = access.isInside(tile.operand, numbers))
+      isInside = k.both(isInside, inside);
     SmallVector<Type> types(tile.width, element);
     auto branch = scf::IfOp::create(k.b, types, isInside, true);
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(branch.thenBlock());
-    Value sum =
-        k.add(access.getOffset(tile.operand, Role::Batch, batch),
-              k.add(access.getOffset(tile.operand, tile.role, line),
-                    access.getOffset(tile.operand, Role::Depth, depth)));
     Value vector =
-        k.load(k.offset(access.getPointer(tile.operand), sum, element), element,
-               tile.width);
+        k.load(access.getAddress(tile.operand, numbers), element, tile.width);
     SmallVector<Value> parts;
     for (int64_t i = 0; i < tile.width; ++i)
       parts.push_back(k.split(vector, i, element));

@@ -230,7 +230,8 @@ KernelAttr mlir::sparsedrop::chooseTranspose(LinalgOp op) {
   int64_t width = std::min(
       {getVectorWidth(input, kWord), getVectorWidth(output), kWord / bytes});
   return KernelAttr::get(op.getContext(), KernelFamily::Transpose, {side, side},
-                         {}, {}, {kThreads}, {width}, 1, 1, false, false);
+                         {}, {}, {kThreads}, {width}, 1, 1, false, false, {},
+                         {});
 }
 
 /// Why a choice cannot be obeyed; empty if it can.

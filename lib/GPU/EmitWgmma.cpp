@@ -43,7 +43,7 @@ class WgmmaEmitter {
 public:
   WgmmaEmitter(KernelModule &kernels, RewriterBase &host, ContractOp op,
                KernelAttr choice, const WgmmaPlan &plan)
-      : op(op), product(op), choice(choice), plan(plan),
+      : op(op), product(op, choice), choice(choice), plan(plan),
         k(kernels, host, op, "wgmma", plan.threads()), access(k, product),
         schedule(k, access, choice.getTile(),
                  {plan.clusterDown, plan.clusterAcross}, choice.getSplit()),

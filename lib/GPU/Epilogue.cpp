@@ -31,28 +31,113 @@ ProductAccess::ProductAccess(KernelBuilder &k, const Product &product)
     SmallVector<HostIndex> dims = getStrides(k, buffer);
     SmallVector<HostIndex> &sums =
         strides.emplace_back(loops, k.hostConstant(0));
-    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults())) {
-      if (auto loop = dyn_cast<AffineDimExpr>(expr))
-        if (!extents[loop.getPosition()])
-          extents[loop.getPosition()] =
-              getExtent(k, buffer, static_cast<int64_t>(dim));
-      auto coefficients = *getLinearCoefficients(expr, loops);
-      for (auto [loop, coefficient] : llvm::enumerate(coefficients))
+    auto type = cast<MemRefType>(buffer.getType());
+    for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+      if (auto loop = getWholeLoop(index, type.getDimSize(dim)))
+        if (!extents[*loop])
+          extents[*loop] = getExtent(k, buffer, static_cast<int64_t>(dim));
+      for (auto [loop, coefficient] : llvm::enumerate(index.coefficients))
         if (coefficient != 0)
           sums[loop] = k.hostAdd(
               sums[loop], k.hostMul(dims[dim], k.hostConstant(coefficient)));
     }
   }
-  for (int role = 0; role < 4; ++role) {
-    counts[role] = k.hostConstant(1);
-    for (unsigned loop : product.loops[role])
-      counts[role] = k.hostMul(counts[role], extents[loop]);
+  for (Role role : {Role::Batch, Role::Rows, Role::Columns, Role::Depth}) {
+    HostIndex &count = counts[index(role)];
+    count = getHostIterations(role);
+    ArrayRef<int64_t> boxes = product.getBoxes(role);
+    if (boxes.empty())
+      continue;
+    count = k.hostConstant(1);
+    for (auto [i, box] : llvm::enumerate(boxes))
+      count =
+          k.hostMul(k.hostMul(count, countBoxes(role, i)), k.hostConstant(box));
   }
 }
 
 Value ProductAccess::getCount(Role role) {
   return k.getInt(getHostCount(role));
 }
+
+HostIndex ProductAccess::getHostIterations(Role role) const {
+  HostIndex count = k.hostConstant(1);
+  for (unsigned loop : product.get(role))
+    count = k.hostMul(count, extents[loop]);
+  return count;
+}
+
+/// Boxes along loop `i` of a role.
+HostIndex ProductAccess::countBoxes(Role role, size_t i) const {
+  return k.hostCeilDiv(extents[product.get(role)[i]],
+                       product.getBoxes(role)[i]);
+}
+
+//===----------------------------------------------------------------------===//
+// Numbers of a role
+//===----------------------------------------------------------------------===//
+
+SmallVector<Value> ProductAccess::getIndices(Role role, Value n) {
+  ArrayRef<unsigned> loops = product.get(role);
+  ArrayRef<int64_t> boxes = product.getBoxes(role);
+  int64_t size = 1;
+  for (int64_t box : boxes)
+    size *= box;
+  // Which box, and where in it.
+  Value box = n, inside;
+  if (!boxes.empty()) {
+    box = k.divU(n, k.constant(size));
+    inside = k.remU(n, k.constant(size));
+  }
+  SmallVector<Value> indices(loops.size());
+  for (size_t i = loops.size(); i-- > 0;) {
+    Value index = box;
+    if (i > 0) {
+      Value count =
+          k.getInt(boxes.empty() ? extents[loops[i]] : countBoxes(role, i));
+      index = k.remU(box, count);
+      box = k.divU(box, count);
+    }
+    if (!boxes.empty()) {
+      Value length = k.constant(boxes[i]);
+      index = k.add(k.mul(index, length), k.remU(inside, length));
+      inside = k.divU(inside, length);
+    }
+    indices[i] = index;
+  }
+  return indices;
+}
+
+Value ProductAccess::contains(Role role, Value n) {
+  if (product.getBoxes(role).empty())
+    return k.less(n, getCount(role));
+  Value result;
+  for (auto [loop, index] : llvm::zip(product.get(role), getIndices(role, n))) {
+    Value isInside = k.less(index, k.getInt(extents[loop]));
+    result = result ? k.both(result, isInside) : isInside;
+  }
+  return result;
+}
+
+Value ProductAccess::containsAll(Role role, Value n, int64_t count) {
+  if (product.getBoxes(role).empty())
+    return k.b.createOrFold<arith::CmpIOp>(
+        arith::CmpIPredicate::sle, k.add(n, k.constant(count)), getCount(role));
+  // No index of a part is larger than that of its last number.
+  return contains(role, k.add(n, k.constant(count - 1)));
+}
+
+Value ProductAccess::getIteration(Role role, Value n) {
+  if (product.getBoxes(role).empty())
+    return n;
+  Value sum = k.constant(0);
+  for (auto [loop, index] : llvm::zip(product.get(role), getIndices(role, n)))
+    sum = k.add(k.mul(sum, k.getInt(extents[loop])), index);
+  return sum;
+}
+
+//===----------------------------------------------------------------------===//
+// Offsets
+//===----------------------------------------------------------------------===//
 
 HostIndex ProductAccess::getStride(unsigned operand, Role role) const {
   ArrayRef<unsigned> loops = product.get(role);
@@ -62,18 +147,59 @@ HostIndex ProductAccess::getStride(unsigned operand, Role role) const {
 Value ProductAccess::getOffset(unsigned operand, Role role, Value n) {
   Value sum = k.constant(0, 64);
   ArrayRef<unsigned> loops = product.get(role);
+  SmallVector<Value> indices = getIndices(role, n);
   for (size_t i = loops.size(); i-- > 0;) {
-    Value number = n;
-    if (i > 0) {
-      Value extent = k.getInt(extents[loops[i]]);
-      number = k.remU(n, extent);
-      n = k.divU(n, extent);
-    }
     HostIndex stride = strides[operand][loops[i]];
     if (!isConstantIntValue(stride, 0))
-      sum = k.add(sum, k.mul(k.extend(number), k.getInt(stride, 64)));
+      sum = k.add(sum, k.mul(k.extend(indices[i]), k.getInt(stride, 64)));
   }
   return sum;
+}
+
+Value ProductAccess::getAddress(unsigned operand, TileStart numbers) {
+  Value sum;
+  for (Role role : {Role::Rows, Role::Columns, Role::Depth, Role::Batch}) {
+    if (!numbers[role])
+      continue;
+    Value offset = getOffset(operand, role, numbers[role]);
+    sum = sum ? k.add(offset, sum) : offset;
+  }
+  SmallVector<HostIndex> dims;
+  for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+    if (index.offset == 0)
+      continue;
+    if (dims.empty())
+      dims = getStrides(k, product.op->getOperand(operand));
+    HostIndex shift = k.hostMul(dims[dim], k.hostConstant(index.offset));
+    sum = k.add(sum, k.getInt(shift, 64));
+  }
+  return k.offset(getPointer(operand), sum, product.getElement(operand));
+}
+
+Value ProductAccess::isInside(unsigned operand, TileStart numbers) {
+  SmallVector<Value> indices(extents.size());
+  Value result;
+  for (auto [dim, index] : llvm::enumerate(product.indices[operand])) {
+    if (product.isInside(operand, static_cast<unsigned>(dim)))
+      continue;
+    if (!result)
+      for (Role role : {Role::Batch, Role::Rows, Role::Columns, Role::Depth})
+        if (numbers[role])
+          for (auto [loop, value] :
+               llvm::zip(product.get(role), getIndices(role, numbers[role])))
+            indices[loop] = value;
+    Value sum = k.constant(index.offset);
+    for (auto [loop, coefficient] : llvm::zip(indices, index.coefficients))
+      if (coefficient != 0)
+        sum = k.add(sum, k.mul(loop, k.constant(coefficient)));
+    Value extent = k.getInt(getExtent(k, product.op->getOperand(operand),
+                                      static_cast<int64_t>(dim)));
+    // What is negative is larger than any extent without a sign.
+    Value isIn =
+        k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::ult, sum, extent);
+    result = result ? k.both(result, isIn) : isIn;
+  }
+  return result;
 }
 
 //===----------------------------------------------------------------------===//
@@ -175,14 +301,14 @@ void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
   Value y = k.divU(chunk, k.constant(across));
   Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
-  Value rows = access.getCount(Role::Rows);
   Value columns = access.getCount(Role::Columns);
   auto place = [&](Value x) {
     return k.offset(tile.pointer, k.add(k.mul(y, k.constant(tile.pitch)), x),
                     tile.type);
   };
   Value last = k.add(column, k.constant(width - 1));
-  Value isWhole = k.both(k.less(row, rows), k.less(last, columns));
+  Value isRow = access.contains(Role::Rows, row);
+  Value isWhole = k.both(isRow, k.less(last, columns));
   auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/width > 1);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
   emitChunk(k, access, product, k.load(place(x), tile.type, width), tile.batch,
@@ -191,7 +317,7 @@ void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
     return;
   // The last columns, one by one.
   k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
-  auto inside = scf::IfOp::create(k.b, k.less(row, rows));
+  auto inside = scf::IfOp::create(k.b, isRow);
   k.b.setInsertionPoint(inside.thenBlock()->getTerminator());
   auto rest = scf::ForOp::create(k.b, column, columns, k.constant(1));
   k.b.setInsertionPoint(rest.getBody()->getTerminator());
@@ -211,7 +337,8 @@ static Value getPartialPlace(KernelBuilder &k, ProductAccess &access,
   Value place = k.extend(part);
   auto step = [&](Role role, Value number) {
     place =
-        k.add(k.mul(place, k.extend(access.getCount(role))), k.extend(number));
+        k.add(k.mul(place, k.extend(k.getInt(access.getHostIterations(role)))),
+              k.extend(access.getIteration(role, number)));
   };
   step(Role::Batch, batch);
   step(Role::Rows, row);
@@ -235,7 +362,7 @@ Value mlir::sparsedrop::allocateParts(KernelBuilder &k, ProductAccess &access,
                                       Type type, int64_t parts) {
   HostIndex count = k.hostConstant(parts);
   for (Role role : {Role::Batch, Role::Rows, Role::Columns})
-    count = k.hostMul(count, access.getHostCount(role));
+    count = k.hostMul(count, access.getHostIterations(role));
   return memref::AllocOp::create(k.host, k.b.getLoc(),
                                  MemRefType::get({ShapedType::kDynamic}, type),
                                  k.hostValue(count));
@@ -252,7 +379,7 @@ void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
   Value y = k.divU(loop.getInductionVar(), k.constant(tile.columns));
   Value x = k.remU(loop.getInductionVar(), k.constant(tile.columns));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
-  Value isInside = k.both(k.less(row, access.getCount(Role::Rows)),
+  Value isInside = k.both(access.contains(Role::Rows, row),
                           k.less(column, access.getCount(Role::Columns)));
   auto branch = scf::IfOp::create(k.b, isInside);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());

@@ -14,14 +14,33 @@
 
 namespace mlir::sparsedrop {
 
+/// A number of each role, such as those where a tile begins, i32; null where an
+/// operand does not have the role.
+struct TileStart {
+  Value &operator[](Role role) { return starts[static_cast<int>(role)]; }
+  Value starts[4];
+};
+
 /// The addresses of a product's operands in a kernel.
 class ProductAccess {
 public:
   ProductAccess(KernelBuilder &k, const Product &product);
 
-  /// Iterations of a role, on the host and as i32 in the kernel.
+  /// Numbers of a role, on the host and as i32 in the kernel: its iterations,
+  /// and those of boxes that stick out.
   HostIndex getHostCount(Role role) const { return counts[index(role)]; }
   Value getCount(Role role);
+  /// Iterations of a role, without those that stick out.
+  HostIndex getHostIterations(Role role) const;
+  /// Whether number `n` (i32) of a role is an iteration.
+  Value contains(Role role, Value n);
+  /// Whether all of `count` numbers from `n` on, which are a part of a box,
+  /// are.
+  Value containsAll(Role role, Value n, int64_t count);
+  /// The iteration that number `n` of a role is, numbered through.
+  Value getIteration(Role role, Value n);
+  /// The index of each loop of a role, from slow to fast, at number `n`.
+  SmallVector<Value> getIndices(Role role, Value n);
   /// Elements from the start of an operand to number `n` (i32) of a role, i64.
   Value getOffset(unsigned operand, Role role, Value n);
   /// The stride of the fastest loop of a role.
@@ -30,12 +49,19 @@ public:
     return strides[operand][loop];
   }
   HostIndex getLoopExtent(unsigned loop) const { return extents[loop]; }
+  const Product &getProduct() const { return product; }
   Value getPointer(unsigned operand) {
     return k.getPointer(product.op->getOperand(operand));
   }
+  /// The address of an element of an operand.
+  Value getAddress(unsigned operand, TileStart numbers);
+  /// Whether it is inside of the operand, i1: there may be padding around. Null
+  /// if all are.
+  Value isInside(unsigned operand, TileStart numbers);
 
 private:
   static int index(Role role) { return static_cast<int>(role); }
+  HostIndex countBoxes(Role role, size_t i) const;
 
   KernelBuilder &k;
   const Product &product;

@@ -70,13 +70,13 @@ Value FactorTile::getPlace(Value stage, Value row, Value byte) {
   return k.offset(k.sharedMemory(layout.base), offset, k.b.getI8Type());
 }
 
-/// In global memory.
-Value FactorTile::getSource(Value line, Value depth) {
-  Value sum = k.add(access.getOffset(layout.operand, layout.role, line),
-                    access.getOffset(layout.operand, Role::Depth, depth));
-  sum = k.add(access.getOffset(layout.operand, Role::Batch, batch), sum);
-  return k.offset(access.getPointer(layout.operand), sum,
-                  product.getElement(layout.operand));
+/// Of an element in global memory.
+TileStart FactorTile::getNumbers(Value line, Value depth) {
+  TileStart numbers;
+  numbers[Role::Batch] = batch;
+  numbers[layout.role] = line;
+  numbers[Role::Depth] = depth;
+  return numbers;
 }
 
 /// The first element of a chunk, inside the tile. Threads beside each other
@@ -104,6 +104,9 @@ void FactorTile::copyAsync(Value line, Value depth, Value start, Value stage) {
                                   : k.sub(lineEnd, globalLine);
   Value isInside = layout.alongDepth ? k.less(globalLine, lineEnd)
                                      : k.less(globalDepth, depthEnd);
+  TileStart numbers = getNumbers(globalLine, globalDepth);
+  if (Value inside = access.isInside(layout.operand, numbers))
+    isInside = k.both(isInside, inside);
   Value zero = k.constant(0);
   Value count = k.minS(along, k.constant(layout.width));
   count = k.b.createOrFold<arith::MaxSIOp>(count, zero);
@@ -116,7 +119,8 @@ void FactorTile::copyAsync(Value line, Value depth, Value start, Value stage) {
   auto cache = size == kChunk ? NVVM::LoadCacheModifierKind::CG
                               : NVVM::LoadCacheModifierKind::CA;
   NVVM::CpAsyncOp::create(
-      k.b, getPlace(stage, row, byte), getSource(globalLine, globalDepth),
+      k.b, getPlace(stage, row, byte),
+      access.getAddress(layout.operand, numbers),
       k.b.getI32IntegerAttr(static_cast<int32_t>(size)),
       NVVM::LoadCacheModifierKindAttr::get(k.b.getContext(), cache), bytes);
 }
@@ -127,11 +131,14 @@ void FactorTile::copyElement(Value line, Value depth, Value start,
   Value globalLine = k.add(firstLine, line), globalDepth = k.add(start, depth);
   Value isInside = k.both(k.less(globalLine, access.getCount(layout.role)),
                           k.less(globalDepth, depthEnd));
+  TileStart numbers = getNumbers(globalLine, globalDepth);
+  if (Value inside = access.isInside(layout.operand, numbers))
+    isInside = k.both(isInside, inside);
   auto branch = scf::IfOp::create(k.b, TypeRange(element), isInside, true);
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPointToStart(branch.thenBlock());
-    Value value = k.load(getSource(globalLine, globalDepth), element);
+    Value value = k.load(access.getAddress(layout.operand, numbers), element);
     scf::YieldOp::create(k.b, value);
     k.b.setInsertionPointToStart(branch.elseBlock());
     Value none = arith::ConstantOp::create(k.b, k.b.getFloatAttr(element, 0));

@@ -71,7 +71,7 @@ public:
 private:
   void locate(Value chunk, Value &line, Value &depth);
   Value getPlace(Value stage, Value row, Value byte);
-  Value getSource(Value line, Value depth);
+  TileStart getNumbers(Value line, Value depth);
   void copyAsync(Value line, Value depth, Value start, Value stage);
   void copyElement(Value line, Value depth, Value start, Value stage);
 

@@ -235,7 +235,9 @@ Value KernelBuilder::getMap(Value buffer, ArrayRef<MapDim> dims,
   for (const MapDim &dim : dims) {
     map.shape.push_back(hostWord(dim.extent));
     map.shape.push_back(hostWord(hostMul(dim.stride, bytes)));
-    map.shape.push_back(hostWord(dim.box));
+    // The driver counts the elements that are passed over, too.
+    map.shape.push_back(hostWord(dim.box * dim.step));
+    map.shape.push_back(hostWord(dim.step));
   }
   maps.push_back(map);
   return function.getBody().front().insertArgument(
@@ -504,7 +506,7 @@ void KernelBuilder::encode(const Map &map, Value address) {
       memref::ExtractAlignedPointerAsIndexOp::create(host, loc, shape);
   callHost(kMap,
            {address, map.address, hostWord(map.type), hostWord(map.swizzle),
-            hostWord(static_cast<int64_t>(map.shape.size() / 3)),
+            hostWord(static_cast<int64_t>(map.shape.size() / 4)),
             hostWord(HostIndex(words))});
 }
 

@@ -72,7 +72,8 @@ using HostIndex = OpFoldResult;
 struct MapDim {
   HostIndex extent; ///< elements
   HostIndex stride; ///< elements; not read of the innermost dimension
-  int64_t box;      ///< elements of a box
+  int64_t box;      ///< elements of a box in shared memory
+  int64_t step = 1; ///< from one of them to the next
 };
 
 /// One kernel while it is written, for the op that it replaces.

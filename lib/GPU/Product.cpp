@@ -22,16 +22,16 @@ using namespace mlir::sparsedrop;
 static constexpr int64_t kDynamic = ShapedType::kDynamic;
 
 /// The stride of each loop of an operand.
-static LoopStrides getLoopStrides(ContractOp op, unsigned operand) {
+static LoopStrides getLoopStrides(ContractOp op, unsigned operand,
+                                  ArrayRef<LinearIndex> indices) {
   auto type = cast<MemRefType>(op->getOperand(operand).getType());
   int64_t offset;
   SmallVector<int64_t> strides;
   if (failed(type.getStridesAndOffset(strides, offset)))
     strides.assign(type.getRank(), kDynamic);
   LoopStrides result(op.getNumLoops(), 0);
-  for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults())) {
-    auto coefficients = *getLinearCoefficients(expr, op.getNumLoops());
-    for (auto [sum, coefficient] : llvm::zip(result, coefficients)) {
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    for (auto [sum, coefficient] : llvm::zip(result, index.coefficients)) {
       if (coefficient == 0 || sum == kDynamic)
         continue;
       sum = ShapedType::isDynamic(strides[dim])
@@ -94,11 +94,14 @@ Product::Product(ContractOp op) : op(op) {
   extents.assign(count, kDynamic);
   for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {
     auto type = cast<MemRefType>(op->getOperand(operand).getType());
-    strides.push_back(getLoopStrides(op, operand));
-    for (auto [dim, expr] : llvm::enumerate(op.getMap(operand).getResults()))
-      if (auto loop = dyn_cast<AffineDimExpr>(expr))
+    auto &list = indices.emplace_back();
+    for (AffineExpr expr : op.getMap(operand).getResults())
+      list.push_back(*getLinearIndex(expr, count));
+    strides.push_back(getLoopStrides(op, operand, list));
+    for (auto [dim, index] : llvm::enumerate(list))
+      if (auto loop = getWholeLoop(index, type.getDimSize(dim)))
         if (!type.isDynamicDim(dim))
-          extents[loop.getPosition()] = type.getDimSize(dim);
+          extents[*loop] = type.getDimSize(dim);
   }
   estimateExtents();
   // The columns are the side that the last dimension of the output is on.
@@ -122,6 +125,59 @@ Product::Product(ContractOp op) : op(op) {
   sortByDimensions(op, first, loops[static_cast<int>(Role::Depth)]);
 }
 
+std::string Product::setBoxes(KernelAttr choice) {
+  auto set = [&](Role role, StringRef name, ArrayRef<int64_t> list) {
+    size_t expected = get(role).size();
+    if (!list.empty() && list.size() != expected)
+      return "expected " + std::to_string(expected) + " numbers in '" +
+             name.str() + "', one for each loop, but got " +
+             std::to_string(list.size());
+    boxes[static_cast<int>(role)].assign(list.begin(), list.end());
+    return std::string();
+  };
+  std::string problem = set(Role::Rows, "rows", choice.getRows());
+  return problem.empty() ? set(Role::Depth, "depth", choice.getDepth())
+                         : problem;
+}
+
+bool Product::isBox(Role role, int64_t count) const {
+  for (int64_t box : llvm::reverse(getBoxes(role))) {
+    int64_t part = std::min(count, box);
+    if (box % part != 0 || count % part != 0)
+      return false;
+    count /= part;
+  }
+  return count == 1 || getBoxes(role).empty();
+}
+
+Role Product::getRole(unsigned loop) const {
+  for (Role role : {Role::Batch, Role::Rows, Role::Columns})
+    if (llvm::is_contained(get(role), loop))
+      return role;
+  return Role::Depth;
+}
+
+bool Product::isImage(unsigned operand, unsigned dim) const {
+  const LinearIndex &index = indices[operand][dim];
+  return index.offset != 0 || llvm::count_if(index.coefficients, [](int64_t c) {
+                                return c != 0;
+                              }) > 1;
+}
+
+bool Product::isInside(unsigned operand, unsigned dim) const {
+  if (!isImage(operand, dim))
+    return true;
+  auto type = cast<MemRefType>(op->getOperand(operand).getType());
+  const LinearIndex &index = indices[operand][dim];
+  int64_t first = index.offset, last = index.offset;
+  for (auto [extent, coefficient] : llvm::zip(extents, index.coefficients)) {
+    if (coefficient != 0 && extent == kDynamic)
+      return false;
+    (coefficient < 0 ? first : last) += coefficient * (extent - 1);
+  }
+  return first >= 0 && !type.isDynamicDim(dim) && last < type.getDimSize(dim);
+}
+
 /// Kept units of a large layer where nothing tells.
 static constexpr int64_t kUnknownExtent = 1024;
 
@@ -143,12 +199,26 @@ int64_t Product::count(Role role) const {
   return product;
 }
 
+int64_t Product::countTiles(Role role, int64_t size) const {
+  if (getBoxes(role).empty())
+    return llvm::divideCeil(count(role), size);
+  int64_t product = 1;
+  for (auto [loop, box] : llvm::zip(get(role), getBoxes(role)))
+    product *= llvm::divideCeil(likely[loop], box);
+  return product;
+}
+
 bool Product::isContiguous(unsigned operand, Role role) const {
   return !get(role).empty() && strides[operand][get(role).back()] == 1;
 }
 
 int64_t Product::getVectorWidth(unsigned operand, Role role,
                                 int64_t bytes) const {
+  // Neighbours are all inside, or none is.
+  for (unsigned dim = 0; dim < indices[operand].size(); ++dim)
+    if (!get(role).empty() && isImage(operand, dim) &&
+        indices[operand][dim].coefficients[get(role).back()] != 0)
+      return 1;
   // Booleans and indices are not stored as they are.
   Type element = getElement(operand);
   if (!isContiguous(operand, role) || !element.isIntOrFloat() ||
@@ -157,14 +227,15 @@ int64_t Product::getVectorWidth(unsigned operand, Role role,
   unsigned fastest = get(role).back();
   // Neighbours must not lie in different iterations of a slower loop.
   int64_t divisor = 0;
-  if (get(role).size() > 1)
+  if (!getBoxes(role).empty())
+    divisor = getBoxes(role).back();
+  else if (get(role).size() > 1)
     divisor = extents[fastest] == kDynamic ? 1 : extents[fastest];
   Layout layout = getLayout(op->getOperand(operand));
   divisor = std::gcd(divisor, layout.base);
-  AffineMap map = ContractOp(op).getMap(operand);
-  for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
-    auto coefficients = *getLinearCoefficients(expr, map.getNumDims());
-    for (auto [loop, coefficient] : llvm::enumerate(coefficients))
+  for (auto [dim, index] : llvm::enumerate(indices[operand])) {
+    divisor = std::gcd(divisor, index.offset * layout.strides[dim]);
+    for (auto [loop, coefficient] : llvm::enumerate(index.coefficients))
       if (coefficient != 0 &&
           !(loop == fastest && layout.strides[dim] == 1 && coefficient == 1))
         divisor = std::gcd(divisor, coefficient * layout.strides[dim]);

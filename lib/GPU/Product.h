@@ -13,6 +13,10 @@
 // a transposition, a batch, a loop that is split into blocks, and a convolution
 // are one case.
 //
+// A kernel may cut the iterations of a role into boxes instead: a tile is one
+// of b0 x b1 x ... iterations of its loops, boxes are numbered through, and so
+// are the iterations of a box; the last box of a loop may stick out.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef SPARSEDROP_LIB_GPU_PRODUCT_H
@@ -31,6 +35,8 @@ using LoopStrides = SmallVector<int64_t>;
 /// The loops and accesses of a contraction on buffers, as far as types tell.
 struct Product {
   explicit Product(ContractOp op);
+  /// With the boxes of a choice that can be obeyed.
+  Product(ContractOp op, KernelAttr choice) : Product(op) { setBoxes(choice); }
 
   ContractOp op;
   /// Operand numbers of the factor that rows index, and of the other one: the
@@ -45,12 +51,34 @@ struct Product {
   SmallVector<int64_t> likely;
   /// Of each operand.
   SmallVector<LoopStrides> strides;
+  /// What indexes each dimension of each operand.
+  SmallVector<SmallVector<LinearIndex>> indices;
+  /// Iterations of each loop of a role in a box; empty: they are numbered
+  /// through.
+  SmallVector<int64_t> boxes[4];
 
   ArrayRef<unsigned> get(Role role) const {
     return loops[static_cast<int>(role)];
   }
+  ArrayRef<int64_t> getBoxes(Role role) const {
+    return boxes[static_cast<int>(role)];
+  }
+  /// Takes the boxes of a choice; why that is not possible, or nothing.
+  std::string setBoxes(KernelAttr choice);
+  /// Whether `count` numbers of a role, from a multiple of `count` on, are a
+  /// box of its loops, or anything where there are no boxes.
+  bool isBox(Role role, int64_t count) const;
+  Role getRole(unsigned loop) const;
+  /// Whether a dimension of an operand is indexed by a sum of loops, as that of
+  /// an image is by pixels and taps, or begins elsewhere.
+  bool isImage(unsigned operand, unsigned dim) const;
+  /// Whether a dimension of an operand is known to be indexed inside of it
+  /// only; what is outside of it is zero.
+  bool isInside(unsigned operand, unsigned dim) const;
   /// The product of the likely extents of a role.
   int64_t count(Role role) const;
+  /// Tiles of `size` iterations along a role, as far as extents are likely.
+  int64_t countTiles(Role role, int64_t size) const;
   /// Whether neighbours of a role are neighbours in memory.
   bool isContiguous(unsigned operand, Role role) const;
   /// The most neighbours of a role that can be moved at a time: the role is

@@ -8,9 +8,12 @@
 //
 // A tensor map describes an operand of a contraction as an array whose
 // dimensions are the loops of its roles, with the strides that they have: the
-// stride of a dropped dimension costs nothing. A bulk copy moves a box of it
-// from or to shared memory, where it lies in rows of `span` bytes along the
-// role that is contiguous in memory (PTX ISA, "Tensors"):
+// stride of a dropped dimension costs nothing. A dimension of an image, which a
+// sum of pixels and taps indexes, is one of the map as it is: boxes are cut
+// along the pixels, with a step where they have a stride, and begin where taps
+// move them; what is outside of the image is padding. A bulk copy moves a box
+// of it from or to shared memory, where it lies in rows of `span` bytes along
+// the role that is contiguous in memory (PTX ISA, "Tensors"):
 //
 //   chunk 0: row 0, row 1, ...       each row is a span of the contiguous role
 //   chunk 1: row 0, row 1, ...       the next span of it
@@ -33,6 +36,12 @@ struct BoxDim {
   /// one iteration.
   SmallVector<unsigned> loops;
   int64_t box = 1; ///< iterations that one copy takes
+  /// Iterations of a tile; kDynamic where the tile's begin anywhere.
+  int64_t limit = 1;
+  /// The operand's, where a sum of loops indexes it, of which `loops` has the
+  /// one that boxes are cut along.
+  std::optional<unsigned> imageDim = std::nullopt;
+  int64_t step = 1; ///< elements from one iteration to the next
 };
 
 /// The plan for tiles of one operand.
@@ -64,13 +73,6 @@ FailureOr<TensorBoxes> planBoxes(const Product &product, unsigned operand,
                                  int64_t rows, int64_t sharers,
                                  std::string &reason);
 
-/// The first iteration of a tile in each role, i32; null where an operand does
-/// not have the role.
-struct TileStart {
-  Value &operator[](Role role) { return starts[static_cast<int>(role)]; }
-  Value starts[4];
-};
-
 /// Writes the copies of one operand.
 class BoxedTensor {
 public:
@@ -98,7 +100,10 @@ public:
   Value getPlace(Value row, Value byte);
 
 private:
+  SmallVector<Value> getIndices(TileStart start);
+  Value getImageCoordinate(unsigned dim, ArrayRef<Value> indices);
   SmallVector<Value> getCoordinates(TileStart start);
+  MapDim getMapDim(const BoxDim &dim);
 
   KernelBuilder &k;
   ProductAccess &access;

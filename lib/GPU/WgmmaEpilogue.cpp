@@ -70,13 +70,9 @@ void WgmmaEpilogue::emit(TilePlace place, ArrayRef<Value> sums, Value parts) {
   column = k.add(place.column, k.mul(at.across, k.constant(plan.columns)));
   if (tensors.empty() || parts)
     return emitShared(place, sums, parts);
-  auto isInside = [&](Value start, int64_t count, Role role) {
-    return k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::sle,
-                                           k.add(start, k.constant(count)),
-                                           access.getCount(role));
-  };
-  Value isWhole = k.both(isInside(row, plan.rows, Role::Rows),
-                         isInside(column, plan.columns, Role::Columns));
+  Value isWhole =
+      k.both(access.containsAll(Role::Rows, row, plan.rows),
+             access.containsAll(Role::Columns, column, plan.columns));
   auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(k.b);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());

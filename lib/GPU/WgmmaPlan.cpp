@@ -114,7 +114,7 @@ static void placeMemory(const Product &product, KernelAttr choice,
   }
 }
 
-FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
+FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(Product product,
                                                  KernelAttr choice,
                                                  std::string &reason) {
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();
@@ -132,6 +132,10 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(const Product &product,
   reason = getFactorProblem(product, KernelFamily::Wgmma, choice.getTf32());
   if (reason.empty())
     reason = checkGroups(plan, choice);
+  if (reason.empty())
+    reason = product.setBoxes(choice);
+  if (reason.empty() && !product.isBox(Role::Rows, plan.rows))
+    reason = "expected 'rows' of which each four warps take a box";
   if (!reason.empty())
     return failure();
   FailureOr<FactorBoxes> first =

@@ -27,8 +27,8 @@ struct WgmmaPlan {
   FactorBoxes first, second;
   int64_t clusterDown = 1, clusterAcross = 1; ///< blocks of a cluster
   int64_t groupsDown = 1, groupsAcross = 1;   ///< warpgroups that share a tile
-  int64_t turns = 1; ///< sets of them, which take tiles in turn
-  int64_t rows = 0, columns = 0;              ///< of a warpgroup
+  int64_t turns = 1;             ///< sets of them, which take tiles in turn
+  int64_t rows = 0, columns = 0; ///< of a warpgroup
   int64_t stages = 0;
   /// Columns of a block that a warpgroup brings to memory at a time, and, where
   /// their sums go through shared memory, elements from one row to the next.
@@ -63,7 +63,7 @@ struct WgmmaPlan {
 };
 
 /// The plan for `choice`, or why it cannot be obeyed.
-FailureOr<WgmmaPlan> planWgmma(const Product &product, KernelAttr choice,
+FailureOr<WgmmaPlan> planWgmma(Product product, KernelAttr choice,
                                std::string &reason);
 
 } // namespace mlir::sparsedrop

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Pipelines/Pipelines.h"
 
@@ -55,6 +56,8 @@ void mlir::sparsedrop::buildSparseDropPipeline(
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createLowerToUpstream());
   pm.addPass(createCanonicalizerPass());
+  if (options.im2col)
+    pm.addPass(createConvolutionsToIm2Col());
   pm.addPass(createCSEPass());
 }
 

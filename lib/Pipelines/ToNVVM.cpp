@@ -28,6 +28,7 @@ static void addFormation(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createShareElementwise());
   pm.addPass(createFormKernels());
+  pm.addPass(createFoldPadding());
   pm.addPass(createSinkScalars());
   pm.addPass(createFuseEpilogues());
   pm.addPass(createCanonicalizerPass());

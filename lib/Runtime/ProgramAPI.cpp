@@ -277,11 +277,13 @@ void sparsedrop_program_map(int64_t *map, const void *address, int64_t type,
   whole.swizzle = static_cast<int32_t>(swizzle);
   whole.promotion = 256;
   for (int64_t i = 0; i < std::min<int64_t>(rank, 5); ++i) {
-    whole.dims[i] = static_cast<uint64_t>(shape[3 * i]);
+    const int64_t *dim = shape + 4 * i;
+    whole.dims[i] = static_cast<uint64_t>(dim[0]);
     if (i > 0)
-      whole.strides[i - 1] = static_cast<uint64_t>(shape[3 * i + 1]);
-    whole.box[i] = static_cast<uint32_t>(shape[3 * i + 2]);
-    if (shape[3 * i] == 0) {
+      whole.strides[i - 1] = static_cast<uint64_t>(dim[1]);
+    whole.box[i] = static_cast<uint32_t>(dim[2]);
+    whole.elementStrides[i] = static_cast<uint32_t>(dim[3]);
+    if (dim[0] == 0) {
       std::fill_n(map, kMapWords, 0);
       return;
     }

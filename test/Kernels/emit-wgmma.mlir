@@ -136,3 +136,63 @@ func.func @major(%x: memref<4096x4096xf32>, %w: memref<4096x4096xf32>, %y: memre
   }
   return
 }
+
+// -----
+
+#x = affine_map<(n, h, w, f, i, j, c) -> (n, h * 2 + i - 1, w * 2 + j - 1, c)>
+#w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+#y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+
+// Boxes of pixels: maps of four dimensions, of which the image's have a step and no
+// strides that overlap; coordinates begin at -1.
+
+// CHECK-LABEL: func.func @convolution
+// CHECK-DAG: %[[SIZE:.*]] = arith.constant 14 : i64
+// CHECK-DAG: %[[LINE:.*]] = arith.constant 128 : i64
+// CHECK-DAG: %[[BOX:.*]] = arith.constant 16 : i64
+// CHECK-DAG: %[[STEP:.*]] = arith.constant 2 : i64
+// CHECK: memref.store %[[SIZE]], %[[MAP:.*]][
+// CHECK: memref.store %{{.*}}, %[[MAP]][
+// CHECK: memref.store %{{.*}}, %[[MAP]][
+// CHECK: call @sparsedrop_program_map({{.*}}) : (i64, i64, i64, i64, i64, i64) -> ()
+// CHECK: nvvm.cp.async.bulk.tensor.shared.cluster.global %{{.*}}, %{{.*}}, %{{.*}}, box[%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}]
+func.func @convolution(%x: memref<8x14x14x64xbf16>, %w: memref<3x3x64x64xbf16>, %y: memref<8x7x7x64xf32>) {
+  sparsedrop.contract {indexing_maps = [#x, #w, #y], sparsedrop.kernel = #sparsedrop.kernel<wgmma, tile = [64, 64, 64], warps = [4, 1], vector = [8, 8, 4], rows = [1, 8, 8], depth = [1, 1, 64], stages = 4>}
+      ins(%x, %w : memref<8x14x14x64xbf16>, memref<3x3x64x64xbf16>) outs(%y : memref<8x7x7x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+#x = affine_map<(n, h, w, f, i, j, c) -> (n, h + i, w + j, c)>
+#w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+#y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+
+func.func @no_boxes(%x: memref<8x9x9x64xbf16>, %w: memref<3x3x64x64xbf16>, %y: memref<8x7x7x64xf32>) {
+  // expected-error @below {{operand 0 is indexed by a sum of loops, of which tiles are not boxes}}
+  sparsedrop.contract {indexing_maps = [#x, #w, #y], sparsedrop.kernel = #sparsedrop.kernel<wgmma, tile = [64, 64, 64], warps = [4, 1], vector = [8, 8, 4], stages = 4>}
+      ins(%x, %w : memref<8x9x9x64xbf16>, memref<3x3x64x64xbf16>) outs(%y : memref<8x7x7x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+#x = affine_map<(n, h, w, f, i, j, c) -> (n, h + i, w + j, c)>
+#w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+#y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+
+func.func @two_moves(%x: memref<8x9x9x64xbf16>, %w: memref<3x3x64x64xbf16>, %y: memref<8x7x7x64xf32>) {
+  // expected-error @below {{expected 3 numbers in 'rows', one for each loop, but got 2}}
+  sparsedrop.contract {indexing_maps = [#x, #w, #y], sparsedrop.kernel = #sparsedrop.kernel<wgmma, tile = [64, 64, 64], warps = [4, 1], vector = [8, 8, 4], rows = [8, 8], depth = [1, 1, 64], stages = 4>}
+      ins(%x, %w : memref<8x9x9x64xbf16>, memref<3x3x64x64xbf16>) outs(%y : memref<8x7x7x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}

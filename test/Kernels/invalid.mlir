@@ -5,7 +5,7 @@ func.func private @family() attributes {k = #sparsedrop.kernel<magic>}
 
 // -----
 
-// expected-error @below {{expected tile, warps, cluster, threads, vector, stages, split, tf32 or pingpong, but got 'size'}}
+// expected-error @below {{expected tile, warps, cluster, threads, vector, rows, depth, stages, split, tf32 or pingpong, but got 'size'}}
 func.func private @key() attributes {k = #sparsedrop.kernel<plain, size = [1]>}
 
 // -----
@@ -125,3 +125,13 @@ func.func private @clusters() attributes {k = #sparsedrop.kernel<tensor_core, ti
 
 // expected-error @below {{expected 'pingpong' of family 'wgmma', but got it of 'tensor_core'}}
 func.func private @turns() attributes {k = #sparsedrop.kernel<tensor_core, tile = [64, 64, 64], warps = [2, 2], vector = [8, 8, 8], stages = 3, pingpong>}
+
+// -----
+
+// expected-error @below {{expected 'rows' with the product 128 as in 'tile', but got 64}}
+func.func private @boxes() attributes {k = #sparsedrop.kernel<wgmma, tile = [128, 64, 64], warps = [4, 1], vector = [8, 8, 8], rows = [8, 8]>}
+
+// -----
+
+// expected-error @below {{expected 0 numbers in 'depth' of family 'plain', but got 1}}
+func.func private @boxes_of_others() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [1, 1, 1], depth = [16]>}

@@ -57,11 +57,11 @@ TEST_F(ProgramTest, Maps) {
   std::fill_n(poison, 16, 0x5A5A);
   std::copy_n(poison, 16, map);
   // Every second of 32 rows of 64 elements of 16 bits.
-  int64_t shape[] = {64, 0, 64, 16, 256, 8};
+  int64_t shape[] = {64, 0, 64, 1, 16, 256, 8, 1};
   sparsedrop_program_map(map, p, SPARSEDROP_MAP_BF16, 128, 2, shape);
   EXPECT_FALSE(std::equal(map, map + 16, poison));
   // Nothing there: no map.
-  shape[3] = 0;
+  shape[4] = 0;
   sparsedrop_program_map(map, p, SPARSEDROP_MAP_BF16, 128, 2, shape);
   EXPECT_TRUE(std::all_of(map, map + 16, [](int64_t w) { return w == 0; }));
   EXPECT_OK(sparsedrop_program_leave());
@@ -69,16 +69,23 @@ TEST_F(ProgramTest, Maps) {
 
 TEST_F(ProgramTest, MapsThatDevicesRefuse) {
   struct {
-    int64_t shape[6];
+    int64_t shape[8];
     int64_t offset;
     const char *message;
   } cases[] = {
-      {{64, 0, 64, 16, 258, 8}, 0, "the stride of dimension 1 is 258 bytes"},
-      {{64, 0, 64, 16, 256, 257}, 0, "the box size of dimension 1 is 257"},
-      {{64, 0, 64, 16, 256, 8},
+      {{64, 0, 64, 1, 16, 258, 8, 1},
+       0,
+       "the stride of dimension 1 is 258 bytes"},
+      {{64, 0, 64, 1, 16, 256, 257, 1},
+       0,
+       "the box size of dimension 1 is 257"},
+      {{64, 0, 64, 1, 16, 256, 8, 9},
+       0,
+       "the element stride of dimension 1 is 9"},
+      {{64, 0, 64, 1, 16, 256, 8, 1},
        2,
        "the global address is not a multiple of 16"},
-      {{64, 0, 128, 16, 256, 8}, 0, "swizzle"},
+      {{64, 0, 128, 1, 16, 256, 8, 1}, 0, "swizzle"},
   };
   for (const auto &each : cases) {
     ASSERT_EQ(enter(), 0) << sparsedrop_last_error();

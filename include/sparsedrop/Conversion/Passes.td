@@ -116,6 +116,56 @@ def ContractionsToRuntime
                            "::mlir::memref::MemRefDialect"];
 }
 
+def ConvolutionsToIm2Col
+    : Pass<"sparsedrop-convolutions-to-im2col", "::mlir::ModuleOp"> {
+  let summary = "Convolutions by matrices of patches";
+  let description = [{
+    A product that reads an operand at sums of loops, named or generic, a
+    convolution or one of its gradients, reads a copy of it that has an element for
+    each pixel, tap and channel: im2col. This is how the papers compute
+    convolutions, and what others are compared with: the products of both back
+    ends read images as they are.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<2x8x8x4xf32>, %w: tensor<3x3x4x6xf32>, %y: tensor<2x6x6x6xf32>) -> tensor<2x6x6x6xf32> {
+      %0 = linalg.conv_2d_nhwc_hwcf ins(%x, %w : tensor<2x8x8x4xf32>, tensor<3x3x4x6xf32>) outs(%y : tensor<2x6x6x6xf32>) -> tensor<2x6x6x6xf32>
+      return %0 : tensor<2x6x6x6xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #image = affine_map<(n, h, w, i, j, c) -> (n, h + i, w + j, c)>
+    #id = affine_map<(n, h, w, i, j, c) -> (n, h, w, i, j, c)>
+    #patches = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, i, j, c)>
+    #filters = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+    #out = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+    func.func @f(%x: tensor<2x8x8x4xf32>, %w: tensor<3x3x4x6xf32>, %y: tensor<2x6x6x6xf32>) -> tensor<2x6x6x6xf32> {
+      %e = tensor.empty() : tensor<2x6x6x3x3x4xf32>
+      %p = linalg.generic {indexing_maps = [#image, #id], iterator_types = ["parallel", "parallel", "parallel", "parallel", "parallel", "parallel"]}
+          ins(%x : tensor<2x8x8x4xf32>) outs(%e : tensor<2x6x6x3x3x4xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        linalg.yield %a : f32
+      } -> tensor<2x6x6x3x3x4xf32>
+      %0 = linalg.generic {indexing_maps = [#patches, #filters, #out], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+          ins(%p, %w : tensor<2x6x6x3x3x4xf32>, tensor<3x3x4x6xf32>) outs(%y : tensor<2x6x6x6xf32>) {
+      ^bb0(%a: f32, %b: f32, %o: f32):
+        %1 = arith.mulf %a, %b : f32
+        %2 = arith.addf %o, %1 : f32
+        linalg.yield %2 : f32
+      } -> tensor<2x6x6x6xf32>
+      return %0 : tensor<2x6x6x6xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def EmitEntryPoints
     : Pass<"sparsedrop-emit-entry-points", "::mlir::ModuleOp"> {
   let summary = "Adds guarded entry points with one signature";

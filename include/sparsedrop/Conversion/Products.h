@@ -22,6 +22,12 @@ using Accesses = SmallVector<SmallVector<SmallVector<int64_t>>, 3>;
 /// operands; or, told to `rewriter`, why it is none.
 FailureOr<Accesses> matchProduct(RewriterBase &rewriter, linalg::LinalgOp op);
 
+/// Lets a product that reads a factor at sums of loops, as a convolution and
+/// its gradients do, read a matrix of patches of it instead. Fails, told to
+/// `rewriter`, where `op` is none.
+LogicalResult rewriteProductInIm2Col(RewriterBase &rewriter,
+                                     linalg::LinalgOp op);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_CONVERSION_PRODUCTS_H

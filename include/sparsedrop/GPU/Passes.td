@@ -106,6 +106,56 @@ def FormKernels : Pass<"sparsedrop-form-kernels", "::mlir::ModuleOp"> {
                            "::mlir::sparsedrop::SparseDropDialect"];
 }
 
+def FoldPadding : Pass<"sparsedrop-fold-padding", "::mlir::ModuleOp"> {
+  let summary = "Padding becomes an index of contractions";
+  let description = [{
+    A contraction reads zeros outside of its factors. So it reads an image itself
+    instead of a copy with zeros around it, and taps of a gradient backwards
+    instead of from a reversed copy; of a result of which only a slice is used, as
+    of the gradient of a padded image, it computes the slice. Remarks say which
+    copies remain, and why.
+
+    Before:
+
+    ```mlir
+    #x = affine_map<(n, h, w, f, i, j, c) -> (n, h + i, w + j, c)>
+    #w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+    #y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+    func.func @f(%x: tensor<2x8x8x16xf32>, %w: tensor<3x3x16x32xf32>, %y: tensor<2x8x8x32xf32>) -> tensor<2x8x8x32xf32> {
+      %zero = arith.constant 0.0 : f32
+      %p = tensor.pad %x low[0, 1, 1, 0] high[0, 1, 1, 0] {
+        ^bb0(%a: index, %b: index, %c: index, %d: index):
+          tensor.yield %zero : f32
+      } : tensor<2x8x8x16xf32> to tensor<2x10x10x16xf32>
+      %0 = sparsedrop.contract {indexing_maps = [#x, #w, #y]}
+          ins(%p, %w : tensor<2x10x10x16xf32>, tensor<3x3x16x32xf32>) outs(%y : tensor<2x8x8x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      } -> tensor<2x8x8x32xf32>
+      return %0 : tensor<2x8x8x32xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #x = affine_map<(n, h, w, f, i, j, c) -> (n, h + i - 1, w + j - 1, c)>
+    #w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+    #y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+    func.func @f(%x: tensor<2x8x8x16xf32>, %w: tensor<3x3x16x32xf32>, %y: tensor<2x8x8x32xf32>) -> tensor<2x8x8x32xf32> {
+      %0 = sparsedrop.contract {indexing_maps = [#x, #w, #y]}
+          ins(%x, %w : tensor<2x8x8x16xf32>, tensor<3x3x16x32xf32>) outs(%y : tensor<2x8x8x32xf32>) {
+      ^bb0(%sum: f32, %old: f32):
+        sparsedrop.yield %sum : f32
+      } -> tensor<2x8x8x32xf32>
+      return %0 : tensor<2x8x8x32xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
   let summary = "Elementwise users of a contraction join its epilogue";
   let description = [{

@@ -62,6 +62,10 @@ struct SparseDropPipelineOptions
       *this, "instrument",
       llvm::cl::desc("Count the work of each product at run time"),
       llvm::cl::init(false)};
+  PassOptions::Option<bool> im2col{
+      *this, "im2col",
+      llvm::cl::desc("Compute convolutions by matrices of patches"),
+      llvm::cl::init(false)};
 };
 
 /// Annotated linalg in, upstream dialects and runtime calls out.

@@ -54,20 +54,25 @@ def round_to(values, type_):
 
 def run(stem, text, inputs, options=()):
     """The first result of a program on the interpreter, as float64."""
+    return run_all(stem, text, inputs, 1, options)[0]
+
+
+def run_all(stem, text, inputs, count, options=(), target=("--target=nvptx", "--device=interp")):
+    """The first `count` results of a program, on the interpreter unless told otherwise, as float64."""
     with open(stem + ".mlir", "w") as file:
         file.write(text)
-    command = ["sparsedrop-run", stem + ".mlir", "--target=nvptx", "--device=interp", f"--output={stem}", *options]
+    command = ["sparsedrop-run", stem + ".mlir", *target, f"--output={stem}", *options]
     for i, data in enumerate(inputs):
         np.save(f"{stem}.in{i}.npy", data)
         command.append(f"--input={stem}.in{i}.npy")
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise RuntimeError(f"{stem}.mlir: {done.stderr}")
-    result = np.load(stem + ".0.npy").astype(np.float64)
+    results = [np.load(f"{stem}.{i}.npy").astype(np.float64) for i in range(count)]
     for path in os.listdir(os.path.dirname(stem)):
         if path.startswith(os.path.basename(stem) + "."):
             os.unlink(os.path.join(os.path.dirname(stem), path))
-    return result
+    return results
 
 
 def check(stem, m, n, k, lhs="mk", rhs="kn", type_="bf16", out="f32", kernel=None, options=(), other=None):

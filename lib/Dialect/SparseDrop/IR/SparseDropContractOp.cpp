@@ -13,34 +13,62 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 
-std::optional<SmallVector<int64_t>>
-mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
-  SmallVector<int64_t> coefficients(loops, 0);
+std::optional<LinearIndex> mlir::sparsedrop::getLinearIndex(AffineExpr expr,
+                                                            unsigned loops) {
+  LinearIndex index{SmallVector<int64_t>(loops, 0)};
   if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-    coefficients[dim.getPosition()] = 1;
-    return coefficients;
+    index.coefficients[dim.getPosition()] = 1;
+    return index;
+  }
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
+    index.offset = constant.getValue();
+    return index;
   }
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary)
     return std::nullopt;
+  auto lhs = getLinearIndex(binary.getLHS(), loops);
+  auto rhs = getLinearIndex(binary.getRHS(), loops);
+  if (!lhs || !rhs)
+    return std::nullopt;
   if (binary.getKind() == AffineExprKind::Mul) {
-    auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-    auto inner = getLinearCoefficients(binary.getLHS(), loops);
-    if (!factor || !inner)
+    if (!isa<AffineConstantExpr>(binary.getRHS()))
       return std::nullopt;
-    for (int64_t &coefficient : *inner)
-      coefficient *= factor.getValue();
-    return inner;
+    for (int64_t &coefficient : lhs->coefficients)
+      coefficient *= rhs->offset;
+    lhs->offset *= rhs->offset;
+    return lhs;
   }
   if (binary.getKind() != AffineExprKind::Add)
     return std::nullopt;
-  auto lhs = getLinearCoefficients(binary.getLHS(), loops);
-  auto rhs = getLinearCoefficients(binary.getRHS(), loops);
-  if (!lhs || !rhs)
-    return std::nullopt;
-  for (auto [a, b] : llvm::zip(*lhs, *rhs))
+  for (auto [a, b] : llvm::zip(lhs->coefficients, rhs->coefficients))
     a += b;
+  lhs->offset += rhs->offset;
   return lhs;
+}
+
+std::optional<unsigned> mlir::sparsedrop::getWholeLoop(const LinearIndex &index,
+                                                       int64_t size) {
+  std::optional<unsigned> found;
+  for (auto [loop, coefficient] : llvm::enumerate(index.coefficients)) {
+    if (coefficient == 0)
+      continue;
+    bool isForward = coefficient == 1 && index.offset == 0;
+    bool isBackward = coefficient == -1 && !ShapedType::isDynamic(size) &&
+                      index.offset == size - 1;
+    if (found || (!isForward && !isBackward))
+      return std::nullopt;
+    found = static_cast<unsigned>(loop);
+  }
+  return found;
+}
+
+std::optional<SmallVector<int64_t>>
+mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
+  std::optional<LinearIndex> index = getLinearIndex(expr, loops);
+  if (!index || index->offset != 0 || isa<AffineConstantExpr>(expr))
+    return std::nullopt;
+  return index->coefficients;
 }
 
 //===----------------------------------------------------------------------===//
@@ -90,8 +118,10 @@ static LogicalResult verifyMaps(ContractOp op) {
              << "expects outputs that are indexed by distinct "
                 "loops, but operand "
              << i << " has the map " << AffineMapAttr::get(map);
+    bool isFactor = i < 2;
     for (AffineExpr expr : map.getResults())
-      if (!getLinearCoefficients(expr, loops))
+      if (isFactor ? !getLinearIndex(expr, loops)
+                   : !getLinearCoefficients(expr, loops))
         return op.emitOpError()
                << "expects sums of multiples of loops, but "
                   "operand "
@@ -165,14 +195,15 @@ static LogicalResult verifyExtents(ContractOp op) {
   for (unsigned i = 0; i < op->getNumOperands(); ++i) {
     auto type = cast<ShapedType>(op->getOperand(i).getType());
     for (auto [dim, expr] : llvm::enumerate(op.getMap(i).getResults())) {
-      auto loop = dyn_cast<AffineDimExpr>(expr);
+      std::optional<unsigned> loop = getWholeLoop(
+          *getLinearIndex(expr, op.getNumLoops()), type.getDimSize(dim));
       if (!loop || type.isDynamicDim(dim))
         continue;
-      int64_t &extent = extents[loop.getPosition()];
+      int64_t &extent = extents[*loop];
       if (!ShapedType::isDynamic(extent) && extent != type.getDimSize(dim))
         return op.emitOpError()
-               << "expects one extent of loop " << loop.getPosition()
-               << ", but got " << extent << " and " << type.getDimSize(dim);
+               << "expects one extent of loop " << *loop << ", but got "
+               << extent << " and " << type.getDimSize(dim);
       extent = type.getDimSize(dim);
     }
   }

@@ -20,7 +20,7 @@ using namespace mlir::sparsedrop;
 namespace {
 /// The lists of a choice by name.
 struct Lists {
-  SmallVector<int64_t> tile, warps, cluster, threads, vector;
+  SmallVector<int64_t> tile, warps, cluster, threads, vector, rows, depth;
 
   SmallVector<int64_t> *find(StringRef key) {
     return llvm::StringSwitch<SmallVector<int64_t> *>(key)
@@ -29,6 +29,8 @@ struct Lists {
         .Case("cluster", &cluster)
         .Case("threads", &threads)
         .Case("vector", &vector)
+        .Case("rows", &rows)
+        .Case("depth", &depth)
         .Default(nullptr);
   }
 };
@@ -66,7 +68,7 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     if (!list && !number) {
       parser.emitError(loc)
           << "expected tile, warps, cluster, threads, vector, "
-             "stages, split, tf32 or pingpong, but got '"
+             "rows, depth, stages, split, tf32 or pingpong, but got '"
           << key << "'";
       return {};
     }
@@ -86,7 +88,8 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
       function_ref<InFlightDiagnostic()>(emit), parser.getContext(), *family,
       ArrayRef<int64_t>(lists.tile), ArrayRef<int64_t>(lists.warps),
       ArrayRef<int64_t>(lists.cluster), ArrayRef<int64_t>(lists.threads),
-      ArrayRef<int64_t>(lists.vector), stages, split, tf32, pingpong);
+      ArrayRef<int64_t>(lists.vector), stages, split, tf32, pingpong,
+      ArrayRef<int64_t>(lists.rows), ArrayRef<int64_t>(lists.depth));
 }
 
 void KernelAttr::print(AsmPrinter &printer) const {
@@ -103,6 +106,8 @@ void KernelAttr::print(AsmPrinter &printer) const {
   list("cluster", getCluster());
   list("threads", getThreads());
   list("vector", getVector());
+  list("rows", getRows());
+  list("depth", getDepth());
   if (getStages() != 1)
     printer << ", stages = " << getStages();
   if (getSplit() != 1)
@@ -119,13 +124,13 @@ static constexpr int64_t kMostNumber = 65536;
 /// Parts that the depth of a product can be cut into.
 static constexpr int64_t kMostParts = 256;
 
-LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 KernelFamily family, ArrayRef<int64_t> tile,
-                                 ArrayRef<int64_t> warps,
-                                 ArrayRef<int64_t> cluster,
-                                 ArrayRef<int64_t> threads,
-                                 ArrayRef<int64_t> vector, int64_t stages,
-                                 int64_t split, bool tf32, bool pingpong) {
+LogicalResult
+KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                   KernelFamily family, ArrayRef<int64_t> tile,
+                   ArrayRef<int64_t> warps, ArrayRef<int64_t> cluster,
+                   ArrayRef<int64_t> threads, ArrayRef<int64_t> vector,
+                   int64_t stages, int64_t split, bool tf32, bool pingpong,
+                   ArrayRef<int64_t> rows, ArrayRef<int64_t> depth) {
   auto check = [&](StringRef name, ArrayRef<int64_t> values, size_t count) {
     if (values.size() != count)
       return emitError() << "expected " << count << " numbers in '" << name
@@ -159,6 +164,24 @@ LogicalResult KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError()
            << "expected 'pingpong' of family 'wgmma', but got it of '"
            << stringifyKernelFamily(family) << "'";
+  // Boxes of the loops of a role, which make up its part of the tile.
+  auto checkBoxes = [&](StringRef name, ArrayRef<int64_t> boxes, int64_t side) {
+    if (boxes.empty())
+      return InFlightDiagnostic();
+    size_t count = family == KernelFamily::Wgmma ? boxes.size() : 0;
+    if (InFlightDiagnostic error = check(name, boxes, count); failed(error))
+      return error;
+    int64_t product = 1;
+    for (int64_t box : boxes)
+      product = std::min(product * box, kMostNumber + 1);
+    if (product == tile[side])
+      return InFlightDiagnostic();
+    return emitError() << "expected '" << name << "' with the product "
+                       << tile[side] << " as in 'tile', but got " << product;
+  };
+  if (failed(checkBoxes("rows", rows, 0)) ||
+      failed(checkBoxes("depth", depth, 2)))
+    return failure();
   for (int64_t value : vector)
     if (!llvm::isPowerOf2_64(value))
       return emitError() << "expected 'vector' of a power of two, but got "

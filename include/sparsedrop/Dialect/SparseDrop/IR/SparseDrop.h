@@ -75,6 +75,19 @@ inline bool isDroppable(Type type) {
   return element && element.getWidth() <= 64;
 }
 
+/// A sum of multiples of loops, and a constant.
+struct LinearIndex {
+  SmallVector<int64_t> coefficients; ///< of each loop
+  int64_t offset = 0;
+};
+
+/// `expr` as one of `loops` loops; nothing if it is none.
+std::optional<LinearIndex> getLinearIndex(AffineExpr expr, unsigned loops);
+
+/// The loop whose iterations index a dimension of `size` elements each once,
+/// forwards or backwards: it has that extent. Nothing if none is known to.
+std::optional<unsigned> getWholeLoop(const LinearIndex &index, int64_t size);
+
 /// The coefficient of each of `loops` loops in `expr`; nothing if it is not a
 /// sum of multiples of loops.
 std::optional<SmallVector<int64_t>> getLinearCoefficients(AffineExpr expr,

@@ -108,6 +108,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     | `vector` | all | elements that a thread moves at a time: of the left operand, the right one and the outputs for products, of all operands for others |
     | `tf32` | wgmma, tensor_core | f32 operands are rounded to tf32 |
     | `pingpong` | wgmma | two sets of warps take turns: one multiplies for its tile while the other brings its outputs to memory |
+    | `rows`, `depth` | wgmma | how many iterations of each loop, from slow to fast, the rows or the depth of a tile are; without it they are numbered through. For convolutions: a tile is a box of pixels then |
 
     ```mlir
     func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
@@ -127,7 +128,9 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     DefaultValuedParameter<"int64_t", "1">:$stages,
     DefaultValuedParameter<"int64_t", "1">:$split,
     DefaultValuedParameter<"bool", "false">:$tf32,
-    DefaultValuedParameter<"bool", "false">:$pingpong
+    DefaultValuedParameter<"bool", "false">:$pingpong,
+    OptionalArrayRefParameter<"int64_t">:$rows,
+    OptionalArrayRefParameter<"int64_t">:$depth
   );
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;

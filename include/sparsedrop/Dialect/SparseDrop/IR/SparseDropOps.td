@@ -419,7 +419,8 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
     `indexing_maps` has a map from the loops to each operand, in order. Those of
     `lhs`, `rhs` and `extras` are sums of multiples of loops (a convolution is a
     contraction too), those of the outputs permutations of the loops that index
-    them. Each loop indexes at least two of `lhs`, `rhs` and the outputs. What
+    them. To sums of `lhs` and `rhs` a constant may be added, and they may lead
+    outside of the array, where elements are zero: padding. Each loop indexes at least two of `lhs`, `rhs` and the outputs. What
     the region takes from outside is scalar.
 
     Formed by `sparsedrop-form-kernels`.
