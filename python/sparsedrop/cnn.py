@@ -69,6 +69,11 @@ class ChannelDropout:
             parts.append(f"temperature = {number(self.temperature)}")
         return "sparsedrop.dropout = #sparsedrop.dropout<" + ", ".join(parts) + ">"
 
+    def pattern(self) -> str:
+        """The type of its patterns."""
+        granularity = f", granularity = {self.granularity}" if self.granularity != 1 else ""
+        return f"!sparsedrop.pattern<channel{granularity}>"
+
     def arrays(self) -> tuple[str, ...]:
         """What is kept for each channel from step to step."""
         importance = self.scale == "energy" or self.criterion == "importance"
@@ -279,6 +284,9 @@ class Cnn:
     Optimizers, ``decay`` and ``dtype`` are those of ``Mlp``; gammas, betas, biases
     and statistics are f32 where ``dtype`` has 16 bits. Running statistics move by
     ``blend`` of the way to a batch's; the variance that they keep is the unbiased one.
+
+    ``lazy_statistics`` leaves those of a channel as they are in a step that drops the
+    channel everywhere: its part of the convolution that makes it is then not computed.
     """
 
     layers: Sequence[Layer]
@@ -295,6 +303,7 @@ class Cnn:
     epsilon: float = 1e-8
     blend: float = 0.1
     norm_epsilon: float = 1e-5
+    lazy_statistics: bool = True
     dtype: str = "f32"
 
     def __post_init__(self) -> None:
@@ -335,6 +344,24 @@ class Cnn:
     def sites(self) -> list[Convolution]:
         """The convolutions that drop channels."""
         return [conv for conv in self.convolutions() if conv.dropout]
+
+    def sole_readers(self) -> dict[str, Convolution]:
+        """The site that alone reads what a convolution makes, by the name of this
+        one: channels that it drops are dropped everywhere."""
+        result: dict[str, Convolution] = {}
+        made: list[str] = []
+        for place in self.places:
+            if isinstance(place, Pooling):
+                continue
+            inner = place.convolutions if isinstance(place, Block) else (place,)
+            pairs = [([first.name], second) for first, second in zip(inner, inner[1:])]
+            # What goes into a block is read by its shortcut, too.
+            pairs += [] if isinstance(place, Block) else [(made, place)]
+            result.update((name, reader) for names, reader in pairs for name in names if reader.dropout)
+            made = [inner[-1].name]
+            if isinstance(place, Block) and place.projection:
+                made.append(place.projection.name)
+        return result
 
     def parameters(self) -> list[Named]:
         """Names and shapes of the parameters."""

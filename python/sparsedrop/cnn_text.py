@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Sequence
 
-from sparsedrop.module_text import ITERATORS, Named, Operand, wrap
+from sparsedrop.module_text import ITERATORS, Named, Operand, number, wrap
 from sparsedrop.training_text import TrainingWriter
 
 if TYPE_CHECKING:
@@ -354,6 +354,77 @@ class CnnWriter(TrainingWriter):
             new.append(self.blend(name, value, shape, factor))
         return new
 
+    # Statistics of dropped channels
+    def lazy_readers(self) -> dict[str, Convolution]:
+        """For each convolution with running statistics, the site whose dropped
+        channels leave them as they are."""
+        model = self.model
+        if not model.lazy_statistics:
+            return {}
+        normed = [conv.name for conv in model.convolutions() if conv.layer.norm]
+        return {name: reader for name, reader in model.sole_readers().items() if name in normed}
+
+    def count_kept(self, conv: Convolution) -> None:
+        """%site_count: max(m, m * round((1 - rate) * C / m)), at most C, in the order
+        in which @loss computes it."""
+        name, channels, multiple = conv.name, conv.source.channels, conv.dropout.multiple
+        for what, value in (("channels", channels), ("multiple", multiple)):
+            self.emit(f"%{name}_{what} = arith.constant {value} : index")
+        if not conv.dropout.scheduled:
+            whole = int((1 - conv.dropout.rate) * channels / multiple + 0.5)
+            kept = min(channels, max(multiple, whole * multiple))
+            self.emit(f"%{name}_count = arith.constant {kept} : index")
+            return
+        for line in (
+            "one = arith.constant 1.0 : f64",
+            f"number = arith.constant {number(channels)} : f64",
+            f"groups = arith.constant {number(multiple)} : f64",
+            "half = arith.constant 0.5 : f64",
+            f"dropped = arith.extf %{name}_rate : f32 to f64",
+            "share = arith.subf %{name}_one, %{name}_dropped : f64",
+            "wanted = arith.mulf %{name}_share, %{name}_number : f64",
+            "exact = arith.divf %{name}_wanted, %{name}_groups : f64",
+            "above = arith.addf %{name}_exact, %{name}_half : f64",
+            "integer = arith.fptosi %{name}_above : f64 to i64",
+            "rounded = arith.index_cast %{name}_integer : i64 to index",
+            "product = arith.muli %{name}_rounded, %{name}_multiple : index",
+            "least = arith.maxsi %{name}_product, %{name}_multiple : index",
+            "count = arith.minsi %{name}_least, %{name}_channels : index",
+        ):
+            self.emit(f"%{name}_{line.replace('{name}', name)}")
+
+    def sample(self, conv: Convolution) -> None:
+        """%site_kept: the pattern that @loss draws."""
+        name, dropout, channels = conv.name, conv.dropout, conv.source.channels
+        self.count_kept(conv)
+        self.emit(f'%{name}_kept = sparsedrop.sample "{name}" seed(%seed) step(%step) extents(%{name}_channels)')
+        arrays = [f"{what}(%{name}_{what} : tensor<{channels}xf32>)" for what in dropout.arrays()]
+        self.emit(" ".join([*arrays, f"count(%{name}_count)"]), 6)
+        parts = [f"rate = {number(dropout.rate)} : f64", f"scale = #sparsedrop.scale_mode<{dropout.scale}>"]
+        if dropout.temperature != 0.5:
+            parts.append(f"temperature = {number(dropout.temperature)} : f64")
+        self.emit(f"{{{', '.join(parts)}}} : {dropout.pattern()}", 6)
+
+    def keep_statistics(self, new: Sequence[str]) -> list[str]:
+        """The new statistics where channels are kept, the old ones elsewhere."""
+        readers, result = self.lazy_readers(), []
+        if readers:
+            self.comment("Statistics of channels that are dropped everywhere stay as they are.")
+        for reader in {conv.name: conv for conv in readers.values()}.values():
+            self.sample(reader)
+        for (name, shape), value in zip(self.model.statistics(), new):
+            reader = readers.get(name.rsplit("_", 1)[0])
+            if not reader:
+                result.append(value)
+                continue
+            whole, kept, pattern = self.tensor(shape, self.wide), f"tensor<?x{self.wide}>", reader.dropout.pattern()
+            self.emit(f"%kept_{name} = sparsedrop.compact %{value}, %{reader.name}_kept dim(0)")
+            self.emit(f": {whole}, {pattern} -> {kept}", 6)
+            self.emit(f"%lazy_{name} = sparsedrop.insert %kept_{name} into %{name}, %{reader.name}_kept dim(0)")
+            self.emit(f": {kept} into {whole}, {pattern}", 6)
+            result.append(f"lazy_{name}")
+        return result
+
     def step_function(self) -> str:
         model = self.model
         kept = model.updated()
@@ -367,11 +438,12 @@ class CnnWriter(TrainingWriter):
         self.update_constants()
         new = [self.update(name, shape) for name, shape in model.parameters()]
         self.constant("blend", model.blend)
-        statistics = self.blend_all(batch)
+        statistics = self.keep_statistics(self.blend_all(batch))
         updated = [values[k] for k in range(len(new[0])) for values in new]
         self.emit("return " + ", ".join(f"%{name}" for name in ["loss", *updated, *statistics, *arrays]))
         self.emit(f": {self.types(results)}", 6)
-        signature = self.signature(model.arguments, kept, attributes=self.attributes())
+        draws = bool(self.lazy_readers())
+        signature = self.signature(model.arguments, kept, draws, self.attributes())
         return self.function(f"func.func @step{signature}\n" + "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")))
 
     def recalibrate_function(self) -> str:
