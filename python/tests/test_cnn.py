@@ -353,6 +353,21 @@ def test_both_sides_of_products_shrink():
         assert sorted(found) == ([0.25, 0.25, 0.5, 0.5] if lazy else [0.5, 0.5, 0.5, 1])
 
 
+@pytest.mark.parametrize("chip", ["sm_80", "sm_90a"])
+def test_the_interpreter_agrees(chip):
+    """The kernels of a step, on the interpreter of PTX, with the step of the host."""
+    model = plain([32, 32], 2, size=(6, 6), depth=1, dropout=ChannelDropout(0.5), optimizer="momentum")
+    values, text = make_values(model, 7), model.mlir()
+    loss, new = call(sparsedrop.compile(text, entry="step"), model, values, seed=1, step=3)
+    function = sparsedrop.compile(text, entry="step", target="interp", chip=chip)
+    copies = {name: value.copy() for name, value in values.items()}
+    device_loss, *_ = function(*copies.values(), seed=1, step=3)
+    # Sums of some hundred terms of f32, in another order, through three layers.
+    assert abs(float(device_loss.numpy()) - loss) < 1e-5
+    for name, _ in model.updated():
+        assert distance(copies[name], new[name].astype(np.float64)) < 1e-5, name
+
+
 # Descriptions
 def test_names_shapes_and_eligibility():
     dropout = ChannelDropout(0.5)
