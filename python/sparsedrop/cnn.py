@@ -11,206 +11,46 @@ convolution reads are dropped (``ChannelDropout``).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Iterator, Sequence, Union
+from typing import Iterator, Sequence
 
+from sparsedrop.cnn_layers import (
+    CHANNEL_SCALES,
+    CRITERIA,
+    DEFAULT,
+    LARGEST,
+    POOLS,
+    Block,
+    ChannelDropout,
+    Conv,
+    Convolution,
+    Image,
+    Layer,
+    Place,
+    Pool,
+    Pooling,
+    Residual,
+)
 from sparsedrop.cnn_text import CnnWriter
 from sparsedrop.models import DTYPES, OPTIMIZERS, expect, expect_keyword
-from sparsedrop.module_text import WIDE, Named, number
+from sparsedrop.module_text import WIDE, Named
+
+__all__ = [
+    "CHANNEL_SCALES",
+    "CRITERIA",
+    "LAYOUTS",
+    "POOLS",
+    "ChannelDropout",
+    "Cnn",
+    "Conv",
+    "Pool",
+    "Residual",
+    "plain",
+    "residual",
+]
 
 LAYOUTS = ("nhwc", "nchw")
-CRITERIA = ("sensitivity", "importance", "uniform")
-CHANNEL_SCALES = ("energy", "inverse", "none")
-POOLS = ("max", "average")
-LARGEST = 2**31
 FEWEST_CHANNELS = 32
 """Convolutions that read fewer drop none unless they say so."""
-
-
-@dataclass(frozen=True)
-class ChannelDropout:
-    """Drops input channels of a convolution, the same ones for the whole batch.
-
-    ``rate`` is the share of channels that is dropped, in [0, 1); the number of kept
-    ones is a multiple of ``multiple``, in blocks of ``granularity`` neighbours.
-    ``criterion`` is what chooses them: ``sensitivity`` (the loss that a channel
-    costs, to first order), ``importance`` (its mean magnitude) or ``uniform``
-    (chance). ``temperature`` weighs chance against the criterion: near 0 the best
-    are kept, a negative one keeps the worst. ``scale`` multiplies what is kept:
-    ``energy``, ``inverse`` of the kept share, ``none``. With ``scheduled`` the step
-    takes the rate as an argument.
-    """
-
-    rate: float
-    multiple: int = 8
-    granularity: int = 1
-    criterion: str = "sensitivity"
-    temperature: float = 0.5
-    scale: str = "energy"
-    scheduled: bool = True
-
-    def __post_init__(self) -> None:
-        expect(0 <= self.rate < 1, "a rate in [0, 1)", self.rate)
-        expect(1 <= self.multiple < LARGEST, "a multiple of at least 1", self.multiple)
-        expect(1 <= self.granularity < LARGEST, "a granularity of at least 1", self.granularity)
-        expect_keyword("criterion", self.criterion, CRITERIA)
-        expect_keyword("scale", self.scale, CHANNEL_SCALES)
-        finite = self.temperature != 0 and abs(self.temperature) < float("inf")
-        expect(finite, "a temperature that is finite and not 0", self.temperature)
-
-    def annotation(self, site: str) -> str:
-        """The attribute of the convolution."""
-        parts = [f'channel, operand = 0, rate = {number(self.rate)}, site = "{site}"']
-        if self.granularity != 1:
-            parts.append(f"granularity = {self.granularity}")
-        if self.multiple != 8:
-            parts.append(f"multiple = {self.multiple}")
-        parts.append(f"scale = {self.scale}")
-        if self.temperature != 0.5:
-            parts.append(f"temperature = {number(self.temperature)}")
-        return "sparsedrop.dropout = #sparsedrop.dropout<" + ", ".join(parts) + ">"
-
-    def arrays(self) -> tuple[str, ...]:
-        """What is kept for each channel from step to step."""
-        importance = self.scale == "energy" or self.criterion == "importance"
-        return ("sensitivity",) * (self.criterion == "sensitivity") + ("importance",) * importance
-
-
-DEFAULT = "default"
-"""Of a convolution: drops as its model does."""
-
-
-@dataclass(frozen=True)
-class Conv:
-    """A square convolution, then batch norm (or a bias), then relu.
-
-    ``padding`` is (kernel - 1) // 2 unless it is given. ``dropout`` is the model's
-    for the convolutions that are eligible; another one, or None, overrides that.
-    """
-
-    channels: int
-    kernel: int = 3
-    stride: int = 1
-    padding: int | None = None
-    norm: bool = True
-    relu: bool = True
-    dropout: Union[ChannelDropout, str, None] = DEFAULT
-
-    def __post_init__(self) -> None:
-        expect(1 <= self.channels < LARGEST, f"channels in [1, {LARGEST})", self.channels)
-        expect(1 <= self.kernel < LARGEST, f"a kernel in [1, {LARGEST})", self.kernel)
-        expect(1 <= self.stride < LARGEST, f"a stride in [1, {LARGEST})", self.stride)
-        if self.padding is None:
-            object.__setattr__(self, "padding", (self.kernel - 1) // 2)
-        expect(0 <= self.padding < self.kernel, f"a padding in [0, {self.kernel})", self.padding)
-        known = self.dropout is None or self.dropout == DEFAULT or isinstance(self.dropout, ChannelDropout)
-        expect(known, f"dropout to be a ChannelDropout, None or {DEFAULT!r}", self.dropout)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """The maximum or the average over square windows, ``stride`` apart (by default
-    their size). Padding counts as zeros in an average and not in a maximum."""
-
-    kind: str = "max"
-    size: int = 2
-    stride: int | None = None
-    padding: int = 0
-
-    def __post_init__(self) -> None:
-        expect_keyword("kind", self.kind, POOLS)
-        expect(1 <= self.size < LARGEST, f"a size in [1, {LARGEST})", self.size)
-        if self.stride is None:
-            object.__setattr__(self, "stride", self.size)
-        expect(1 <= self.stride < LARGEST, f"a stride in [1, {LARGEST})", self.stride)
-        expect(0 <= self.padding <= self.size // 2, f"a padding in [0, {self.size // 2}]", self.padding)
-
-
-@dataclass(frozen=True)
-class Residual:
-    """Convolutions whose result is added to what they read, before the last relu.
-    Where the shapes differ, what they read goes through a 1x1 convolution with batch
-    norm, the projection; it drops no channels unless ``projection_dropout`` says so."""
-
-    layers: Sequence[Conv]
-    projection_dropout: ChannelDropout | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
-        expect(len(self.layers) >= 1, "at least one convolution in a residual block", len(self.layers))
-        for layer in self.layers:
-            expect(isinstance(layer, Conv), "convolutions in a residual block", layer)
-
-
-Layer = Union[Conv, Pool, Residual]
-
-
-@dataclass(frozen=True)
-class Image:
-    """The shape of the images of a batch."""
-
-    height: int
-    width: int
-    channels: int
-
-    def windows(self, size: int, stride: int, padding: int, channels: int) -> Image:
-        """What windows make of it."""
-        height, width = ((n + 2 * padding - size) // stride + 1 for n in (self.height, self.width))
-        room = min(self.height, self.width) + 2 * padding
-        expect(room >= size, f"images of at least {size} pixels a side with their padding", room)
-        return Image(height, width, channels)
-
-    def shape(self, batch: int, layout: str) -> tuple[int, ...]:
-        if layout == "nchw":
-            return (batch, self.channels, self.height, self.width)
-        return (batch, self.height, self.width, self.channels)
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution in its place: its name (that of its site), what it reads and
-    what it makes."""
-
-    name: str
-    layer: Conv
-    source: Image
-    result: Image
-    dropout: ChannelDropout | None
-
-    def weight_shape(self, layout: str) -> tuple[int, ...]:
-        """Of hwcf or fchw."""
-        window, channels = (self.layer.kernel, self.layer.kernel), (self.source.channels, self.result.channels)
-        return (*channels[::-1], *window) if layout == "nchw" else (*window, *channels)
-
-    def operations(self) -> int:
-        """Multiplications of a dense forward pass, for an image."""
-        pixels = self.result.height * self.result.width
-        return pixels * self.layer.kernel**2 * self.source.channels * self.result.channels
-
-    def parameters(self, layout: str) -> list[Named]:
-        vectors = ("gamma", "beta") if self.layer.norm else ("bias",)
-        weight = (f"{self.name}_weight", self.weight_shape(layout))
-        return [weight, *((f"{self.name}_{vector}", (self.result.channels,)) for vector in vectors)]
-
-
-@dataclass(frozen=True)
-class Pooling:
-    """A pooling in its place."""
-
-    name: str
-    layer: Pool
-    source: Image
-    result: Image
-
-
-@dataclass(frozen=True)
-class Block:
-    """A residual block in its place; ``projection`` is None for an identity."""
-
-    convolutions: tuple[Convolution, ...]
-    projection: Convolution | None
-
-
-Place = Union[Convolution, Pooling, Block]
 
 
 class _Planner:
@@ -279,6 +119,9 @@ class Cnn:
     Optimizers, ``decay`` and ``dtype`` are those of ``Mlp``; gammas, betas, biases
     and statistics are f32 where ``dtype`` has 16 bits. Running statistics move by
     ``blend`` of the way to a batch's; the variance that they keep is the unbiased one.
+
+    ``lazy_statistics`` leaves those of a channel as they are in a step that drops the
+    channel everywhere: its part of the convolution that makes it is then not computed.
     """
 
     layers: Sequence[Layer]
@@ -295,6 +138,7 @@ class Cnn:
     epsilon: float = 1e-8
     blend: float = 0.1
     norm_epsilon: float = 1e-5
+    lazy_statistics: bool = True
     dtype: str = "f32"
 
     def __post_init__(self) -> None:
@@ -335,6 +179,24 @@ class Cnn:
     def sites(self) -> list[Convolution]:
         """The convolutions that drop channels."""
         return [conv for conv in self.convolutions() if conv.dropout]
+
+    def sole_readers(self) -> dict[str, Convolution]:
+        """The site that alone reads what a convolution makes, by the name of this
+        one: channels that it drops are dropped everywhere."""
+        result: dict[str, Convolution] = {}
+        made: list[str] = []
+        for place in self.places:
+            if isinstance(place, Pooling):
+                continue
+            inner = place.convolutions if isinstance(place, Block) else (place,)
+            pairs = [([first.name], second) for first, second in zip(inner, inner[1:])]
+            # What goes into a block is read by its shortcut, too.
+            pairs += [] if isinstance(place, Block) else [(made, place)]
+            result.update((name, reader) for names, reader in pairs for name in names if reader.dropout)
+            made = [inner[-1].name]
+            if isinstance(place, Block) and place.projection:
+                made.append(place.projection.name)
+        return result
 
     def parameters(self) -> list[Named]:
         """Names and shapes of the parameters."""

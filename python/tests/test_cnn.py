@@ -36,6 +36,23 @@ def networks(**options):
     }
 
 
+READERS = {
+    "plain": {"conv1": "conv2", "conv2": "conv3", "conv3": "conv4"},
+    "residual": {"conv2": "conv3", "conv4": "conv5"},
+    "mixed": {"conv2": "conv3", "conv3": "conv4", "conv4": "conv5", "shortcut1": "conv5"},
+}
+"""Of these networks: which convolution alone reads what another one makes, where all
+of them drop channels and the first has a batch norm."""
+
+
+def keep_statistics(kind, values, expected, drawn):
+    """Running statistics of channels that are dropped everywhere stay."""
+    for name, reader in READERS[kind].items():
+        for what in ("mean", "variance"):
+            statistic = f"{name}_{what}"
+            expected[statistic] = np.where(drawn[reader][0], expected[statistic], values[statistic])
+
+
 def make_values(model, seed=0):
     """Arguments of ``@step`` by name."""
     rng, values = np.random.default_rng(seed), {}
@@ -116,7 +133,7 @@ def dropping(layers, dropout):
 def test_dropped_steps_are_numpys(layout, kind, scale):
     """Channels dropped everywhere: compact and masked against the same reference."""
     dropout = replace(DROPOUT, multiple=2, scale=scale, granularity=1 + (kind == "mixed"))
-    options = {"layout": layout, "optimizer": "momentum", "dtype": "f64"}
+    options = {"layout": layout, "optimizer": "momentum", "dtype": "f64", "lazy_statistics": layout == "nhwc"}
     model = networks(**options)[kind]
     model = replace(model, layers=dropping(model.layers, dropout))
     functions = [sparsedrop.compile(model.mlir(), entry="step", mode=mode) for mode in ("compact", "masked")]
@@ -126,6 +143,8 @@ def test_dropped_steps_are_numpys(layout, kind, scale):
         drawn = masks(model, 4, number)
         assert any(not mask.all() for mask, _ in drawn.values())
         expected_loss, expected, _ = step(model, reference_values(model, values), drawn)
+        if model.lazy_statistics:
+            keep_statistics(kind, values, expected, drawn)
         for loss, new in results:
             # As above. Scales are f32, but these are whole numbers.
             assert abs(loss - expected_loss) < 1e-11
@@ -182,6 +201,7 @@ def test_channels_are_chosen_by_what_is_measured(kind, layout, criterion, temper
             site, what = name.rsplit("_", 1)
             moved = 0.9 * values[name] + 0.1 * getattr(reference, what)[site]
             expected[name] = np.where(drawn[site][0], moved, values[name])
+        keep_statistics(kind, values, expected, drawn)
         for loss, new in results:
             # Scales and channel arrays are f32: a few roundings of 6e-8.
             assert abs(loss - expected_loss) < 1e-6
@@ -316,6 +336,36 @@ def test_compact_is_masked(layout, dtype, unit):
         assert abs(losses[0] - losses[1]) < bound
         for name, _ in model.updated():
             assert distance(compact[name], masked[name].astype(np.float64)) < bound, name
+
+
+def test_both_sides_of_products_shrink():
+    """Of the convolutions between two that drop: the forward pass, too."""
+    dropout = replace(DROPOUT, multiple=8)
+    model = plain([32, 32], 2, size=(8, 8), dropout=dropout)
+    values = make_values(model)
+    for lazy in (True, False):
+        text = replace(model, lazy_statistics=lazy).mlir()
+        ops = sparsedrop.report(text, *values.values(), entry="step", step=3)["ops"]
+        products = [op for op in ops if op["product"] == "forward" and "x3x3x" in op["shape"]]
+        found = [op["actual"]["flops"] / op["dense"]["flops"] for op in products]
+        assert len(found) == 4
+        # 16 of 32 channels on each side; conv1 reads one, conv4 is read by none.
+        assert sorted(found) == ([0.25, 0.25, 0.5, 0.5] if lazy else [0.5, 0.5, 0.5, 1])
+
+
+@pytest.mark.parametrize("chip", ["sm_80", "sm_90a"])
+def test_the_interpreter_agrees(chip):
+    """The kernels of a step, on the interpreter of PTX, with the step of the host."""
+    model = plain([32, 32], 2, size=(6, 6), depth=1, dropout=ChannelDropout(0.5), optimizer="momentum")
+    values, text = make_values(model, 7), model.mlir()
+    loss, new = call(sparsedrop.compile(text, entry="step"), model, values, seed=1, step=3)
+    function = sparsedrop.compile(text, entry="step", target="interp", chip=chip)
+    copies = {name: value.copy() for name, value in values.items()}
+    device_loss, *_ = function(*copies.values(), seed=1, step=3)
+    # Sums of some hundred terms of f32, in another order, through three layers.
+    assert abs(float(device_loss.numpy()) - loss) < 1e-5
+    for name, _ in model.updated():
+        assert distance(copies[name], new[name].astype(np.float64)) < 1e-5, name
 
 
 # Descriptions

@@ -90,7 +90,7 @@ def test_steps_that_are_not_given_stay_when_a_training_grows(data, tmp_path):
     assert train_cnn.main([*arguments, "--epochs", "2", "--checkpoint", str(path)]) == 0
     options = checkpoint.load(path)[0]["options"]
     assert options["warmup"] == 500 and options["ramp"] == 2 * STEPS // 10
-    assert train_cnn.main([*arguments, "--epochs", "3", "--resume", str(path), "--checkpoint", str(other)]) == 0
+    assert train_cnn.main([*arguments, "--epochs", "4", "--resume", str(path), "--checkpoint", str(other)]) == 0
     assert checkpoint.load(other)[0]["options"]["ramp"] == 2 * STEPS // 10
 
 

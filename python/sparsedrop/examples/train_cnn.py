@@ -40,6 +40,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--ramp", type=int, help="steps over which the rate grows from 0 (default: a tenth of the training)")
     add("--refresh", type=int, default=50, metavar="R", help="every R-th step keeps all channels (0: none)")
     add("--global-budget", action="store_true", help="a rate for each layer, by sensitivities and operations")
+    add("--all-statistics", action="store_true", help="renew running statistics of dropped channels too (slower)")
     add("--recalibrate", type=int, default=0, metavar="N", help="evaluate with the statistics of N batches")
     options = parser.parse_args(arguments)
     check_numbers(options, ("blocks", "multiple", "granularity"))
@@ -65,6 +66,7 @@ def make_model(options: argparse.Namespace) -> Cnn:
         return MODELS[options.model](
             options.widths, options.batch, depth=options.blocks, size=SIZE, classes=CLASSES, dropout=dropout,
             layout=options.layout, optimizer=options.optimizer, momentum=options.momentum, decay=options.decay,
+            lazy_statistics=not options.all_statistics,
         )
     except ValueError as error:
         raise sparsedrop.Error(str(error)) from error
