@@ -114,9 +114,11 @@ SPARSEDROP_API int64_t sparsedrop_check_pattern(int64_t period, int64_t bias,
 /// Writes the kept channels in ascending order to `kept` (room for `channels`
 /// entries) and returns their number. `count` is the number of channels to
 /// keep; whole groups are kept while their sum does not exceed max(count,
-/// granularity). Negative, NaN or infinite sensitivities, a count outside
-/// [1, channels] and tau <= 0 fail: every channel is kept after
-/// sparsedrop_fail.
+/// granularity). Where tau is negative the groups with the smallest
+/// sensitivities are the likely ones. Negative, NaN or infinite sensitivities,
+/// a count outside [1, channels] and tau = 0 fail: every channel is kept after
+/// sparsedrop_fail. Without `kept`, or with 2^31 channels and more, nothing is
+/// written and 0 returned after it.
 SPARSEDROP_API int64_t sparsedrop_sample_channels(
     int64_t seed, int64_t step, uint64_t siteHash, const float *sensitivity,
     int64_t stride, int64_t channels, int64_t granularity, int64_t count,
@@ -127,7 +129,8 @@ SPARSEDROP_API int64_t sparsedrop_sample_channels(
 /// `channels` on the place of each channel among them, or -1 where it is dropped;
 /// and at the end their number, which is returned. An empty list, and one that is
 /// not strictly ascending in [0, channels), fail: every channel is kept after
-/// sparsedrop_fail.
+/// sparsedrop_fail. Without `list`, or with 2^31 channels and more, nothing is
+/// written and 0 returned after it.
 SPARSEDROP_API int64_t sparsedrop_list_channels(const int64_t *wanted,
                                                 int64_t count, int64_t channels,
                                                 int64_t *list);
@@ -136,6 +139,46 @@ SPARSEDROP_API int64_t sparsedrop_list_channels(const int64_t *wanted,
 /// m)) with m = multiple, at most `channels`.
 SPARSEDROP_API int64_t sparsedrop_channel_count(double rate, int64_t channels,
                                                 int64_t multiple);
+
+/// The factor that keeps the energy of what is kept (paper, section C.3): the
+/// sum of the importances of all channels over that of the `count` channels in
+/// `kept`, at most channels / count, which it is where those have none.
+/// `stride` is that of the importances in elements. A negative, NaN or infinite
+/// importance fails: 1 after sparsedrop_fail.
+SPARSEDROP_API float sparsedrop_energy_scale(const float *importance,
+                                             int64_t stride, int64_t channels,
+                                             const int64_t *kept,
+                                             int64_t count);
+
+/// When channels are dropped (paper, section C.3). All but the rate are numbers
+/// of steps of at least 0.
+typedef struct sparsedrop_schedule {
+  double rate;     ///< in [0, 1)
+  int64_t warmup;  ///< the first steps, which keep all channels
+  int64_t ramp;    ///< while step < ramp the rate is rate * step / ramp
+  int64_t refresh; ///< multiples of it keep all channels; 0: there are none
+} sparsedrop_schedule;
+
+/// The drop rate of a step, from 0 on.
+SPARSEDROP_API int32_t sparsedrop_scheduled_rate(
+    const sparsedrop_schedule *schedule, int64_t step, double *rate);
+
+/// A layer whose channels can be dropped.
+typedef struct sparsedrop_layer {
+  const float *sensitivity; ///< of each channel: finite, at least 0
+  int64_t channels;         ///< at least 1
+  double flops;             ///< what all channels cost, above 0
+} sparsedrop_layer;
+
+/// Turns one budget into a drop rate for each layer (paper, section C.3): a
+/// layer's rate is the share of its channels whose sensitivity, over the 2-norm
+/// of the layer's, lies below a threshold that is the same for all layers, at
+/// most `largest`; the threshold is where the mean of the rates, weighted by
+/// flops, is `rate`. Channels on the threshold count in equal shares. Needs 0
+/// <= rate <= largest < 1.
+SPARSEDROP_API int32_t sparsedrop_layer_rates(const sparsedrop_layer *layers,
+                                              int64_t count, double rate,
+                                              double largest, double *rates);
 
 //===----------------------------------------------------------------------===//
 // Kept indices and masks

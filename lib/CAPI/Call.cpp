@@ -335,12 +335,24 @@ std::string mlir::sparsedrop::capi::runCall(
 }
 
 /// Checks and runs a call; a status.
+std::string mlir::sparsedrop::capi::checkCounts(int64_t inputs,
+                                                int64_t results) {
+  if (inputs >= 0 && results >= 0)
+    return "";
+  return "expected numbers of arrays of at least 0, but got " +
+         std::to_string(std::min(inputs, results));
+}
+
 static int32_t run(const sparsedrop_executable *executable,
-                   const DevicePlace &place, ArrayRef<sparsedrop_array> inputs,
-                   int64_t seed, int64_t step,
-                   MutableArrayRef<sparsedrop_array> results) {
-  std::string problem = runCall(*executable, place, inputs, seed, step, results,
-                                /*isCaptured=*/false);
+                   const DevicePlace &place, const sparsedrop_array *inputs,
+                   int64_t inputCount, int64_t seed, int64_t step,
+                   sparsedrop_array *results, int64_t resultCount) {
+  std::string problem = checkCounts(inputCount, resultCount);
+  if (problem.empty())
+    problem = runCall(*executable, place,
+                      {inputs, static_cast<size_t>(inputCount)}, seed, step,
+                      {results, static_cast<size_t>(results ? resultCount : 0)},
+                      /*isCaptured=*/false);
   return problem.empty() ? 0 : fail(executable->name + ": " + problem);
 }
 
@@ -349,8 +361,8 @@ int32_t sparsedrop_executable_call(const sparsedrop_executable *executable,
                                    int64_t inputCount, int64_t seed,
                                    int64_t step, sparsedrop_array *results,
                                    int64_t resultCount) {
-  return run(executable, {}, {inputs, static_cast<size_t>(inputCount)}, seed,
-             step, {results, static_cast<size_t>(results ? resultCount : 0)});
+  return run(executable, {}, inputs, inputCount, seed, step, results,
+             resultCount);
 }
 
 int32_t sparsedrop_executable_call_on(const sparsedrop_executable *executable,
@@ -362,9 +374,8 @@ int32_t sparsedrop_executable_call_on(const sparsedrop_executable *executable,
                                       int64_t resultCount) {
   if (!device)
     return fail(executable->name + ": expected a device, but got none");
-  return run(executable, {device, stream},
-             {inputs, static_cast<size_t>(inputCount)}, seed, step,
-             {results, static_cast<size_t>(results ? resultCount : 0)});
+  return run(executable, {device, stream}, inputs, inputCount, seed, step,
+             results, resultCount);
 }
 
 void sparsedrop_last_call_costs(double *seconds, int64_t *peakBytes) {

@@ -18,6 +18,9 @@
 
 namespace mlir::sparsedrop::capi {
 
+/// "", or that a number of arrays is below 0.
+std::string checkCounts(int64_t inputs, int64_t results);
+
 /// Sets the calling thread's costs and is "", or says what is wrong. In a
 /// capture of the thread's programs on `place.stream` the call is only
 /// recorded, and costs stay as they are.

@@ -69,11 +69,15 @@ sparsedrop_captured *sparsedrop_executable_capture(
     fail(executable->name + ": expected a device, but got none");
     return nullptr;
   }
+  std::string problem = checkCounts(inputCount, resultCount);
+  if (!problem.empty()) {
+    fail(executable->name + ": " + problem);
+    return nullptr;
+  }
   ArrayRef<sparsedrop_array> given(inputs, static_cast<size_t>(inputCount));
   MutableArrayRef<sparsedrop_array> wanted(
       results, static_cast<size_t>(results ? resultCount : 0));
   llvm::SmallVector<sparsedrop_array> before(wanted);
-  std::string problem;
   sparsedrop_graph *graph =
       record(*executable, device, given, seed, step, wanted, problem);
   if (!graph) {

@@ -88,6 +88,37 @@ static void renameAllocations(ModuleOp module, bool onDevice) {
   }
 }
 
+/// Where the host has no memory left, the function returns zeros, which nobody
+/// is to read: the runtime has recorded the failure. (A device's programs go on
+/// without doing anything.)
+static void checkAllocations(ModuleOp module) {
+  SmallVector<LLVM::CallOp> calls;
+  module.walk([&](LLVM::CallOp op) {
+    if (op.getCallee() == "sparsedrop_alloc")
+      calls.push_back(op);
+  });
+  IRRewriter rewriter(module.getContext());
+  for (LLVM::CallOp call : calls) {
+    Location loc = call.getLoc();
+    auto function = call->getParentOfType<LLVM::LLVMFuncOp>();
+    Block *before = call->getBlock();
+    Block *after =
+        rewriter.splitBlock(before, std::next(Block::iterator(call)));
+    Block *failure = rewriter.createBlock(&function.getBody());
+    Type result = function.getFunctionType().getReturnType();
+    SmallVector<Value> zeros;
+    if (!isa<LLVM::LLVMVoidType>(result))
+      zeros.push_back(LLVM::ZeroOp::create(rewriter, loc, result));
+    LLVM::ReturnOp::create(rewriter, loc, zeros);
+    rewriter.setInsertionPointToEnd(before);
+    Value zero =
+        LLVM::ZeroOp::create(rewriter, loc, call.getResult().getType());
+    Value isThere = LLVM::ICmpOp::create(rewriter, loc, LLVM::ICmpPredicate::ne,
+                                         call.getResult(), zero);
+    LLVM::CondBrOp::create(rewriter, loc, isThere, after, failure);
+  }
+}
+
 namespace {
 /// Emits one entry point.
 class EntryEmitter {
@@ -209,6 +240,7 @@ struct EmitEntryPoints
       return signalPassFailure();
     dropAttributes(module);
     renameAllocations(module, device);
+    checkAllocations(module);
     SymbolTable symbols(module);
     SmallVector<LLVM::LLVMFuncOp> interfaces;
     for (auto function : module.getOps<LLVM::LLVMFuncOp>())

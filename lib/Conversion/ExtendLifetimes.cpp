@@ -8,6 +8,7 @@
 
 #include "sparsedrop/Conversion/Passes.h"
 
+#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/CallInterfaces.h"
@@ -20,31 +21,36 @@ namespace mlir::sparsedrop {
 
 using namespace mlir;
 
-/// Adds the ops that use `value`, an address or a buffer, or what is computed
-/// from it, as far as they stand in `block`.
-static void collectUsers(Value value, Block *block, bool isAddress,
+/// Adds the ops that use `address`, or what is computed from it, as far as they
+/// stand in `block`.
+static void collectUsers(Value address, Block *block,
                          llvm::SmallPtrSetImpl<Operation *> &users) {
-  for (Operation *user : value.getUsers()) {
-    bool isView = isa<ViewLikeOpInterface>(user);
-    bool takes = isa<memref::ExtractAlignedPointerAsIndexOp>(user);
-    if (!isAddress && !isView && !takes)
-      continue;
+  for (Operation *user : address.getUsers()) {
     Operation *here = block->findAncestorOpInBlock(*user);
-    if (isAddress && here && !users.insert(here).second)
+    if (here && !users.insert(here).second)
       continue;
     // What a call returns is no address.
     if (isa<CallOpInterface>(user))
       continue;
     for (Value result : user->getResults())
-      collectUsers(result, block, isAddress || takes, users);
+      collectUsers(result, block, users);
   }
 }
 
-/// Moves the deallocation behind the last op that may know the address.
-static void extend(memref::DeallocOp dealloc) {
+/// Moves the deallocation behind the last op that may know the address, which
+/// it may have by another name of the buffer: a view, a choice between two, a
+/// value that a loop carries.
+static void extend(memref::DeallocOp dealloc,
+                   const BufferViewFlowAnalysis &flow) {
   Block *block = dealloc->getBlock();
+  Value root = dealloc.getMemref();
+  while (auto view = root.getDefiningOp<ViewLikeOpInterface>())
+    root = view.getViewSource();
   llvm::SmallPtrSet<Operation *, 8> users;
-  collectUsers(dealloc.getMemref(), block, /*isAddress=*/false, users);
+  for (Value name : flow.resolve(root))
+    for (Operation *user : name.getUsers())
+      if (auto address = dyn_cast<memref::ExtractAlignedPointerAsIndexOp>(user))
+        collectUsers(address, block, users);
   Operation *last = nullptr;
   for (Operation *user : users)
     if (dealloc->isBeforeInBlock(user) &&
@@ -61,8 +67,9 @@ struct ExtendLifetimes
   void runOnOperation() override {
     SmallVector<memref::DeallocOp> deallocs;
     getOperation().walk([&](memref::DeallocOp op) { deallocs.push_back(op); });
+    BufferViewFlowAnalysis flow(getOperation());
     for (memref::DeallocOp op : deallocs)
-      extend(op);
+      extend(op, flow);
   }
 };
 } // namespace

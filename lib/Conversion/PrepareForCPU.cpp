@@ -117,8 +117,23 @@ static void markArguments(ModuleOp module) {
   });
 }
 
+/// Whether a tensor of known sizes has more bytes than pointers can tell apart.
+static bool isTooLarge(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() ||
+      llvm::is_contained(tensor.getShape(), 0))
+    return false;
+  int64_t bytes = 8;
+  for (int64_t size : tensor.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes))
+      return true;
+  return bytes >= int64_t(1) << 50;
+}
+
 /// Why `type` cannot be computed with on the CPU; empty when it can.
 static StringRef getTypeProblem(Type type) {
+  if (isTooLarge(type))
+    return "no memory has so many elements";
   auto element = dyn_cast<FloatType>(getElementTypeOrSelf(type));
   if (element && !mlir::sparsedrop::isSmallFloat(element) &&
       (element.getWidth() < 16 || element.getWidth() > 64))
@@ -153,6 +168,21 @@ static LogicalResult checkMaterialized(ModuleOp module) {
   return failure(result.wasInterrupted());
 }
 
+/// Functions of the runtime library, and what host code is given with it, keep
+/// their names.
+static LogicalResult checkNames(ModuleOp module) {
+  WalkResult result = module.walk([](FunctionOpInterface function) {
+    StringRef name = function.getName();
+    if (function.isExternal() || !name.starts_with("sparsedrop_"))
+      return WalkResult::advance();
+    function->emitOpError() << "cannot run: names that begin with sparsedrop_ "
+                               "are the runtime library's, but this is '"
+                            << name << "'";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// Names what nothing lowers, while it is still an op on tensors.
 static LogicalResult checkRunnable(ModuleOp module) {
   WalkResult result = module.walk<WalkOrder::PreOrder>([](Operation *op) {
@@ -160,6 +190,12 @@ static LogicalResult checkRunnable(ModuleOp module) {
         llvm::any_of(op->getOperandTypes(), llvm::IsaPred<TensorType>) ||
         llvm::any_of(op->getResultTypes(), llvm::IsaPred<TensorType>);
     StringRef problem;
+    if (auto truncation = dyn_cast<arith::TruncFOp>(op);
+        truncation && mlir::sparsedrop::isSmallFloat(truncation.getType()) &&
+        truncation.getRoundingmode().value_or(
+            arith::RoundingMode::to_nearest_even) !=
+            arith::RoundingMode::to_nearest_even)
+      problem = "floats of 8 bits are rounded to the nearest, ties to even";
     if (onTensors && !isa<bufferization::BufferizableOpInterface>(op))
       problem = "nothing lowers it";
     if (writesAlongReduction(op))
@@ -182,7 +218,7 @@ struct PrepareForCPU
   void runOnOperation() override {
     ModuleOp module = getOperation();
     IRRewriter rewriter(&getContext());
-    if (failed(checkMaterialized(module)) ||
+    if (failed(checkMaterialized(module)) || failed(checkNames(module)) ||
         failed(decomposeAggregates(rewriter, module)))
       return signalPassFailure();
     generalizeElementwise(rewriter, module);

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <numeric>
 
@@ -26,22 +27,29 @@ static int64_t getBytes(Type element) {
              : std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
 }
 
-int64_t mlir::sparsedrop::getDivisor(OpFoldResult index) {
+/// What divides an index that at most `depth` ops compute one from another:
+/// those of a size are few, and a sum of itself has as many paths as it likes.
+static int64_t getDivisor(OpFoldResult index, unsigned depth) {
   if (std::optional<int64_t> constant = getConstantIntValue(index))
     return std::abs(*constant);
   Operation *op = cast<Value>(index).getDefiningOp();
-  if (isa_and_present<arith::MulIOp>(op))
-    return getDivisor(op->getOperand(0)) * getDivisor(op->getOperand(1));
-  if (isa_and_present<arith::AddIOp, arith::SubIOp>(op))
-    return std::gcd(getDivisor(op->getOperand(0)),
-                    getDivisor(op->getOperand(1)));
-  if (isa_and_present<arith::SelectOp>(op))
-    return std::gcd(getDivisor(op->getOperand(1)),
-                    getDivisor(op->getOperand(2)));
-  if (isa_and_present<arith::MinSIOp, arith::MaxSIOp>(op))
-    return std::gcd(getDivisor(op->getOperand(0)),
-                    getDivisor(op->getOperand(1)));
+  if (depth == 0 || !op)
+    return 1;
+  auto get = [&](unsigned operand) {
+    return getDivisor(op->getOperand(operand), depth - 1);
+  };
+  if (int64_t product; isa<arith::MulIOp>(op))
+    return llvm::MulOverflow(get(0), get(1), product) ? 1 : product;
+  if (isa<arith::AddIOp, arith::SubIOp, arith::MinSIOp, arith::MaxSIOp>(op))
+    return std::gcd(get(0), get(1));
+  if (isa<arith::SelectOp>(op))
+    return std::gcd(get(1), get(2));
   return 1;
+}
+
+int64_t mlir::sparsedrop::getDivisor(OpFoldResult index) {
+  constexpr unsigned kDepth = 10;
+  return ::getDivisor(index, kDepth);
 }
 
 /// A buffer without gaps whose address is a multiple of `bytes`.

@@ -134,7 +134,7 @@ std::string mlir::sparsedrop::getKernelProblem(ContractOp op, KernelAttr choice,
   std::string reason;
   switch (choice.getFamily()) {
   case KernelFamily::Plain:
-    return getPlainProblem(choice);
+    return getPlainProblem(op, choice);
   case KernelFamily::TensorCore:
     return getTensorCoreProblem(product, choice);
   case KernelFamily::Wgmma:

@@ -221,11 +221,23 @@ SmallVector<Value> LoopsEmitter::emitIteration(ValueRange partial) {
   return inlineBody(k, *op.getBlock(), arguments, indices);
 }
 
+/// What partial results begin with. A format without infinity has nothing
+/// beyond its largest number.
+static TypedAttr getNeutralElement(Operation *combiner) {
+  auto type = dyn_cast<FloatType>(combiner->getResult(0).getType());
+  bool isMaximum = isa<arith::MaximumFOp>(combiner);
+  if (type && (isMaximum || isa<arith::MinimumFOp>(combiner)) &&
+      !APFloat::semanticsHasInf(type.getFloatSemantics()))
+    return FloatAttr::get(
+        type, APFloat::getLargest(type.getFloatSemantics(), isMaximum));
+  return *arith::getNeutralElement(combiner);
+}
+
 SmallVector<Value> LoopsEmitter::getNeutral() {
   SmallVector<Value> values;
   for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i)
-    values.push_back(arith::ConstantOp::create(
-        k.b, *arith::getNeutralElement(getCombiner(op, i))));
+    values.push_back(
+        arith::ConstantOp::create(k.b, getNeutralElement(getCombiner(op, i))));
   return values;
 }
 

@@ -360,22 +360,37 @@ void PlainEmitter::run() {
            std::max(factors, outputs));
 }
 
-std::string mlir::sparsedrop::getPlainProblem(KernelAttr choice) {
+std::string mlir::sparsedrop::getPlainProblem(ContractOp op,
+                                              KernelAttr choice) {
+  constexpr int64_t kMostShared = 160 * 1024, kMostSums = 128;
   ArrayRef<int64_t> tile = choice.getTile();
   auto isGood = [](int64_t lines) {
     return lines == kSide || lines == 2 * kSide || lines % (4 * kSide) == 0;
   };
-  if (isGood(tile[0]) && isGood(tile[1]) && tile[0] * tile[2] % kThreads == 0 &&
-      tile[1] * tile[2] % kThreads == 0)
-    return "";
-  return "expected rows and columns of 16, 32, 64 or a multiple of 64, and at "
-         "least 256 elements of each factor";
+  if (!isGood(tile[0]) || !isGood(tile[1]) ||
+      tile[0] * tile[2] % kThreads != 0 || tile[1] * tile[2] % kThreads != 0)
+    return "expected rows and columns of 16, 32, 64 or a multiple of 64, and "
+           "at least 256 elements of each factor";
+  int64_t bytes = op.getSum().getType().getIntOrFloatBitWidth() / 8;
+  int64_t sums = tile[0] * tile[1] * bytes / 4 / kThreads;
+  if (sums > kMostSums)
+    return "its sums take " + std::to_string(sums) +
+           " registers of a thread, more than " + std::to_string(kMostSums);
+  FactorTile first = {}, second = {};
+  first.lines = tile[0];
+  second.lines = tile[1];
+  first.depth = second.depth = tile[2];
+  int64_t shared = 2 * (first.size() + second.size()) * bytes;
+  if (shared > kMostShared)
+    return "its slices take " + std::to_string(shared) +
+           " bytes of shared memory, more than " + std::to_string(kMostShared);
+  return "";
 }
 
 LogicalResult mlir::sparsedrop::emitPlain(KernelModule &kernels,
                                           RewriterBase &host, ContractOp op,
                                           KernelAttr choice) {
-  std::string problem = getPlainProblem(choice);
+  std::string problem = getPlainProblem(op, choice);
   if (!problem.empty())
     return op->emitOpError()
            << "cannot become the kernel " << choice << ": " << problem;

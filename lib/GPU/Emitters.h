@@ -41,7 +41,7 @@ bool isSplittable(linalg::LinalgOp op);
 
 /// Why a choice of the family cannot be obeyed; empty if it can. (planWgmma
 /// tells for wgmma.)
-std::string getPlainProblem(KernelAttr choice);
+std::string getPlainProblem(ContractOp op, KernelAttr choice);
 std::string getTensorCoreProblem(const Product &product, KernelAttr choice);
 
 /// Elementwise ops whose input is contiguous along another loop than the

@@ -11,6 +11,7 @@
 #include "Buffers.h"
 #include "KernelBuilder.h"
 
+#include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
@@ -51,11 +52,12 @@ struct PlaceBuffers
   void runOnOperation() override;
 
 private:
-  void placeConstants();
+  LogicalResult placeConstants();
   void placeHostBuffers();
   void moveList(memref::AllocOp list, ArrayRef<Operation *> pointers);
   bool isOnHost(Value buffer);
-  void copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer);
+  void copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer,
+                  func::CallOp reader);
   void lowerCopies();
   void lowerReads();
   void lowerWrites();
@@ -155,8 +157,13 @@ Value PlaceBuffers::makeBuffer(OpBuilder &builder, Location loc, Value address,
 // Constants
 //===----------------------------------------------------------------------===//
 
+/// The elements of a constant, which those that a program changes are not.
+static DenseElementsAttr getElements(memref::GlobalOp global) {
+  return dyn_cast_if_present<DenseElementsAttr>(global.getConstantInitValue());
+}
+
 /// Constants that kernels read are variables of the kernels' module.
-void PlaceBuffers::placeConstants() {
+LogicalResult PlaceBuffers::placeConstants() {
   SmallVector<memref::GetGlobalOp> uses;
   getOperation().walk([&](memref::GetGlobalOp op) {
     bool isRead = llvm::any_of(op->getUsers(), [](Operation *user) {
@@ -165,6 +172,13 @@ void PlaceBuffers::placeConstants() {
     if (isRead)
       uses.push_back(op);
   });
+  for (memref::GetGlobalOp op : uses)
+    if (!getElements(
+            getOperation().lookupSymbol<memref::GlobalOp>(op.getName())))
+      return op->emitOpError()
+             << "cannot run on a device: expected a constant with a value, but "
+                "got '"
+             << op.getName() << "'";
   SmallVector<Attribute> names;
   llvm::MapVector<StringRef, int64_t> numbers;
   OpBuilder builder(&getContext());
@@ -183,13 +197,13 @@ void PlaceBuffers::placeConstants() {
     op.erase();
   }
   if (names.empty())
-    return;
+    return success();
   KernelModule kernels(getOperation());
   builder.setInsertionPointToStart(kernels.getKernels().getBody());
   for (auto &[name, number] : numbers) {
     auto global = getOperation().lookupSymbol<memref::GlobalOp>(name);
     auto type = cast<MemRefType>(global.getType());
-    auto value = cast<DenseElementsAttr>(global.getConstantInitValue());
+    DenseElementsAttr value = getElements(global);
     Type element = type.getElementType();
     if (element.isIndex() || element.isInteger(1)) {
       element = builder.getIntegerType(element.isIndex() ? 64 : 8);
@@ -197,6 +211,10 @@ void PlaceBuffers::placeConstants() {
           element, [&](const APInt &bits) {
             return bits.zextOrTrunc(element.getIntOrFloatBitWidth());
           });
+    } else if (isSmallFloat(element)) {
+      // LLVM knows them by their bits.
+      element = builder.getIntegerType(8);
+      value = value.bitcast(element);
     }
     auto flat =
         value.reshape(RankedTensorType::get({value.getNumElements()}, element));
@@ -209,6 +227,7 @@ void PlaceBuffers::placeConstants() {
   }
   kernels.getKernels()->setAttr(kConstantsAttrName,
                                 builder.getArrayAttr(names));
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -224,18 +243,47 @@ Value PlaceBuffers::allocateHost(OpBuilder &builder, Location loc,
   return makeBuffer(builder, loc, address, type, sizes);
 }
 
-/// The last op of the pointer's block that computes from it, up to calls.
-static Operation *findLastUser(Operation *pointer) {
-  Operation *last = pointer;
-  SmallVector<Operation *> work(pointer->getUsers());
-  while (!work.empty()) {
-    Operation *op = work.pop_back_val();
-    if (op->getBlock() == pointer->getBlock() && last->isBeforeInBlock(op))
-      last = op;
-    if (!isa<func::CallOp>(op))
-      llvm::append_range(work, op->getUsers());
+/// The calls that get the pointer, or what is computed from it. Where buffers
+/// are freed, pointers are merely compared.
+static SmallVector<func::CallOp> findCalls(Operation *pointer) {
+  llvm::SetVector<Operation *> work(pointer->getUsers().begin(),
+                                    pointer->getUsers().end());
+  SmallVector<func::CallOp> calls;
+  for (size_t i = 0; i < work.size(); ++i) {
+    Operation *op = work[i];
+    if (auto call = dyn_cast<func::CallOp>(op))
+      calls.push_back(call);
+    else if (!isa<arith::CmpIOp>(op))
+      work.insert(op->getUsers().begin(), op->getUsers().end());
   }
-  return last;
+  return calls;
+}
+
+/// What is computed from a pointer, computed from `address` instead.
+static Value recompute(OpBuilder &builder, Value value, Value pointer,
+                       Value address) {
+  if (value == pointer)
+    return address;
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getNumRegions() != 0 || isa<func::CallOp>(op))
+    return value;
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(recompute(builder, operand, pointer, address));
+  if (llvm::equal(operands, op->getOperands()))
+    return value;
+  Operation *copy = builder.clone(*op);
+  copy->setOperands(operands);
+  return copy->getResult(cast<OpResult>(value).getResultNumber());
+}
+
+/// Lets a call have another buffer's address in place of a pointer.
+static void passInstead(OpBuilder &builder, func::CallOp call, Value pointer,
+                        Value buffer) {
+  Value address = memref::ExtractAlignedPointerAsIndexOp::create(
+      builder, call.getLoc(), buffer);
+  for (OpOperand &operand : call->getOpOperands())
+    operand.set(recompute(builder, operand.get(), pointer, address));
 }
 
 /// A list that a function of the host fills: there are two of it. The host
@@ -248,20 +296,15 @@ void PlaceBuffers::moveList(memref::AllocOp list,
   Value bytes = countBytes(builder, loc, list);
   Value host =
       allocateHost(builder, loc, list.getType(), list.getDynamicSizes(), bytes);
-  for (Operation *pointer : pointers) {
-    builder.setInsertionPoint(pointer);
-    Value address =
-        memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
-    Operation *last = findLastUser(pointer);
-    pointer->getResult(0).replaceAllUsesWith(address);
-    builder.setInsertionPointAfter(last);
-    if (last == pointer)
-      builder.setInsertionPointAfter(address.getDefiningOp());
-    call(builder, loc, "sparsedrop_program_upload", Type(),
-         {getAddress(builder, loc, list), getAddress(builder, loc, host),
-          bytes});
-    pointer->erase();
-  }
+  for (Operation *pointer : pointers)
+    for (func::CallOp filler : findCalls(pointer)) {
+      builder.setInsertionPoint(filler);
+      passInstead(builder, filler, pointer->getResult(0), host);
+      builder.setInsertionPointAfter(filler);
+      call(builder, loc, "sparsedrop_program_upload", Type(),
+           {getAddress(builder, loc, list), getAddress(builder, loc, host),
+            bytes});
+    }
   getOperation().walk([&](Operation *op) {
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
       if (!isInKernel(op) && load.getMemRef() == list)
@@ -277,11 +320,12 @@ void PlaceBuffers::moveList(memref::AllocOp list,
   hostBuffers.insert(host);
 }
 
-/// A buffer of the device, an argument or computed, that a function of the host
-/// reads.
-void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer) {
-  OpBuilder builder(pointer);
-  Location loc = pointer.getLoc();
+/// A buffer of the device, an argument or computed, that functions of the host
+/// read: each as it is by then, though one address serves all.
+void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer,
+                              func::CallOp reader) {
+  OpBuilder builder(reader);
+  Location loc = reader.getLoc();
   Value buffer = pointer.getSource();
   auto type = cast<MemRefType>(buffer.getType());
   SmallVector<Value> sizes;
@@ -295,28 +339,9 @@ void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer) {
   call(builder, loc, "sparsedrop_program_download", Type(),
        {getAddress(builder, loc, host), getAddress(builder, loc, buffer),
         bytes});
-  Value address =
-      memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, host);
-  Operation *last = findLastUser(pointer);
-  pointer.replaceAllUsesWith(address);
-  builder.setInsertionPointAfter(last == pointer ? address.getDefiningOp()
-                                                 : last);
+  passInstead(builder, reader, pointer, host);
+  builder.setInsertionPointAfter(reader);
   call(builder, loc, "sparsedrop_free", Type(), getAddress(builder, loc, host));
-  pointer.erase();
-}
-
-/// Whether a function of the host gets the pointer, or what is computed from
-/// it. Where buffers are freed, pointers are merely compared.
-static bool isPassedToCall(Operation *pointer) {
-  SmallVector<Operation *> work(pointer->getUsers());
-  while (!work.empty()) {
-    Operation *op = work.pop_back_val();
-    if (isa<func::CallOp>(op))
-      return true;
-    if (!isa<arith::CmpIOp>(op))
-      llvm::append_range(work, op->getUsers());
-  }
-  return false;
 }
 
 /// Whether the program itself computes the elements of an allocation.
@@ -335,7 +360,7 @@ void PlaceBuffers::placeHostBuffers() {
   llvm::MapVector<Operation *, SmallVector<Operation *>> lists;
   SmallVector<memref::ExtractAlignedPointerAsIndexOp> others;
   getOperation().walk([&](memref::ExtractAlignedPointerAsIndexOp op) {
-    if (!isPassedToCall(op))
+    if (findCalls(op).empty())
       return;
     Operation *root = getRoot(op.getSource()).getDefiningOp();
     if (isa_and_present<memref::GetGlobalOp, memref::AllocaOp>(root))
@@ -349,7 +374,8 @@ void PlaceBuffers::placeHostBuffers() {
   for (auto &[list, pointers] : lists)
     moveList(cast<memref::AllocOp>(list), pointers);
   for (auto pointer : others)
-    copyToHost(pointer);
+    for (func::CallOp reader : findCalls(pointer))
+      copyToHost(pointer, reader);
 }
 
 /// Whether the host may read and write the elements of a buffer itself.
@@ -465,8 +491,38 @@ void PlaceBuffers::checkArguments() {
   }
 }
 
+/// Whether kernels can load and store elements of a type.
+static bool isStorable(Type element) {
+  if (element.isIndex() || isa<FloatType>(element))
+    return true;
+  return element.isSignlessInteger() &&
+         llvm::is_contained({1, 8, 16, 32, 64},
+                            element.getIntOrFloatBitWidth());
+}
+
+/// Names the first array whose elements no kernel can load.
+static LogicalResult checkElements(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    for (Type type :
+         llvm::concat<Type>(llvm::to_vector(op->getOperandTypes()),
+                            llvm::to_vector(op->getResultTypes()))) {
+      auto buffer = dyn_cast<MemRefType>(type);
+      if (!buffer || isStorable(buffer.getElementType()))
+        continue;
+      op->emitOpError() << "cannot run on a device: expected an array of "
+                           "floats, index or integers without sign of 1, 8, "
+                           "16, 32 or 64 bits, but got elements of type "
+                        << buffer.getElementType();
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 void PlaceBuffers::runOnOperation() {
-  placeConstants();
+  if (failed(checkElements(getOperation())) || failed(placeConstants()))
+    return signalPassFailure();
   placeHostBuffers();
   lowerCopies();
   lowerReads();

@@ -178,7 +178,7 @@ DropoutAttr mlir::sparsedrop::getAnnotation(Location loc,
       PatternKind::Row, /*operand=*/int64_t(0), APFloat(dropout.rate), site,
       DropoutAttr::kNoDim, dropout.granularity, dropout.maxPeriod.value_or(0),
       /*tile=*/ArrayRef<int64_t>(), TileOrder::Skewed, dropout.scale,
-      /*multiple=*/int64_t(1),
+      /*multiple=*/int64_t(1), APFloat(DropoutAttr::kDefaultTemperature),
       /*distribution=*/DenseF64ArrayAttr());
 }
 

@@ -155,9 +155,10 @@ void mlir::sparsedrop::buildPatterns(ModelBuilder &b,
                          dropout->granularity, /*tile=*/{}, TileOrder::Skewed);
     b.create<SampleOp>("p" + number, type, "hidden" + number, b["seed"],
                        b["step"], units, /*index=*/Value(),
-                       /*sensitivity=*/Value(), /*count=*/Value(),
-                       APFloat(dropout->rate), maxPeriod,
-                       /*distribution=*/DenseF64ArrayAttr(), dropout->scale);
+                       /*sensitivity=*/Value(), /*importance=*/Value(),
+                       /*count=*/Value(), APFloat(dropout->rate), maxPeriod,
+                       /*distribution=*/DenseF64ArrayAttr(), dropout->scale,
+                       APFloat(DropoutAttr::kDefaultTemperature));
   }
 }
 

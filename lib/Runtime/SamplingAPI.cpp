@@ -104,11 +104,23 @@ int64_t sparsedrop_check_pattern(int64_t period, int64_t bias, int64_t units) {
   return pack({period, bias});
 }
 
+/// Whether there is memory for a list. There are no patterns of more channels
+/// than periods can count, and what is multiplied here does not overflow.
+static bool hasRoom(const int64_t *list, int64_t channels) {
+  if (list && channels <= kMaxCount)
+    return true;
+  sparsedrop_fail(
+      ("there is no list of " + text(channels) + " channels").c_str());
+  return false;
+}
+
 int64_t sparsedrop_sample_channels(int64_t seed, int64_t step,
                                    uint64_t siteHash, const float *sensitivity,
                                    int64_t stride, int64_t channels,
                                    int64_t granularity, int64_t count,
                                    double tau, int64_t *kept) {
+  if (!hasRoom(kept, channels))
+    return 0;
   std::string message;
   int64_t result =
       sampling::sampleChannels({seed, step, siteHash, sensitivity, stride,
@@ -144,6 +156,8 @@ static std::string checkList(const int64_t *wanted, int64_t count,
 int64_t sparsedrop_list_channels(const int64_t *wanted, int64_t count,
                                  int64_t channels, int64_t *list) {
   channels = std::max<int64_t>(channels, 0);
+  if (!hasRoom(list, channels))
+    return 0;
   std::string problem = checkList(wanted, count, channels);
   if (channels == 0) {
     count = 0;

@@ -40,9 +40,9 @@ static bool check(const ChannelDraw &draw, std::string &message) {
   else if (draw.granularity < 1)
     message = "expected a granularity of at least 1, but got " +
               std::to_string(draw.granularity);
-  else if (!(draw.tau > 0))
-    message =
-        "expected a temperature above 0, but got " + std::to_string(draw.tau);
+  else if (!(draw.tau > 0 || draw.tau < 0))
+    message = "expected a temperature other than 0, but got " +
+              std::to_string(draw.tau);
   for (int64_t c = 0; message.empty() && draw.sensitivity && c < draw.channels;
        ++c) {
     float value = draw.sensitivity[c * draw.stride];
@@ -53,9 +53,9 @@ static bool check(const ChannelDraw &draw, std::string &message) {
   return message.empty();
 }
 
-/// ln(sensitivity of the group + 1e-12) / tau + Gumbel(0, 1), times tau where
-/// tau < 1: the same order, and no temperature is so low that the quotient
-/// overflows and the keys tie.
+/// ln(sensitivity of the group + 1e-12) / tau + Gumbel(0, 1), times |tau| where
+/// that is below 1: the same order, and no temperature is so low that the
+/// quotient overflows and the keys tie.
 static double getKey(const ChannelDraw &draw, int64_t group) {
   double sum = 1;
   if (draw.sensitivity) {
@@ -68,9 +68,9 @@ static double getKey(const ChannelDraw &draw, int64_t group) {
   // The middle of the word's interval, so that neither logarithm is of 0.
   double uniform = (word + 0.5) / 4294967296.0;
   double gumbel = -std::log(-std::log(uniform));
-  double logarithm = std::log(sum + 1e-12);
-  return draw.tau < 1 ? logarithm + draw.tau * gumbel
-                      : logarithm / draw.tau + gumbel;
+  double logarithm = std::copysign(1, draw.tau) * std::log(sum + 1e-12);
+  double tau = std::abs(draw.tau);
+  return tau < 1 ? logarithm + tau * gumbel : logarithm / tau + gumbel;
 }
 
 int64_t sparsedrop::sampling::sampleChannels(const ChannelDraw &request,
@@ -102,4 +102,28 @@ int64_t sparsedrop::sampling::sampleChannels(const ChannelDraw &request,
   }
   std::sort(kept, kept + count);
   return count;
+}
+
+double sparsedrop::sampling::energyScale(const float *importance,
+                                         int64_t stride, int64_t channels,
+                                         const int64_t *kept, int64_t count,
+                                         std::string &message) {
+  message.clear();
+  double total = 0, ofKept = 0;
+  for (int64_t c = 0; c < channels; ++c) {
+    float value = importance[c * stride];
+    if (!std::isfinite(value) || value < 0) {
+      message = "importance of channel " + std::to_string(c) +
+                " is negative or not finite";
+      return 1;
+    }
+    total += value;
+  }
+  for (int64_t i = 0; i < count; ++i)
+    ofKept += importance[kept[i] * stride];
+  double inverse = static_cast<double>(channels) / static_cast<double>(count);
+  // Nothing is known yet, or what is known says nothing about the kept ones.
+  if (ofKept <= 0)
+    return inverse;
+  return std::min(inverse, std::max(1.0, total / ofKept));
 }

@@ -7,7 +7,7 @@
 ``compile`` turns a function of an annotated MLIR module into a callable on
 NumPy arrays, or for a GPU on those of PyTorch, CuPy and others, ``report`` tells what each product costs, ``sample`` and ``search``
 draw patterns and find distributions, ``sparsedrop.models`` writes the MLIR of
-multilayer perceptrons.
+multilayer perceptrons, ``sparsedrop.cnn`` that of convolutional networks.
 """
 
 from ._arrays import Slot

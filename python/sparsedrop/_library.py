@@ -92,6 +92,14 @@ class CCompileOptions(ctypes.Structure):
     ]
 
 
+class CSchedule(ctypes.Structure):
+    _fields_ = [("rate", c_double), ("warmup", c_int64), ("ramp", c_int64), ("refresh", c_int64)]
+
+
+class CLayer(ctypes.Structure):
+    _fields_ = [("sensitivity", POINTER(ctypes.c_float)), ("channels", c_int64), ("flops", c_double)]
+
+
 class CDeviceInfo(ctypes.Structure):
     _fields_ = [
         ("name", ctypes.c_char * 128),
@@ -187,6 +195,8 @@ _SIGNATURES: dict[str, tuple] = {
         [c_int64, c_int64, c_uint64, POINTER(ctypes.c_float), c_int64, c_int64, c_int64, c_int64, c_double, POINTER(c_int64)],
     ),
     "channel_count": (c_int64, [c_double, c_int64, c_int64]),
+    "scheduled_rate": (c_int32, [POINTER(CSchedule), c_int64, POINTER(c_double)]),
+    "layer_rates": (c_int32, [POINTER(CLayer), c_int64, c_double, c_double, POINTER(c_double)]),
     "row_kept_indices": (c_int64, [c_int64, c_int64, c_int64, c_int64, POINTER(c_int64)]),
     "tile_mask": (None, [c_int64] * 4 + [c_int32, c_int64, c_int64, POINTER(ctypes.c_uint8)]),
     "search_sgd_among": (c_int32, [c_double, POINTER(c_int64), c_int64, POINTER(c_double), POINTER(c_int64)]),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Sequence
 
-from sparsedrop.module_text import MAPS, ModuleWriter, Named, Operand, Shape, wrap
+from sparsedrop.module_text import Named, Operand, Shape, wrap
+from sparsedrop.training_text import TrainingWriter
 
 if TYPE_CHECKING:
     from sparsedrop.models import Mlp
@@ -30,12 +30,11 @@ ACTIVATION_BODIES = {
 """What a hidden layer does to %s: the last value is the result."""
 
 
-class MlpWriter(ModuleWriter):
+class MlpWriter(TrainingWriter):
     """Writes the functions of a model."""
 
     def __init__(self, model: Mlp):
-        super().__init__(model.dtype)
-        self.model = model
+        super().__init__(model)
         self.x = ("x", (model.batch, model.widths[0]))
         self.target = ("target", (model.batch, model.widths[-1]))
 
@@ -92,115 +91,6 @@ class MlpWriter(ModuleWriter):
         for i in range(1, len(self.model.widths)):
             value = self.layer(i, value)
 
-    # Losses
-    def loss_inputs(self) -> tuple[Operand, Operand]:
-        """Logits and target as a loss reads them: %logits is the f32 of a 16-bit %y."""
-        shape, value = self.target[1], "y"
-        if self.is_narrow:
-            self.comment(f"The loss is in {self.wide}.")
-            self.empty("logits_empty", shape, self.wide)
-            value = "logits"
-            out = Operand("out", "logits_empty", shape, "matrix", self.wide)
-            self.generic(value, [Operand("a", "y", shape, "matrix", self.t)], out, [])
-        return (
-            Operand("a", value, shape, "matrix", self.wide),
-            Operand("b", "target", shape, "matrix", self.wide),
-        )
-
-    def mean(self, inputs: Sequence[Operand], size: int, body: Sequence[str]) -> None:
-        """%loss: the sum of the terms %t of the body, each divided by ``size``."""
-        self.constant("size", size)
-        self.empty("scalar", (), self.wide)
-        self.fill("zero_scalar", "zero", "scalar", (), self.wide)
-        out = Operand("sum", "zero_scalar", (), "all" if inputs[0].map == "matrix" else "sum", self.wide)
-        self.generic("loss", inputs, out, [*body, "%u = arith.divf %t, %size", "%r = arith.addf %u, %sum"])
-
-    def mean_squared_error(self) -> None:
-        rows, columns = self.target[1]
-        inputs = self.loss_inputs()
-        self.comment("The mean of (y - target)^2.")
-        self.mean(inputs, rows * columns, ["%d = arith.subf %a, %b", "%t = arith.mulf %d, %d"])
-
-    def cross_entropy(self) -> None:
-        t, rows = self.wide, self.target[1][:1]
-        y, target = self.loss_inputs()
-        largest = Operand("m", "largest", rows, "rows", t)
-        self.comment("The mean over the batch of log(sum(exp(y - largest))) - sum(target * (y - largest)).")
-        infinity = {"f32": "0xFF800000", "f64": "0xFFF0000000000000"}[t]
-        self.emit(f"%minus_infinity = arith.constant {infinity} : {t}")
-        self.empty("rows", rows, t)
-        self.fill("lowest", "minus_infinity", "rows", rows, t)
-        self.generic("largest", [y], Operand("m", "lowest", rows, "rows", t), ["%r = arith.maximumf %a, %m"])
-        self.fill("zero_rows", "zero", "rows", rows, t)
-        out = Operand("sum", "zero_rows", rows, "rows", t)
-        self.generic(
-            "total", [y, largest], out, ["%d = arith.subf %a, %m", "%e = math.exp %d", "%r = arith.addf %e, %sum"]
-        )
-        self.generic(
-            "label",
-            [y, target, largest],
-            out,
-            ["%d = arith.subf %a, %m", "%t = arith.mulf %d, %b", "%r = arith.addf %t, %sum"],
-        )
-        self.mean(
-            [Operand("a", "total", rows, "vector", t), Operand("b", "label", rows, "vector", t)],
-            self.model.batch,
-            ["%l = math.log %a", "%t = arith.subf %l, %b"],
-        )
-
-    # Updates
-    def update_constants(self) -> None:
-        """What the updates read: %rate and the optimizer's parameters."""
-        model = self.model
-        self.emit(f"%rate = tensor.extract %learning_rate[] : {self.tensor((), self.wide)}")
-        if model.decay:
-            self.constant("one", 1)
-            self.constant("decay", model.decay)
-            self.emit(f"%shrink = arith.mulf %rate, %decay : {self.wide}")
-            self.emit(f"%keep = arith.subf %one, %shrink : {self.wide}")
-        if model.optimizer == "momentum":
-            self.constant("momentum", model.momentum)
-        if model.optimizer == "adam":
-            for i, beta in enumerate(model.betas, 1):
-                self.constant(f"beta{i}", beta)
-                self.constant(f"rest{i}", 1 - beta)
-            self.constant("epsilon", model.epsilon)
-
-    def descend(self, parameter: Operand, inputs: Sequence[Operand], body: Sequence[str], direction: str) -> str:
-        """The parameter, shrunk, less the rate times the direction."""
-        body = [*body, f"%c = arith.mulf %{direction}, %rate"]
-        if self.model.decay:
-            body.append("%k = arith.mulf %w, %keep")
-        body.append(f"%n = arith.subf %{'k' if self.model.decay else 'w'}, %c")
-        self.generic(f"new_{parameter.value}", inputs, parameter, body)
-        return f"new_{parameter.value}"
-
-    def moment(self, gradient: Operand, kept: Operand, body: Sequence[str]) -> Operand:
-        """What the optimizer keeps, updated in place."""
-        self.generic(f"new_{kept.value}", [gradient], kept, body)
-        return Operand(kept.name, f"new_{kept.value}", kept.shape, kept.map, kept.type)
-
-    def update(self, name: str, shape: tuple[int, ...]) -> list[str]:
-        """Names of the new parameter and of the new state."""
-        same = "matrix" if len(shape) == 2 else "vector"
-        weight, gradient = Operand("w", name, shape, same, self.t), Operand("g", f"d{name}", shape, same, self.t)
-        m, v = (Operand(kind, f"{kind}_{name}", shape, same, self.wide) for kind in "mv")
-        if self.model.optimizer == "sgd":
-            return [self.descend(weight, [gradient], [], "g")]
-        if self.model.optimizer == "momentum":
-            m = self.moment(gradient, m, ["%k = arith.mulf %m, %momentum", "%n = arith.addf %k, %g"])
-            return [self.descend(weight, [m], [], "m"), m.value]
-        m = self.moment(
-            gradient, m, ["%k = arith.mulf %m, %beta1", "%c = arith.mulf %g, %rest1", "%n = arith.addf %k, %c"]
-        )
-        v = self.moment(
-            gradient,
-            v,
-            ["%k = arith.mulf %v, %beta2", "%q = arith.mulf %g, %g", "%c = arith.mulf %q, %rest2", "%n = arith.addf %k, %c"],
-        )
-        body = ["%s = math.sqrt %v", "%d = arith.addf %s, %epsilon", "%u = arith.divf %m, %d"]
-        return [self.descend(weight, [m, v], body, "u"), m.value, v.value]
-
     # Lazy updates
     def sample_patterns(self) -> None:
         """The pattern of each hidden layer, %p1 of the first, as @loss draws it."""
@@ -249,27 +139,6 @@ class MlpWriter(ModuleWriter):
         ]
 
     # Functions
-    def types(self, named: Sequence[Named]) -> str:
-        """Types of arguments and results of ``@step``."""
-        return ", ".join(self.tensor(shape, self.model.type_of(name)) for name, shape in named)
-
-    def signature(self, named: Sequence[Named], donated: Sequence[Named] = (), draws: bool = False) -> str:
-        """Arguments, each on a line; result i + 1 may overwrite donated[i]. With
-        ``draws``, seed and step come last."""
-        lines = []
-        for name, shape in named:
-            result = [i for i, (other, _) in enumerate(donated, 1) if other == name]
-            attribute = f" {{sparsedrop.donate = {result[0]}}}" if result else ""
-            lines.append(f"\n    %{name}: {self.tensor(shape, self.model.type_of(name))}{attribute}")
-        if draws:
-            lines += [f"\n    %{name}: i64 {{sparsedrop.{name}}}" for name in ("seed", "step")]
-        return "(" + ",".join(lines) + ")"
-
-    def function(self, head: str) -> str:
-        """The lines so far as the body of a function."""
-        body, self.lines = "\n".join(self.lines), []
-        return f"{head} {{\n{body}\n}}\n"
-
     def loss_function(self) -> str:
         arguments = [self.x, self.target, *self.model.parameters()]
         self.forward()
@@ -288,27 +157,17 @@ class MlpWriter(ModuleWriter):
         self.emit(f"return %y : {logits}")
         return self.function(f"func.func @predict{self.signature([self.x, *self.model.parameters()])} -> {logits}")
 
-    def gradient_declaration(self) -> str:
-        """What the compiler defines: the loss, and its gradient by each parameter."""
+    def gradient(self) -> tuple[list[Named], list[Named]]:
+        """Arguments and results of ``@loss_grad``: the loss, then a gradient for each
+        parameter."""
         parameters = self.model.parameters()
-        arguments = wrap(self.types([self.x, self.target, *parameters]), 4, "")
-        results = wrap(f"-> ({self.types([('loss', ()), *parameters])})", 4, "    ")
-        return "func.func private @loss_grad(\n" + "\n".join(arguments) + ")\n" + "\n".join(results) + "\n"
-
-    def call_gradient(self) -> None:
-        """%loss and a gradient for each parameter: %dw1 of %w1."""
-        parameters = self.model.parameters()
-        arguments, results = [self.x, self.target, *parameters], [("loss", ()), *parameters]
-        self.comment("The loss, and its gradient by each parameter.")
-        self.emit(", ".join(["%loss", *(f"%d{name}" for name, _ in parameters)]))
-        self.emit("= call @loss_grad(" + ", ".join(f"%{name}" for name, _ in arguments) + ")", 6)
-        self.emit(f": ({self.types(arguments)})", 6)
-        self.emit(f"-> ({self.types(results)})", 6)
+        return [self.x, self.target, *parameters], [("loss", ()), *parameters]
 
     def step_function(self) -> str:
         parameters, state = self.model.parameters(), self.model.state()
         results = self.types([("loss", ()), *parameters, *state])
-        self.call_gradient()
+        self.comment("The loss, and its gradient by each parameter.")
+        self.call_gradient(*self.gradient(), ["loss", *(f"d{name}" for name, _ in parameters)])
         self.comment("Updates in place.")
         self.update_constants()
         lazy = self.model.lazy and any(self.model.dropout_of(name) for name, _ in parameters)
@@ -324,11 +183,12 @@ class MlpWriter(ModuleWriter):
 
     def module(self) -> str:
         model = self.model
-        functions = "\n".join(
-            [self.loss_function(), self.predict_function(), self.gradient_declaration(), self.step_function()]
-        )
+        functions = [
+            self.loss_function(),
+            self.predict_function(),
+            self.gradient_declaration(*self.gradient()),
+            self.step_function(),
+        ]
         widths = "-".join(map(str, model.widths))
-        head = f"// A multilayer perceptron {widths}: {model.activation}, {model.loss}, {model.optimizer}.\n\n"
-        used = re.findall(r"#(\w+)", functions)
-        aliases = [f"#{name} = affine_map<{text}>\n" for name, text in MAPS.items() if name in used]
-        return head + "".join(aliases) + "\n" + functions
+        comment = f"A multilayer perceptron {widths}: {model.activation}, {model.loss}, {model.optimizer}."
+        return self.assemble(comment, functions)

@@ -159,6 +159,10 @@ class Mlp:
         kinds = {"sgd": (), "momentum": ("m",), "adam": ("m", "v")}[self.optimizer]
         return [(f"{kind}_{name}", shape) for kind in kinds for name, shape in self.parameters()]
 
+    def updated(self) -> list[Named]:
+        """Names and shapes of what ``@step`` updates: its results after the loss."""
+        return [*self.parameters(), *self.state()]
+
     def type_of(self, name: str) -> str:
         """The element type of an argument or result of ``@step``: where ``dtype``
         has 16 bits, f32 for target, loss, state and learning rate."""
@@ -181,7 +185,7 @@ class Mlp:
     def arguments(self) -> list[Named]:
         """Names and shapes of the arguments of ``@step``, besides seed and step."""
         batch = [("x", (self.batch, self.widths[0])), ("target", (self.batch, self.widths[-1]))]
-        return [*batch, *self.parameters(), *self.state(), ("learning_rate", ())]
+        return [*batch, *self.updated(), ("learning_rate", ())]
 
     def mlir(self) -> str:
         """The module's text."""

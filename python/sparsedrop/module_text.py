@@ -46,17 +46,28 @@ MAPS = {
     "all": "(i, j) -> ()",
     "vector": "(i) -> (i)",
     "sum": "(i) -> ()",
+    "weight": "(a, b, c, d) -> (a, b, c, d)",
+    "nhwc": "(n, h, w, c) -> (n, h, w, c)",
+    "nhwc_c": "(n, h, w, c) -> (c)",
+    "nhwc_nc": "(n, h, w, c) -> (n, c)",
+    "nhwc_windows": "(n, h, i, w, j, c) -> (n, h, i, w, j, c)",
+    "nhwc_pooled": "(n, h, i, w, j, c) -> (n, h, w, c)",
+    "nchw": "(n, c, h, w) -> (n, c, h, w)",
+    "nchw_c": "(n, c, h, w) -> (c)",
+    "nchw_nc": "(n, c, h, w) -> (n, c)",
+    "nchw_windows": "(n, c, h, i, w, j) -> (n, c, h, i, w, j)",
+    "nchw_pooled": "(n, c, h, i, w, j) -> (n, c, h, w)",
 }
 """Indexing maps, by the name of their alias. A structured op's iterators follow
 from the map of its result: loops that it leaves out are reductions."""
 
-ITERATORS = {
-    "matrix": ("parallel", "parallel"),
-    "rows": ("parallel", "reduction"),
-    "all": ("reduction", "reduction"),
-    "vector": ("parallel",),
-    "sum": ("reduction",),
-}
+def iterators(text: str) -> tuple[str, ...]:
+    """Those of a result with this map."""
+    loops, results = (re.findall(r"\w+", part) for part in text.split("->"))
+    return tuple("parallel" if loop in results else "reduction" for loop in loops)
+
+
+ITERATORS = {name: iterators(text) for name, text in MAPS.items()}
 
 @dataclass(frozen=True)
 class Operand:
@@ -108,36 +119,50 @@ class ModuleWriter:
         """A structured op; lines of the body lack their type, the last value is
         the result, or the first operand where there are no lines. What is read in
         16 bits is extended first, a result of 16 bits is rounded once."""
-        operands = [*inputs, out]
+        last = body[-1].split(" ")[0] if body else f"%{[*inputs, out][0].name}"
+        self.structured(name, inputs, [out], body, [last])
+
+    def structured(
+        self, name: str, inputs: Sequence[Operand], outs: Sequence[Operand], body: Sequence[str], results: Sequence[str]
+    ) -> None:
+        """As ``generic``, with values of the body for any number of results:
+        ``name#0`` is the first of several."""
+        operands = [*inputs, *outs]
         maps = ", ".join(f"#{o.map}" for o in operands)
-        iterators = ", ".join(f'"{kind}"' for kind in ITERATORS[out.map])
-        values = ", ".join(f"%{o.value}" for o in inputs)
-        types = ", ".join(self.tensor(o.shape, o.type) for o in inputs)
-        result = self.tensor(out.shape, out.type)
-        self.emit(f"%{name} = linalg.generic")
+        iterators = ", ".join(f'"{kind}"' for kind in ITERATORS[outs[0].map])
+        values, types = self.listed(inputs)
+        inits, made = self.listed(outs)
+        self.emit(f"%{name}{f':{len(outs)}' if len(outs) > 1 else ''} = linalg.generic")
         self.emit(f"{{indexing_maps = [{maps}], iterator_types = [{iterators}]}}", 6)
         self.emit(f"ins({values} : {types})", 6)
-        self.emit(f"outs(%{out.value} : {result}) {{", 6)
+        self.emit(f"outs({inits} : {made}) {{", 6)
         self.emit("^bb0(" + ", ".join(f"{self.argument(o)}: {o.type}" for o in operands) + "):", 4)
-        self.body(operands, body)
-        self.emit(f"}} -> {result}")
+        self.body(operands, body, results)
+        self.emit(f"}} -> {made}" if len(outs) == 1 else f"}} -> ({made})")
+
+    def listed(self, operands: Sequence[Operand]) -> tuple[str, str]:
+        """Values and types of operands."""
+        types = ", ".join(self.tensor(o.shape, o.type) for o in operands)
+        return ", ".join(f"%{o.value}" for o in operands), types
 
     def argument(self, operand: Operand) -> str:
         """Of a body: the operand's own name is that of the extended value."""
         return f"%{operand.name}" if operand.type == self.wide else f"%{operand.name}_16"
 
-    def body(self, operands: Sequence[Operand], lines: Sequence[str]) -> None:
-        """The lines of a body, with conversions and types; the last operand is the
-        result's."""
-        last = lines[-1].split(" ")[0] if lines else f"%{operands[0].name}"
-        read = re.findall(r"%\w+", " ".join([*lines, last]))
+    def body(self, operands: Sequence[Operand], lines: Sequence[str], results: Sequence[str]) -> None:
+        """The lines of a body, with conversions and types; the last operands are the
+        results'."""
+        read = re.findall(r"%\w+", " ".join([*lines, *results]))
         for o in operands:
             if o.type != self.wide and f"%{o.name}" in read:
                 self.emit(f"%{o.name} = arith.extf {self.argument(o)} : {o.type} to {self.wide}", 6)
         for line in lines:
             self.emit(f"{line} : {self.wide}", 6)
-        result = operands[-1].type
-        if result != self.wide:
-            self.emit(f"{last}_16 = arith.truncf {last} : {self.wide} to {result}", 6)
-            last += "_16"
-        self.emit(f"linalg.yield {last} : {result}", 6)
+        yielded = []
+        types = [o.type for o in operands[len(operands) - len(results) :]]
+        for value, type in zip(results, types):
+            if type != self.wide:
+                self.emit(f"{value}_16 = arith.truncf {value} : {self.wide} to {type}", 6)
+                value += "_16"
+            yielded.append(value)
+        self.emit(f"linalg.yield {', '.join(yielded)} : {', '.join(types)}", 6)

@@ -181,7 +181,7 @@ def sample_channel(
     sensitivity: Sequence[float] | np.ndarray | None = None,
     multiple: int = 8,
     granularity: int = 1,
-    tau: float = 1.0,
+    tau: float = 0.5,
     index: int | None = None,
 ) -> Pattern:
     """Draws the channels to keep, the more sensitive ones more likely: ``count``

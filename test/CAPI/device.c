@@ -285,6 +285,16 @@ static void test_captures_that_fail(const sparsedrop_executable *executable,
   CHECK(!sparsedrop_executable_capture(executable, device, d.inputs, 2, 0, 0,
                                        NULL, 0));
   CHECK(strstr(sparsedrop_last_error(), "expected 3 inputs, but got 2"));
+  for (int i = 0; i < 2; ++i) {
+    CHECK(!sparsedrop_executable_capture(executable, device, d.inputs,
+                                         i ? 3 : -1, 0, 0, results, -i));
+    CHECK(strstr(sparsedrop_last_error(),
+                 "f: expected numbers of arrays of at least 0, but got -1"));
+    CHECK(sparsedrop_executable_call_on(executable, device, NULL, d.inputs,
+                                        i ? 3 : -1, 0, 0, results, -i));
+    CHECK(strstr(sparsedrop_last_error(),
+                 "f: expected numbers of arrays of at least 0, but got -1"));
+  }
   sparsedrop_executable *host = compile("cpu", NULL, 0, NULL);
   CHECK(
       !sparsedrop_executable_capture(host, device, d.inputs, 3, 0, 0, NULL, 0));

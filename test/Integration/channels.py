@@ -152,6 +152,51 @@ for mode in ("compact", "masked"):
     expected = 3.0 * (x[:, [1, 3, 4, 11]] @ w[[1, 3, 4, 11]]) + x[:, ::2] @ w[::2]
     assert np.array_equal(np.load(f"{folder}/y.0.npy"), expected)
 
+# A list that is changed in place after one pattern has been made of it: the address is the
+# same, the channels are the next ones. And a list in a loop, which does not change.
+CHANGED = """
+#id = affine_map<(i) -> (i)>
+func.func @f(%x: tensor<5x12xf32>, %w: tensor<12x4xf32>, %list: tensor<4xindex>) -> tensor<5x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %c12 = arith.constant 12 : index
+  %e0 = tensor.empty() : tensor<4xindex>
+  %a = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel"]} ins(%list : tensor<4xindex>) outs(%e0 : tensor<4xindex>) {
+  ^bb0(%i: index, %o: index):
+    %n = arith.addi %i, %c1 : index
+    linalg.yield %n : index
+  } -> tensor<4xindex>
+  %p = sparsedrop.make_pattern kept(%a : tensor<4xindex>) extents(%c12) : !sparsedrop.pattern<channel>
+  %b = linalg.generic {indexing_maps = [#id], iterator_types = ["parallel"]} outs(%a : tensor<4xindex>) {
+  ^bb0(%o: index):
+    %n = arith.addi %o, %c1 : index
+    linalg.yield %n : index
+  } -> tensor<4xindex>
+  %q = sparsedrop.make_pattern kept(%b : tensor<4xindex>) extents(%c12) : !sparsedrop.pattern<channel>
+  %d = sparsedrop.dropout %x, %p dim(1) : tensor<5x12xf32>, !sparsedrop.pattern<channel>
+  %g = sparsedrop.dropout %x, %q dim(1) : tensor<5x12xf32>, !sparsedrop.pattern<channel>
+  %e = tensor.empty() : tensor<5x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %y = linalg.matmul ins(%d, %w : tensor<5x12xf32>, tensor<12x4xf32>) outs(%z : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %s = linalg.matmul ins(%g, %w : tensor<5x12xf32>, tensor<12x4xf32>) outs(%y : tensor<5x4xf32>) -> tensor<5x4xf32>
+  %r = scf.for %i = %c0 to %c3 step %c1 iter_args(%sum = %s) -> tensor<5x4xf32> {
+    %l = sparsedrop.make_pattern kept(%list : tensor<4xindex>) extents(%c12) : !sparsedrop.pattern<channel>
+    %h = sparsedrop.dropout %x, %l dim(1) : tensor<5x12xf32>, !sparsedrop.pattern<channel>
+    %t = linalg.matmul ins(%h, %w : tensor<5x12xf32>, tensor<12x4xf32>) outs(%sum : tensor<5x4xf32>) -> tensor<5x4xf32>
+    scf.yield %t : tensor<5x4xf32>
+  }
+  return %r : tensor<5x4xf32>
+}
+"""
+for mode in ("compact", "masked"):
+    kept = np.array([0, 2, 3, 9])
+    done = execute(CHANGED, [x, w, kept], f"--mode={mode}", f"--output={folder}/y")
+    assert done.returncode == 0, done.stderr
+    expected = sum(3.0 * (x[:, k] @ w[k]) for k in (kept + 1, kept + 2, kept, kept, kept))
+    assert np.array_equal(np.load(f"{folder}/y.0.npy"), expected)
+
 for kept, message in (
     ([], "expected a list of at least one kept channel"),
     ([3, 12], "expected kept channels of at least 0 and less than 12, but entry 1 is 12"),

@@ -35,6 +35,19 @@ SOURCE += (
     "  %d = sparsedrop.dropout %x, %p dim(1) : tensor<4x24xf32>, !sparsedrop.pattern<row>\n"
     "  return %d : tensor<4x24xf32>\n}\n"
 )
+# Sensitivities of other channels than there are; memory that the host does not have.
+SOURCE += (
+    "func.func @channels(%x: tensor<4x24xf32>, %s: tensor<?xf32>, %n: index, %seed: i64 {sparsedrop.seed}, "
+    "%step: i64 {sparsedrop.step}) -> tensor<4x24xf32> {\n"
+    '  %p = sparsedrop.sample "p" seed(%seed) step(%step) extents(%n) sensitivity(%s : tensor<?xf32>) count(%n) '
+    "{rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>\n"
+    "  %d = sparsedrop.dropout %x, %p dim(1) : tensor<4x24xf32>, !sparsedrop.pattern<channel>\n"
+    "  return %d : tensor<4x24xf32>\n}\n"
+    "func.func @large(%n: index) -> tensor<?xf32> {\n"
+    "  %c = arith.constant 1.0 : f32\n  %e = tensor.empty(%n) : tensor<?xf32>\n"
+    "  %f = linalg.fill ins(%c : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>\n"
+    "  return %f : tensor<?xf32>\n}\n"
+)
 # Dropout only where there are units enough: the draw must not leave the branch.
 SOURCE += (
     "func.func @guarded(%x: tensor<?x?xf32>, %w: tensor<?x8xf32>, %y: tensor<?x8xf32>) -> tensor<?x8xf32> {\n"
@@ -107,6 +120,14 @@ for mode in ("compact", "masked"):
     assert execute("pattern", (4, 24), mode=mode, number=24).returncode == 0
     for number in (12, 20, 30, 1000000):
         refused(execute("pattern", (4, 24), mode=mode, number=number), "not of the extent of its pattern")
+for mode in ("compact", "masked"):
+    assert execute("channels", (4, 24), (24,), mode=mode, number=24).returncode == 0
+    for size in (0, 23, 25):
+        refused(execute("channels", (4, 24), (size,), mode=mode, number=24), "not one sensitivity or importance for each channel")
+assert execute("large", number=1000).returncode == 0
+refused(execute("large", number=2**46), "out of memory")
+for number in (-1, 2**47, 2**62, -(2**63)):
+    refused(execute("large", number=number), "'tensor.empty' op does not fit the sizes it is given: no memory has so many elements")
 for entry, op in (
     ("read_slice", "tensor.extract_slice"),
     ("read", "tensor.extract"),
@@ -118,4 +139,18 @@ for entry, op in (
         assert execute(entry, (4, 4), number=number).returncode == 0
     for number in (4, -1, 10**12, -(2**63)):
         refused(execute(entry, (4, 4), number=number), f"'{op}' op does not fit the sizes it is given")
+# A list, which mode bernoulli does not take, for as many channels as nobody has room for.
+path = os.path.join(folder, "list.mlir")
+with open(path, "w") as file:
+    file.write(
+        "func.func @list(%x: tensor<4x?xf32>, %n: index) -> tensor<4x?xf32> {\n"
+        "  %l = arith.constant dense<[1, 3]> : tensor<2xindex>\n"
+        "  %p = sparsedrop.make_pattern kept(%l : tensor<2xindex>) extents(%n) : !sparsedrop.pattern<channel>\n"
+        "  %d = sparsedrop.dropout %x, %p dim(1) : tensor<4x?xf32>, !sparsedrop.pattern<channel>\n"
+        "  return %d : tensor<4x?xf32>\n}\n"
+    )
+for mode in ("compact", "masked"):
+    assert execute("list", (4, 24), mode=mode, number=24).returncode == 0
+    for number in (23, -1, 2**31, 2**60, 2**62):
+        assert execute("list", (4, 24), mode=mode, number=number).returncode == 1, (mode, number)
 print("ok")

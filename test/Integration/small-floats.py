@@ -91,6 +91,29 @@ for type_ in SMALL:
     result = execute(elementwise(type_, type_, body, len(numbers)), [numbers.astype(np.float32)])
     expect(result.astype(np.float64), np.maximum(round_to(numbers * numbers, type_), numbers), f"arithmetic of {type_}")
 
+# Constants that kernels read, and the largest of many, none of which is above zero: where there
+# is no infinity, partial results begin with the least number.
+TABLE = """
+func.func @f(%x: tensor<2x4x{type}>) -> tensor<2x4x{type}> {{
+  %c = arith.constant dense<[[1.0, -2.0, 0.5, 3.0], [0.0, 4.0, -0.25, 6.0]]> : tensor<2x4x{type}>
+  %r = arith.addf %x, %c : tensor<2x4x{type}>
+  return %r : tensor<2x4x{type}>
+}}
+"""
+LARGEST = """
+func.func @f(%x: tensor<5x300x{type}>, %start: tensor<{type}>) -> tensor<{type}> {{
+  %r = linalg.reduce {{ arith.{op} }} ins(%x : tensor<5x300x{type}>) outs(%start : tensor<{type}>) dimensions = [0, 1]
+  return %r : tensor<{type}>
+}}
+"""
+for type_ in SMALL:
+    table = np.array([[1.0, -2.0, 0.5, 3.0], [0.0, 4.0, -0.25, 6.0]])
+    assert np.array_equal(execute(TABLE.format(type=type_), [np.ones((2, 4), np.float32)]), table + 1)
+    some = -round_to(rng.random((5, 300)) + 1, type_)
+    for op, sign in (("maximumf", 1), ("minimumf", -1)):
+        largest = execute(LARGEST.format(type=type_, op=op), [(sign * some).astype(np.float32), np.float32(-sign * 100)])
+        assert largest == sign * some.max(), (type_, op, largest)
+
 # Rows of the depth and of the output dropped, scales of both factors, bias and relu
 # behind; small integers and scales of powers of two: exact.
 LAYER = """

@@ -69,6 +69,37 @@ func.func @wrong_tile(%x: memref<64x64xf32>) {
 #a = affine_map<(m, n, k) -> (m, k)>
 #b = affine_map<(m, n, k) -> (k, n)>
 #c = affine_map<(m, n, k) -> (m, n)>
+// 256 sums a thread: more than it has registers.
+func.func @many_sums(%x: memref<64x64xf32>) {
+  // expected-error @below {{its sums take 256 registers of a thread, more than 128}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [256, 256, 16], vector = [1, 1, 1]>}
+      ins(%x, %x : memref<64x64xf32>, memref<64x64xf32>) outs(%x : memref<64x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @long_slices(%x: memref<64x64xf32>) {
+  // expected-error @below {{its slices take 278528 bytes of shared memory, more than 163840}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 256], vector = [1, 1, 1]>}
+      ins(%x, %x : memref<64x64xf32>, memref<64x64xf32>) outs(%x : memref<64x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
 func.func @wrong_type(%x: memref<64x64xf32>) {
   // expected-error @below {{tensor cores multiply f16 or bf16 by the same type, floats of 8 bits, or f32 as tf32}}
   sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<tensor_core, tile = [64, 64, 32], warps = [2, 2], vector = [1, 1, 1], stages = 3>}

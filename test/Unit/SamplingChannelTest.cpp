@@ -161,18 +161,26 @@ TEST(SampleChannels, NullAndStridedSensitivities) {
   }
 }
 
+TEST(SampleChannels, NegativeTemperaturesPreferTheLeastSensitive) {
+  Request r = {3, 0, {}, 1, 4, -0.01};
+  for (int i = 0; i < 12; ++i)
+    r.sensitivity.push_back(static_cast<float>((i * 5) % 12 + 1));
+  // 5 i mod 12 is below 4 for these.
+  EXPECT_EQ((Channels{0, 3, 5, 10}), sample("conv", r));
+  // 1 / S over its sum, as the closed form of one draw at tau = -1.
+  std::vector<float> sensitivity = {1, 2, 4, 8};
+  expectRates(count({4, 0, sensitivity, 1, 1, -1.0}, 40000),
+              {8. / 15, 4. / 15, 2. / 15, 1. / 15}, 40000);
+}
+
 TEST(SampleChannels, FailuresKeepEverything) {
   float nan = std::nanf(""), infinity = std::numeric_limits<float>::infinity();
-  const Request bad[] = {{0, 0, {1, nan, 1}, 1, 2, 0.5},
-                         {0, 0, {1, 1, infinity}, 1, 2, 0.5},
-                         {0, 0, {-1, 1, 1}, 1, 2, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 0, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 4, 0.5},
-                         {0, 0, {1, 1, 1}, 0, 2, 0.5},
-                         {0, 0, {1, 1, 1}, 1, 2, 0.0},
-                         {0, 0, {1, 1, 1}, 1, 2, -1.0},
-                         {0, 0, {1, 1, 1}, 1, 2, std::nan("")},
-                         {0, 0, {}, 1, 1, 0.5}};
+  const Request bad[] = {
+      {0, 0, {1, nan, 1}, 1, 2, 0.5}, {0, 0, {1, 1, infinity}, 1, 2, 0.5},
+      {0, 0, {-1, 1, 1}, 1, 2, 0.5},  {0, 0, {1, 1, 1}, 1, 0, 0.5},
+      {0, 0, {1, 1, 1}, 1, 4, 0.5},   {0, 0, {1, 1, 1}, 0, 2, 0.5},
+      {0, 0, {1, 1, 1}, 1, 2, 0.0},   {0, 0, {1, 1, 1}, 1, 2, std::nan("")},
+      {0, 0, {}, 1, 1, 0.5}};
   for (const Request &r : bad) {
     sparsedrop_enter();
     Channels kept = sample("conv", r);
@@ -229,6 +237,23 @@ TEST(ListChannels, FailuresKeepEverything) {
               std::string::npos)
         << sparsedrop_last_error();
   }
+}
+
+TEST(ListChannels, WithoutMemoryNothingIsWritten) {
+  constexpr int64_t kMany = int64_t{1} << 31;
+  int64_t kept[3] = {7, 7, 7}, wanted = 0;
+  for (auto [list, channels] :
+       {std::pair<int64_t *, int64_t>{nullptr, 3}, {nullptr, -1}, {kept, kMany},
+        {kept, (int64_t{1} << 62) + 5}}) {
+    sparsedrop_enter();
+    EXPECT_EQ(0, sparsedrop_list_channels(&wanted, 1, channels, list));
+    EXPECT_EQ(1, sparsedrop_leave());
+    sparsedrop_enter();
+    EXPECT_EQ(0, sparsedrop_sample_channels(1, 2, 3, nullptr, 1, channels, 1, 1,
+                                            0.5, list));
+    EXPECT_EQ(1, sparsedrop_leave());
+  }
+  EXPECT_EQ(7, kept[0] & kept[1] & kept[2]);
 }
 
 TEST(ChannelCount, RoundsToMultiples) {

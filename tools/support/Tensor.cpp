@@ -55,7 +55,10 @@ void Tensor::set(int64_t i, double value) {
                    &lossy);
     bits = number.bitcastToAPInt().getZExtValue();
   } else {
-    bits = static_cast<uint64_t>(static_cast<int64_t>(value));
+    auto number = static_cast<int64_t>(value);
+    // A boolean has one bit, whatever its byte has.
+    bits =
+        elementType.isInteger(1) ? number != 0 : static_cast<uint64_t>(number);
   }
   std::memcpy(bytes.data() + i * width, &bits, static_cast<size_t>(width));
 }

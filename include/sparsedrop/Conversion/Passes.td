@@ -179,8 +179,8 @@ def EmitEntryPoints
     `sparsedrop_last_error()`. After a failure the results are valid memory
     without meaning.
 
-    Allocations go to the runtime library. An op that nothing has lowered is an
-    error that names it.
+    Allocations go to the runtime library; without memory of the host a function
+    returns at once. An op that nothing has lowered is an error that names it.
 
     With `device`, entry points are `i32 sparsedrop_invoke_F(ptr device, ptr
     stream, ptr)`: handles of sparsedrop-c/Device.h, null for the default stream.

@@ -1,11 +1,11 @@
-"""The command line of ``train_mlp``: its options, and what is wrong with them."""
+"""The command lines of the training programs: options, and what is wrong with them."""
 
 from __future__ import annotations
 
 import argparse
 import math
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Sequence
 
 import sparsedrop
 
@@ -22,13 +22,12 @@ class Parser(argparse.ArgumentParser):
         raise sparsedrop.Error(f"{message} (--help lists the options)")
 
 
-def make_parser(description: str) -> argparse.ArgumentParser:
-    parser = Parser(prog="train_mlp", description=description)
+def make_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """The options that all programs share."""
+    parser = Parser(prog=program, description=description)
     add = parser.add_argument
     add("--data", type=Path, default=fashion_mnist.DEFAULT_FOLDER, help="folder of the data set")
     add("--limit", type=int, help="use only the first N training images")
-    add("--hidden", type=int, nargs="+", default=[2048, 2048], help="widths of the hidden layers")
-    add("--rate", type=float, nargs="+", default=[0.5], help="drop rates, one for all hidden layers or one each")
     add("--mode", nargs="+", choices=sparsedrop.MODES, default=["compact"])
     add("--seeds", type=int, nargs="+", default=[0])
     add("--epochs", type=int, default=15)
@@ -41,11 +40,6 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     add("--optimizer", choices=("sgd", "momentum", "adam"), default="sgd")
     add("--momentum", type=float, default=0.9)
     add("--decay", type=float, default=0.0, help="weight decay: each step shrinks parameters by learning rate * decay")
-    add("--lazy", action="store_true", help="leave parameters and state of dropped units as they are")
-    add("--activation", choices=("relu", "tanh", "sigmoid", "gelu"), default="relu")
-    add("--granularity", type=int, default=1, help="neighbouring units that are dropped together")
-    add("--max-period", type=int, help="longest period (default: depends on the rate)")
-    add("--scale", choices=("target", "pattern"), default="target")
     add("--threads", type=int, help="threads (default: all processors)")
     add("--checkpoint", type=Path, help="file to save to")
     add("--checkpoint-every", type=int, default=1, metavar="N", help="save after every N epochs")
@@ -57,30 +51,51 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _expect(condition: bool, expected: str, value: Any) -> None:
+def add_mlp_options(parser: argparse.ArgumentParser) -> None:
+    """Those of ``train_mlp``."""
+    add = parser.add_argument
+    add("--hidden", type=int, nargs="+", default=[2048, 2048], help="widths of the hidden layers")
+    add("--rate", type=float, nargs="+", default=[0.5], help="drop rates, one for all hidden layers or one each")
+    add("--lazy", action="store_true", help="leave parameters and state of dropped units as they are")
+    add("--activation", choices=("relu", "tanh", "sigmoid", "gelu"), default="relu")
+    add("--granularity", type=int, default=1, help="neighbouring units that are dropped together")
+    add("--max-period", type=int, help="longest period (default: depends on the rate)")
+    add("--scale", choices=("target", "pattern"), default="target")
+
+
+def expect(condition: bool, expected: str, value: Any) -> None:
+    """Raises an ``Error`` that says what was expected and what came."""
     if not condition:
         raise sparsedrop.Error(f"expected {expected}, but got {value}")
 
 
+def check_numbers(options: argparse.Namespace, names: Sequence[str], least: int = 1) -> None:
+    """Raises ``Error`` for options that are given and less than ``least``."""
+    for name in names:
+        value = getattr(options, name)
+        expect(value is None or value >= least, f"--{name.replace('_', '-')} to be at least {least}", value)
+
+
 def check_options(options: argparse.Namespace) -> None:
     """Raises ``Error`` for what can be known to be wrong before any work."""
-    for name in ("epochs", "batch", "checkpoint_every", "grid_epochs", "granularity", "held_out"):
-        _expect(getattr(options, name) >= 1, f"--{name.replace('_', '-')} to be at least 1", getattr(options, name))
-    for name in ("limit", "threads", "max_period"):
-        value = getattr(options, name)
-        _expect(value is None or value >= 1, f"--{name.replace('_', '-')} to be at least 1", value)
-    for rate in options.rate:
-        _expect(0 <= rate < 1, "--rate in [0, 1)", rate)
+    check_numbers(options, ("epochs", "batch", "checkpoint_every", "grid_epochs", "held_out", "limit", "threads"))
     for seed in [*options.seeds, options.grid_seed]:
-        _expect(0 <= seed < 2**63, "seeds in [0, 2^63)", seed)
+        expect(0 <= seed < 2**63, "seeds in [0, 2^63)", seed)
     for rate in options.lr_grid or []:
-        _expect(rate > 0 and math.isfinite(rate), "rates above 0 in --lr-grid", rate)
+        expect(rate > 0 and math.isfinite(rate), "rates above 0 in --lr-grid", rate)
     for what in ("mode", "seeds"):
         if len(set(getattr(options, what))) < len(getattr(options, what)):
             raise sparsedrop.Error(f"expected different values in --{what}")
     check_files(options)
     if options.plot:
         plot.check_available(options.plot)
+
+
+def check_mlp_options(options: argparse.Namespace) -> None:
+    """Those of ``train_mlp``."""
+    check_numbers(options, ("granularity", "max_period"))
+    for rate in options.rate:
+        expect(0 <= rate < 1, "--rate in [0, 1)", rate)
 
 
 def check_files(options: argparse.Namespace) -> None:
@@ -107,7 +122,7 @@ def read_rates(options: argparse.Namespace) -> dict[str, float]:
             value = float(text)
         except ValueError:
             raise sparsedrop.Error(f"expected a learning rate or MODE=RATE in --lr, but got '{item}'") from None
-        _expect(value > 0 and math.isfinite(value), "rates above 0 in --lr", item)
+        expect(value > 0 and math.isfinite(value), "rates above 0 in --lr", item)
         if separator and mode not in options.mode:
             raise sparsedrop.Error(f"--lr names the mode '{mode}', which is not trained")
         rates.update({mode: value} if separator else dict.fromkeys(options.mode, value))

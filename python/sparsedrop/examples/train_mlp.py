@@ -2,231 +2,61 @@
 
     python -m sparsedrop.examples.train_mlp --mode compact bernoulli dense \\
         --seeds 0 1 2 --epochs 15 --lr 0.1 --log log.json --plot accuracy.png
-
-Modes take turns epoch by epoch, so that what else the machine does hits all of
-them. They see the same batches in the same order and start from the same weights.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import json
-import os
-import platform
-import shlex
 import sys
-from pathlib import Path
 from typing import Any, Sequence
 
-import numpy as np
-
 import sparsedrop
+from sparsedrop.models import Dropout, Mlp
 
-from . import checkpoint, fashion_mnist, plot, summary
-from .options import FREE, check_options, make_parser, plain_options, read_rates
-from .training import Epoch, Programs, Progress, Run, Setup
+from . import trainer
+from .fashion_mnist import CLASSES, Data
+from .options import add_mlp_options, check_mlp_options, make_parser
+from .training import Programs
 
-LOG_VERSION = 2
 
-
-class Trainer:
-    """The whole job: the grid, the runs of all seeds and modes, files."""
-
-    def __init__(self, options: argparse.Namespace, command: Sequence[str]):
-        self.options, self.command = options, command
-        self.data = fashion_mnist.load(options.data, options.limit)
-        held_out = options.held_out if options.lr_grid else 0
-        if len(self.data.labels) - held_out < options.batch:
-            less = f" less {held_out} held out" if held_out else ""
-            raise sparsedrop.Error(
-                f"{len(self.data.labels)} training images{less} are fewer than a batch of {options.batch}"
-            )
-        setup = Setup(
-            tuple(options.hidden), tuple(options.rate), options.batch, options.optimizer, options.momentum,
-            options.decay, options.activation, options.granularity, options.max_period, options.scale, options.lazy,
+def make_model(options: argparse.Namespace, pixels: int) -> Mlp:
+    """The model; dropouts of rate 0 are left out."""
+    hidden, rates = options.hidden, options.rate
+    if any(not 1 <= width < 2**31 for width in hidden):
+        raise sparsedrop.Error(f"expected widths of at least 1, but got {' '.join(map(str, hidden))}")
+    rates = rates * len(hidden) if len(rates) == 1 else rates
+    if len(rates) != len(hidden):
+        raise sparsedrop.Error(f"expected one rate, or {len(hidden)} for hidden layers, but got {len(rates)}")
+    try:
+        more = options.granularity, options.max_period, options.scale
+        dropout = [Dropout(rate, *more) if rate else None for rate in rates]
+        return Mlp(
+            [pixels, *hidden, CLASSES], options.batch, dropout, options.activation, optimizer=options.optimizer,
+            momentum=options.momentum, decay=options.decay, lazy=options.lazy,
         )
-        self.programs = Programs(setup.model(self.data.images.shape[1]))
-        self.rates = read_rates(options)
-        self.grid: list[dict[str, Any]] = []
-        self.runs: list[Run] = []
-
-    def say(self, text: str) -> None:
-        if not self.options.quiet:
-            print(text, flush=True)
-
-    def train(self, run: Run, data: fashion_mnist.Data) -> Epoch:
-        progress = Progress(f"{run.mode} seed {run.seed} epoch {len(run.epochs) + 1}", not self.options.quiet)
-        try:
-            epoch = run.train_epoch(data, progress)
-        finally:
-            progress.clear()
-        self.say(summary.epoch_line(run, epoch))
-        if run.diverged:
-            print(
-                f"warning: {run.mode} seed {run.seed} rate {run.rate:g}: the loss is not finite after {run.steps} "
-                "steps; this run stops and counts as diverged",
-                file=sys.stderr, flush=True,
-            )
-        return epoch
-
-    def search_rates(self) -> None:
-        """Each mode's best rate by the accuracy on held-out training images."""
-        options = self.options
-        data = self.data.split(options.held_out)
-        self.say(f"learning rates, on {options.held_out} held-out training images\n{summary.HEADER}")
-        for mode in options.mode:
-            best = (-1.0, 0.0)
-            for rate in options.lr_grid:
-                run = Run(self.programs, mode, options.grid_seed, rate)
-                while len(run.epochs) < options.grid_epochs and not run.diverged:
-                    epoch = self.train(run, data)
-                self.grid.append(
-                    {"mode": mode, "learning_rate": rate, "accuracy": epoch.accuracy, "diverged": run.diverged}
-                )
-                self.write_log()
-                best = max(best, (epoch.accuracy, rate))
-            self.rates[mode] = best[1]
-            self.say(f"{mode}: rate {best[1]:g}, held-out accuracy {100 * best[0]:.2f} %")
-
-    def run_all(self) -> None:
-        """Every seed in turn; within a seed, modes take turns epoch by epoch."""
-        options = self.options
-        self.say(summary.HEADER)
-        for seed in options.seeds:
-            of_seed = [self.find_run(mode, seed) for mode in options.mode]
-            for number in range(1, options.epochs + 1):
-                ready = [run for run in of_seed if len(run.epochs) < number and not run.diverged]
-                for run in ready:
-                    self.train(run, self.data)
-                    self.write_log()
-                if ready:
-                    self.save(number)
-
-    def find_run(self, mode: str, seed: int) -> Run:
-        for run in self.runs:
-            if (run.mode, run.seed) == (mode, seed):
-                return run
-        self.runs.append(Run(self.programs, mode, seed, self.rates[mode]))
-        return self.runs[-1]
-
-    # Files
-    def write_log(self) -> None:
-        if self.options.log:
-            text = json.dumps(self.describe(), indent=1, allow_nan=False)
-            checkpoint.write_atomically(self.options.log, (text + "\n").encode())
-
-    def save(self, epoch: int) -> None:
-        options = self.options
-        if options.checkpoint and (epoch % options.checkpoint_every == 0 or epoch == options.epochs):
-            arrays = {f"{i}:{k}": value for i, run in enumerate(self.runs) for k, value in enumerate(run.values)}
-            checkpoint.save(options.checkpoint, self.describe(), arrays)
-
-    def describe(self) -> dict[str, Any]:
-        return {
-            "version": LOG_VERSION,
-            "command": " ".join(map(shlex.quote, self.command)),
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "machine": processor(),
-            "threads": sparsedrop.threads(),
-            "sparsedrop": sparsedrop.version(),
-            "options": plain_options(self.options),
-            "data": self.data.describe(),
-            "grid": self.grid,
-            "learning_rates": self.rates,
-            "runs": [run.describe() for run in self.runs],
-            "summary": summary.summarize(self.runs),
-        }
-
-    def resume(self) -> None:
-        """Goes on where a checkpoint was written. The order of the images needs no
-        state: it follows from the seed and the number of the epoch."""
-        path = self.options.resume
-        meta, arrays = checkpoint.load(path)
-        try:
-            self.check_same(path, meta)
-            self.restore(meta, arrays)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise sparsedrop.Error(f"{path}: not a checkpoint of this program: {error!r}") from error
-
-    def check_same(self, path: Path, meta: dict[str, Any]) -> None:
-        """Raises ``Error`` if the checkpoint is of another training than this."""
-        if meta.get("version") != LOG_VERSION:
-            raise sparsedrop.Error(f"{path}: expected version {LOG_VERSION}, but got {meta.get('version')}")
-        wanted = plain_options(self.options)
-        for name, value in meta["options"].items():
-            if name not in FREE and wanted.get(name) != value:
-                raise sparsedrop.Error(f"{path}: was made with {name} = {value}, not {wanted.get(name)}")
-        if meta["data"] != self.data.describe():
-            raise sparsedrop.Error(f"{path}: was made with other data than that of {self.options.data}")
-
-    def restore(self, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Takes over what a checkpoint holds."""
-        named = self.programs.model.parameters() + self.programs.model.state()
-        for i, entry in enumerate(meta["runs"]):
-            epochs = [Epoch.read(epoch) for epoch in entry["epochs"]]
-            values = [arrays[f"{i}:{k}"] for k in range(len(named))]
-            for (name, shape), value in zip(named, values):
-                if value.shape != shape or value.dtype != np.float32:
-                    raise ValueError(f"{name} is {value.shape} of {value.dtype}")
-            self.runs.append(
-                Run(self.programs, entry["mode"], entry["seed"], entry["learning_rate"], values, epochs,
-                    entry["steps"], entry["diverged"])
-            )
-        self.grid, self.rates = meta["grid"], meta["learning_rates"]
+    except ValueError as error:
+        raise sparsedrop.Error(str(error)) from error
 
 
-def processor() -> str:
-    """The processor's name and how many the process may use."""
-    name = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return f"{name}, {len(os.sched_getaffinity(0))} processors"
+def make_programs(options: argparse.Namespace, data: Data, stored: dict[str, Any]) -> Programs:
+    return Programs(make_model(options, data.images.shape[1]))
 
 
-def run(options: argparse.Namespace, command: Sequence[str]) -> int:
-    check_options(options)
-    if options.threads:
-        sparsedrop.set_threads(options.threads)
-    trainer = Trainer(options, command)
-    interrupted = False
-    try:
-        if options.resume:
-            trainer.resume()
-        elif options.lr_grid:
-            trainer.search_rates()
-        trainer.run_all()
-    except KeyboardInterrupt:
-        interrupted = True
-        print("\ninterrupted: what follows is of the epochs that were completed", file=sys.stderr)
-    trainer.write_log()
-    print(summary.summary_table(summary.summarize(trainer.runs)), flush=True)
-    if options.plot and trainer.runs:
-        hidden, rates = "-".join(map(str, options.hidden)), ", ".join(map(str, options.rate))
-        title = f"MLP {hidden}, rate {rates}, {len(options.seeds)} seeds"
-        plot.plot(trainer.runs, options.plot, title)
-    return 130 if interrupted else 0
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = make_parser("train_mlp", str(__doc__).split("\n")[0])
+    add_mlp_options(parser)
+    options = parser.parse_args(arguments)
+    check_mlp_options(options)
+    return options
+
+
+def title(options: argparse.Namespace) -> str:
+    return f"MLP {'-'.join(map(str, options.hidden))}, rate {', '.join(map(str, options.rate))}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        options = make_parser(str(__doc__).split("\n")[0]).parse_args(arguments)
-        return run(options, ["python", "-m", "sparsedrop.examples.train_mlp", *arguments])
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 130
-    except (sparsedrop.Error, OSError, MemoryError) as error:
-        if "--debug" in arguments:
-            raise
-        text = " ".join(str(error).split())  # the compiler's messages have several lines
-        print(f"error: {text or type(error).__name__}", file=sys.stderr)
-        return 1
+    return trainer.run_guarded("train_mlp", arguments, lambda: parse(arguments), make_programs, title)
 
 
 if __name__ == "__main__":

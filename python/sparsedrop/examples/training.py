@@ -1,4 +1,4 @@
-"""Training an MLP in one mode of dropout, epoch by epoch."""
+"""Training a model in one mode of dropout, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -11,49 +11,15 @@ from typing import Any, Callable
 import numpy as np
 
 import sparsedrop
-from sparsedrop.models import Dropout, Mlp
 
 from .fashion_mnist import CLASSES, Data
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What is trained, and how: all that decides the weights besides the mode,
-    the seed and the learning rate."""
-
-    hidden: tuple[int, ...] = (2048, 2048)
-    rates: tuple[float, ...] = (0.5,)
-    batch: int = 256
-    optimizer: str = "sgd"
-    momentum: float = 0.9
-    decay: float = 0.0
-    activation: str = "relu"
-    granularity: int = 1
-    max_period: int | None = None
-    scale: str = "target"
-    lazy: bool = False
-
-    def model(self, pixels: int) -> Mlp:
-        """The model; dropouts of rate 0 are left out."""
-        if any(not 1 <= width < 2**31 for width in self.hidden):
-            raise sparsedrop.Error(f"expected widths of at least 1, but got {' '.join(map(str, self.hidden))}")
-        rates = self.rates * len(self.hidden) if len(self.rates) == 1 else self.rates
-        if len(rates) != len(self.hidden):
-            raise sparsedrop.Error(f"expected one rate, or {len(self.hidden)} for hidden layers, but got {len(rates)}")
-        try:
-            dropout = [Dropout(r, self.granularity, self.max_period, self.scale) if r else None for r in rates]
-            return Mlp(
-                [pixels, *self.hidden, CLASSES], self.batch, dropout, self.activation,
-                optimizer=self.optimizer, momentum=self.momentum, decay=self.decay, lazy=self.lazy,
-            )
-        except ValueError as error:
-            raise sparsedrop.Error(str(error)) from error
-
-
 class Programs:
-    """The compiled functions of a model; each mode is compiled once."""
+    """The compiled functions of a model; each mode is compiled once. Says how a
+    model is fed: this one takes images as rows, as an MLP does."""
 
-    def __init__(self, model: Mlp):
+    def __init__(self, model: Any):
         self.model = model
         self.text = model.mlir()
         self.predict = sparsedrop.compile(self.text, entry="predict", mode="dense")
@@ -64,10 +30,26 @@ class Programs:
             self.steps[mode] = sparsedrop.compile(self.text, entry="step", mode=mode)
         return self.steps[mode]
 
+    def initialize(self, seed: int) -> list[np.ndarray]:
+        """What ``@step`` updates, at the start. The same for every mode."""
+        return initialize(self.model, seed)
 
-def initialize(model: Mlp, seed: int) -> list[np.ndarray]:
+    def images(self, rows: np.ndarray) -> np.ndarray:
+        """Images as the model takes them."""
+        return rows
+
+    def step_arguments(self, run: Run) -> list[np.ndarray]:
+        """What ``@step`` takes for the run's next step before the learning rate."""
+        return []
+
+    def evaluated(self, run: Run, data: Data) -> list[np.ndarray]:
+        """What ``@predict`` takes besides the images, to evaluate a run."""
+        return run.values[: len(self.model.parameters())]
+
+
+def initialize(model: Any, seed: int) -> list[np.ndarray]:
     """Weights after He et al. 2015 (variance 2 / inputs), biases 0; then the
-    optimizer's state, 0. The same for every mode."""
+    optimizer's state, 0."""
     rng = np.random.Generator(np.random.PCG64([seed, 1]))
     values = []
     for _, shape in model.parameters():
@@ -103,7 +85,11 @@ class Epoch:
 
 @dataclass
 class Run:
-    """One training of a model: in one mode, from one seed, at one rate."""
+    """One training of a model: in one mode, from one seed, at one rate.
+
+    ``values`` are what ``@step`` updates, ``notes`` what else the programs keep for
+    a run from step to step, as JSON has it.
+    """
 
     programs: Programs
     mode: str
@@ -113,10 +99,11 @@ class Run:
     epochs: list[Epoch] = field(default_factory=list)
     steps: int = 0
     diverged: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.values:
-            self.values = initialize(self.programs.model, self.seed)
+            self.values = self.programs.initialize(self.seed)
         self.function = self.programs.step(self.mode)
 
     def order(self, count: int) -> np.ndarray:
@@ -141,9 +128,9 @@ class Run:
         for start in range(0, len(order) - batch + 1, batch):
             begin = time.perf_counter()
             chosen = order[start : start + batch]
-            x, target = data.images[chosen], one_hot[data.labels[chosen]]
-            rate = np.float32(self.learning_rate())
-            loss = float(self.function(x, target, *self.values, rate, seed=self.seed, step=self.steps)[0])
+            x, target = self.programs.images(data.images[chosen]), one_hot[data.labels[chosen]]
+            more = [*self.programs.step_arguments(self), np.float32(self.learning_rate())]
+            loss = float(self.function(x, target, *self.values, *more, seed=self.seed, step=self.steps)[0])
             seconds += time.perf_counter() - begin
             self.steps += 1
             losses.append(loss)
@@ -152,7 +139,8 @@ class Run:
                 self.diverged = True
                 break
         before = self.epochs[-1].total if self.epochs else 0.0
-        accuracy = evaluate(self.programs, self.values, data.test_images, data.test_labels)
+        values = self.programs.evaluated(self, data)
+        accuracy = evaluate(self.programs, values, data.test_images, data.test_labels)
         mean = float(np.mean(losses)) if losses else float("nan")
         self.epochs.append(Epoch(len(self.epochs) + 1, mean, accuracy, seconds, before + seconds))
         return self.epochs[-1]
@@ -165,20 +153,21 @@ class Run:
             "learning_rate": self.rate,
             "diverged": self.diverged,
             "steps": self.steps,
+            "notes": self.notes,
             "epochs": [epoch.describe() for epoch in self.epochs],
         }
 
 
 def evaluate(programs: Programs, values: list[np.ndarray], images: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images whose largest output is the label's, without dropout."""
+    """The share of images whose largest output is the label's, without dropout;
+    ``values`` are what ``@predict`` takes besides them."""
     model, right = programs.model, 0
-    parameters = values[: len(model.parameters())]
     for start in range(0, len(labels), model.batch):
         x = images[start : start + model.batch]
         count = len(x)
         if count < model.batch:
             x = np.concatenate([x, np.zeros((model.batch - count, x.shape[1]), np.float32)])
-        outputs = programs.predict(x, *parameters)[:count]
+        outputs = programs.predict(programs.images(x), *values)[:count]
         right += int((outputs.argmax(1) == labels[start : start + count]).sum())
     return right / max(len(labels), 1)
 

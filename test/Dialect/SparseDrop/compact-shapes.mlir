@@ -204,3 +204,91 @@ func.func @loop_refused(%x: tensor<8x64xf32>, %n: index, %p: !sparsedrop.pattern
   }
   return %r : tensor<8x64xf32>
 }
+
+// -----
+
+// Spread out into zeros, as gradients of strided convolutions are.
+
+// CHECK-LABEL: func @insert_into_zeros
+//  CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<2x3x64xf32>
+//       CHECK: %[[K:.*]] = sparsedrop.compact %[[X]], %{{.*}} dim(2)
+//       CHECK: %[[Z:.*]] = linalg.fill ins(%{{.*}}) outs(%{{.*}} : tensor<2x5x?xf32>)
+//       CHECK: tensor.insert_slice %[[K]] into %[[Z]][0, 0, 0] [2, 3, %{{.*}}] [1, 2, 1] : tensor<2x3x?xf32> into tensor<2x5x?xf32>
+//       CHECK: linalg.conv_1d_nwc_wcf ins(%{{.*}}, %{{.*}} : tensor<2x5x?xf32>, tensor<3x?x8xf32>)
+func.func @insert_into_zeros(%x: tensor<2x3x64xf32>, %w: tensor<3x64x8xf32>, %init: tensor<2x3x8xf32>,
+                             %p: !sparsedrop.pattern<channel>) -> tensor<2x3x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %d = sparsedrop.dropout %x, %p dim(2) unscaled : tensor<2x3x64xf32>, !sparsedrop.pattern<channel>
+  %e = tensor.empty() : tensor<2x5x64xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<2x5x64xf32>) -> tensor<2x5x64xf32>
+  %s = tensor.insert_slice %d into %z[0, 0, 0] [2, 3, 64] [1, 2, 1] : tensor<2x3x64xf32> into tensor<2x5x64xf32>
+  %y = linalg.conv_1d_nwc_wcf ins(%s, %w : tensor<2x5x64xf32>, tensor<3x64x8xf32>) outs(%init : tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  return %y : tensor<2x3x8xf32>
+}
+
+// -----
+
+// Into something else it is not zero where units are dropped.
+
+// CHECK-LABEL: func @insert_into_values
+//       CHECK: sparsedrop.expand
+//       CHECK: tensor.insert_slice %{{.*}} into %{{.*}} : tensor<2x3x64xf32> into tensor<2x5x64xf32>
+func.func @insert_into_values(%x: tensor<2x3x64xf32>, %y: tensor<2x5x64xf32>, %p: !sparsedrop.pattern<channel>) -> tensor<2x5x64xf32> {
+  %d = sparsedrop.dropout %x, %p dim(2) unscaled : tensor<2x3x64xf32>, !sparsedrop.pattern<channel>
+  %s = tensor.insert_slice %d into %y[0, 0, 0] [2, 3, 64] [1, 2, 1] : tensor<2x3x64xf32> into tensor<2x5x64xf32>
+  return %s : tensor<2x5x64xf32>
+}
+
+// -----
+
+// The units that are read of what was put together are computed only.
+
+// CHECK-LABEL: func @insert_pull
+//   CHECK-DAG: linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<3x7xf32>, tensor<7x?xf32>)
+//   CHECK-DAG: sparsedrop.compact %{{.*}}, %{{.*}} dim(1) : tensor<5x64xf32>
+//       CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[1, 0] [3, %{{.*}}] [1, 1] : tensor<3x?xf32> into tensor<5x?xf32>
+func.func @insert_pull(%a: tensor<3x7xf32>, %b: tensor<7x64xf32>, %i: tensor<3x64xf32>, %into: tensor<5x64xf32>,
+                       %w: tensor<64x8xf32>, %init: tensor<5x8xf32>, %p: !sparsedrop.pattern<row>) -> tensor<5x8xf32> {
+  %x = linalg.matmul ins(%a, %b : tensor<3x7xf32>, tensor<7x64xf32>) outs(%i : tensor<3x64xf32>) -> tensor<3x64xf32>
+  %s = tensor.insert_slice %x into %into[1, 0] [3, 64] [1, 1] : tensor<3x64xf32> into tensor<5x64xf32>
+  %d = sparsedrop.dropout %s, %p dim(1) unscaled : tensor<5x64xf32>, !sparsedrop.pattern<row>
+  %y = linalg.matmul ins(%d, %w : tensor<5x64xf32>, tensor<64x8xf32>) outs(%init : tensor<5x8xf32>) -> tensor<5x8xf32>
+  return %y : tensor<5x8xf32>
+}
+
+// -----
+
+// The maximum of a window of zeros is zero, where there is a window: a reduction from a
+// constant is followed for two steps.
+
+// CHECK-LABEL: func @max_of_zeros
+//       CHECK: linalg.pooling_nwc_max ins(%{{.*}}, %{{.*}} : tensor<1x10x?xf32>, tensor<2xf32>)
+//       CHECK: linalg.conv_1d_nwc_wcf ins(%{{.*}}, %{{.*}} : tensor<1x9x?xf32>, tensor<3x?x8xf32>)
+func.func @max_of_zeros(%x: tensor<1x10x64xf32>, %w: tensor<3x64x8xf32>, %init: tensor<1x7x8xf32>,
+                        %p: !sparsedrop.pattern<row>) -> tensor<1x7x8xf32> {
+  %lowest = arith.constant 0xFF800000 : f32
+  %d = sparsedrop.dropout %x, %p dim(2) unscaled : tensor<1x10x64xf32>, !sparsedrop.pattern<row>
+  %k = tensor.empty() : tensor<2xf32>
+  %e = tensor.empty() : tensor<1x9x64xf32>
+  %z = linalg.fill ins(%lowest : f32) outs(%e : tensor<1x9x64xf32>) -> tensor<1x9x64xf32>
+  %m = linalg.pooling_nwc_max ins(%d, %k : tensor<1x10x64xf32>, tensor<2xf32>) outs(%z : tensor<1x9x64xf32>) -> tensor<1x9x64xf32>
+  %y = linalg.conv_1d_nwc_wcf ins(%m, %w : tensor<1x9x64xf32>, tensor<3x64x8xf32>) outs(%init : tensor<1x7x8xf32>) -> tensor<1x7x8xf32>
+  return %y : tensor<1x7x8xf32>
+}
+
+// -----
+
+// From 1 it is not.
+
+// CHECK-LABEL: func @max_from_one
+//       CHECK: sparsedrop.expand
+//       CHECK: linalg.pooling_nwc_max {{.*}} ins(%{{.*}}, %{{.*}} : tensor<1x10x64xf32>, tensor<2xf32>)
+func.func @max_from_one(%x: tensor<1x10x64xf32>, %p: !sparsedrop.pattern<row>) -> tensor<1x9x64xf32> {
+  %one = arith.constant 1.0 : f32
+  %d = sparsedrop.dropout %x, %p dim(2) unscaled : tensor<1x10x64xf32>, !sparsedrop.pattern<row>
+  %k = tensor.empty() : tensor<2xf32>
+  %e = tensor.empty() : tensor<1x9x64xf32>
+  %z = linalg.fill ins(%one : f32) outs(%e : tensor<1x9x64xf32>) -> tensor<1x9x64xf32>
+  %m = linalg.pooling_nwc_max ins(%d, %k : tensor<1x10x64xf32>, tensor<2xf32>) outs(%z : tensor<1x9x64xf32>) -> tensor<1x9x64xf32>
+  return %m : tensor<1x9x64xf32>
+}

@@ -233,6 +233,15 @@ func.func @stretch(%p: !sparsedrop.pattern<row>) {
 
 // -----
 
+func.func @sample_sensitivities(%s: i64, %t: tensor<6xf32>) {
+  %n = arith.constant 8 : index
+  // expected-error @below {{expects sensitivities of 8 channels, but got 6}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) sensitivity(%t : tensor<6xf32>) count(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
 func.func @sample_scale(%s: i64) {
   %n = arith.constant 8 : index
   // expected-error @below {{expects a scale of kind 'row', but got 'energy'}}
@@ -296,3 +305,92 @@ func.func @wide_float(%x: tensor<4x8xf128>, %w: tensor<8x4xf128>, %c: tensor<4x4
     ins(%x, %w : tensor<4x8xf128>, tensor<8x4xf128>) outs(%c : tensor<4x4xf128>) -> tensor<4x4xf128>
   return %q : tensor<4x4xf128>
 }
+
+// -----
+
+func.func @sample_kept(%s: i64) {
+  %n = arith.constant 8 : index
+  %k = arith.constant 9 : index
+  // expected-error @below {{expects to keep between 1 and 8 channels, but got 9}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) count(%k) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
+func.func @sample_none(%s: i64) {
+  %n = arith.constant 8 : index
+  %k = arith.constant 0 : index
+  // expected-error @below {{expects to keep between 1 and 8 channels, but got 0}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) count(%k) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
+func.func @sample_energy(%s: i64, %n: index) {
+  // expected-error @below {{expects importances for scale 'energy'}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) count(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<energy>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
+func.func @sample_length(%s: i64, %v: tensor<7xf32>) {
+  %n = arith.constant 8 : index
+  // expected-error @below {{expects importances of 8 channels, but got 7}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) importance(%v : tensor<7xf32>) count(%n) {rate = 0.5 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
+func.func @sample_temperature(%s: i64, %n: index) {
+  // expected-error @below {{expects a temperature other than 0, but got 0}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) count(%n) {rate = 0.5 : f64, temperature = 0.0 : f64, scale = #sparsedrop.scale_mode<none>} : !sparsedrop.pattern<channel>
+  return
+}
+
+// -----
+
+func.func @row_importance(%s: i64, %n: index, %v: tensor<7xf32>) {
+  // expected-error @below {{expects importances for kind 'channel' only}}
+  %0 = sparsedrop.sample "s" seed(%s) step(%s) extents(%n) importance(%v : tensor<7xf32>) {rate = 0.5 : f64} : !sparsedrop.pattern<row>
+  return
+}
+
+// -----
+
+// expected-error @below {{expected a temperature other than 0, but got 0}}
+func.func private @f() attributes {a = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "s", temperature = 0.0>}
+
+// -----
+
+// expected-error @below {{'temperature' is not a parameter of kind 'row'}}
+func.func private @f() attributes {a = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s", temperature = 1.0>}
+
+// -----
+
+// expected-error @below {{expects 'sparsedrop.rate' on an f32 argument, but got 'tensor<f32>'}}
+func.func @rate(%r: tensor<f32> {sparsedrop.rate = "s"}) {
+  return
+}
+
+// -----
+
+// expected-error @below {{expects 'sparsedrop.importance' on a tensor<Cxf32> argument, but got 'tensor<4x4xf32>'}}
+func.func @importance(%r: tensor<4x4xf32> {sparsedrop.importance = "s"}) {
+  return
+}
+
+// -----
+
+// expected-error @below {{expects 'sparsedrop.importance' of site "s" on one argument, but got it on 0 and 2}}
+func.func @twice(%a: tensor<4xf32> {sparsedrop.importance = "s"}, %b: tensor<4xf32> {sparsedrop.sensitivity = "s"}, %c: tensor<4xf32> {sparsedrop.importance = "s"}) {
+  return
+}
+
+// -----
+
+// expected-error @below {{expects 'average' to be a float in [0, 1), but got 1.000000e+00 : f64}}
+func.func private @average(tensor<f32>) attributes {sparsedrop.differentiate = {average = 1.0 : f64}}

@@ -77,3 +77,31 @@ func.func @dims(%a: tensor<3x4x8xf32>, %b: tensor<3x8x4xf32>, %c: tensor<3x4x4xf
     ins(%i, %f : tensor<1x16x9x9xf32>, tensor<8x16x3x3xf32>) outs(%o : tensor<1x8x7x7xf32>) -> tensor<1x8x7x7xf32>
   return %0, %1, %2 : tensor<3x4x4xf32>, tensor<4x32xf32>, tensor<1x8x7x7xf32>
 }
+
+// -----
+
+// What zeros are put around is dropped before that, but not along the padding.
+
+// CHECK-LABEL: func @padded(
+//  CHECK-SAME:   %[[X:[^:]*]]: tensor<1x7x16xf32>
+//       CHECK:   %[[D:.*]] = sparsedrop.dropout %[[X]], %{{.*}} dim(2) : tensor<1x7x16xf32>
+//       CHECK:   %[[P:.*]] = tensor.pad %[[D]] low[0, 1, 0] high[0, 1, 0]
+//       CHECK:   linalg.conv_1d_nwc_wcf {{.*}}ins(%[[P]],
+//       CHECK:   %[[Q:.*]] = tensor.pad %[[X]] low[0, 1, 0] high[0, 1, 2]
+//       CHECK:   sparsedrop.dropout %[[Q]], %{{.*}} dim(2) : tensor<1x9x18xf32>
+func.func @padded(%x: tensor<1x7x16xf32>, %w: tensor<3x16x4xf32>, %v: tensor<3x18x4xf32>, %z: tensor<1x7x4xf32>) -> tensor<1x7x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = tensor.pad %x low[0, 1, 0] high[0, 1, 0] {
+  ^bb0(%i: index, %j: index, %k: index):
+    tensor.yield %zero : f32
+  } : tensor<1x7x16xf32> to tensor<1x9x16xf32>
+  %0 = linalg.conv_1d_nwc_wcf {sparsedrop.dropout = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "p">}
+      ins(%p, %w : tensor<1x9x16xf32>, tensor<3x16x4xf32>) outs(%z : tensor<1x7x4xf32>) -> tensor<1x7x4xf32>
+  %q = tensor.pad %x low[0, 1, 0] high[0, 1, 2] {
+  ^bb0(%i: index, %j: index, %k: index):
+    tensor.yield %zero : f32
+  } : tensor<1x7x16xf32> to tensor<1x9x18xf32>
+  %1 = linalg.conv_1d_nwc_wcf {sparsedrop.dropout = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "q">}
+      ins(%q, %v : tensor<1x9x18xf32>, tensor<3x18x4xf32>) outs(%0 : tensor<1x7x4xf32>) -> tensor<1x7x4xf32>
+  return %1 : tensor<1x7x4xf32>
+}

@@ -42,6 +42,7 @@ struct Parameters {
   std::optional<double> rate;
   std::optional<std::string> site;
   std::optional<int64_t> dim, granularity, maxPeriod, multiple;
+  std::optional<double> temperature;
   std::optional<SmallVector<int64_t>> tile;
   std::optional<TileOrder> order;
   std::optional<ScaleMode> scale;
@@ -116,6 +117,8 @@ static ParseResult parseValue(AsmParser &parser, StringRef key, SMLoc keyLoc,
     return parseInteger(parser, parameters.maxPeriod);
   if (key == "multiple")
     return parseInteger(parser, parameters.multiple);
+  if (key == "temperature")
+    return parseNumber(parser, parameters.temperature.emplace());
   if (key == "tile")
     return parseList(parser, parameters.tile.emplace(),
                      [&](int64_t &v) { return parser.parseInteger(v); });
@@ -150,6 +153,8 @@ static StringRef findForeignParameter(const Parameters &parameters) {
     return "order";
   if (!isChannel && parameters.multiple)
     return "multiple";
+  if (!isChannel && parameters.temperature)
+    return "temperature";
   if (isChannel && parameters.maxPeriod)
     return "max_period";
   if (isChannel && parameters.distribution)
@@ -216,7 +221,9 @@ Attribute DropoutAttr::parse(AsmParser &parser, Type) {
       parameters.order.value_or(TileOrder::Skewed),
       parameters.scale.value_or(isChannel ? ScaleMode::Inverse
                                           : ScaleMode::Target),
-      isChannel ? parameters.multiple.value_or(8) : 1, parameters.distribution);
+      isChannel ? parameters.multiple.value_or(8) : 1,
+      APFloat(parameters.temperature.value_or(kDefaultTemperature)),
+      parameters.distribution);
 }
 
 void DropoutAttr::print(AsmPrinter &printer) const {
@@ -241,6 +248,10 @@ void DropoutAttr::print(AsmPrinter &printer) const {
     printer << ", scale = " << stringifyScaleMode(getScale());
   if (!isPeriodic() && getMultiple() != 8)
     printer << ", multiple = " << getMultiple();
+  if (getTemperature().convertToDouble() != kDefaultTemperature) {
+    printer << ", temperature = ";
+    printer.printFloat(getTemperature());
+  }
   if (getDistribution()) {
     printer << ", distribution = [";
     llvm::interleaveComma(getDistribution().asArrayRef(), printer.getStream(),
@@ -282,6 +293,7 @@ LogicalResult DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                   int64_t granularity, int64_t maxPeriod,
                                   ArrayRef<int64_t> tile, TileOrder order,
                                   ScaleMode scale, int64_t multiple,
+                                  APFloat temperature,
                                   DenseF64ArrayAttr distribution) {
   double rateValue = rate.convertToDouble();
   // Written so that NaN fails.
@@ -298,6 +310,9 @@ LogicalResult DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (multiple < 1)
     return emitError() << "expected a multiple of at least 1, but got "
                        << multiple;
+  if (temperature.isZero() || temperature.isNaN())
+    return emitError() << "expected a temperature other than 0, but got "
+                       << temperature.convertToDouble();
   if (maxPeriod > sampling::kLongestPeriod)
     return emitError() << "expected max_period of at most "
                        << sampling::kLongestPeriod << ", but got " << maxPeriod;
@@ -332,7 +347,7 @@ DropoutAttr
 DropoutAttr::withDistribution(ArrayRef<double> probabilities) const {
   return get(getContext(), getKind(), getOperand(), getRate(), getSite(),
              getDim(), getGranularity(), getMaxPeriod(), getTile(), getOrder(),
-             getScale(), getMultiple(),
+             getScale(), getMultiple(), getTemperature(),
              DenseF64ArrayAttr::get(getContext(), probabilities));
 }
 
@@ -344,5 +359,6 @@ bool DropoutAttr::sameSite(DropoutAttr other) const {
          getTile() == other.getTile() && getOrder() == other.getOrder() &&
          getScale() == other.getScale() &&
          getMultiple() == other.getMultiple() &&
+         getTemperature().bitwiseIsEqual(other.getTemperature()) &&
          getDistribution() == other.getDistribution();
 }

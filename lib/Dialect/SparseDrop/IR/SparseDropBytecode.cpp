@@ -27,8 +27,12 @@ namespace {
 enum AttributeCode : uint64_t { kDropoutAttr = 0, kScaleModeAttr = 1 };
 enum TypeCode : uint64_t { kPatternType = 0 };
 
-constexpr uint64_t kVersion = 1;
-struct Version : public DialectVersion {};
+constexpr uint64_t kVersion = 2;
+struct Version : public DialectVersion {
+  explicit Version(uint64_t number) : number(number) {}
+  /// 1 has no temperature in annotations.
+  uint64_t number;
+};
 } // namespace
 
 //===----------------------------------------------------------------------===//
@@ -73,7 +77,16 @@ static void write(DropoutAttr attr, DialectBytecodeWriter &writer) {
   writeEnum(writer, attr.getOrder());
   writeEnum(writer, attr.getScale());
   writer.writeSignedVarInt(attr.getMultiple());
+  writer.writeAPFloatWithKnownSemantics(attr.getTemperature());
   writer.writeOptionalAttribute(attr.getDistribution());
+}
+
+static FailureOr<APFloat> readTemperature(DialectBytecodeReader &reader) {
+  FailureOr<const DialectVersion *> version =
+      reader.getDialectVersion<SparseDropDialect>();
+  if (succeeded(version) && static_cast<const Version *>(*version)->number < 2)
+    return APFloat(DropoutAttr::kDefaultTemperature);
+  return reader.readAPFloatWithKnownSemantics(APFloat::IEEEdouble());
 }
 
 static Attribute readDropout(DialectBytecodeReader &reader) {
@@ -96,14 +109,16 @@ static Attribute readDropout(DialectBytecodeReader &reader) {
       failed(reader.readSignedVarInts(tile)) ||
       failed(readEnum(reader, order, symbolizeTileOrder)) ||
       failed(readEnum(reader, scale, symbolizeScaleMode)) ||
-      failed(reader.readSignedVarInt(multiple)) ||
-      failed(reader.readOptionalAttribute(distribution)))
+      failed(reader.readSignedVarInt(multiple)))
+    return {};
+  FailureOr<APFloat> temperature = readTemperature(reader);
+  if (failed(temperature) || failed(reader.readOptionalAttribute(distribution)))
     return {};
   auto emitError = [&] { return reader.emitError(); };
   return DropoutAttr::getChecked(emitError, reader.getContext(), kind, operand,
                                  *rate, site, dim, granularity, maxPeriod,
                                  ArrayRef<int64_t>(tile), order, scale,
-                                 multiple, distribution);
+                                 multiple, *temperature, distribution);
 }
 
 static Attribute readScaleMode(DialectBytecodeReader &reader) {
@@ -203,7 +218,7 @@ struct SparseDropBytecode : public BytecodeDialectInterface {
                          << kVersion << ", but got " << version;
       return nullptr;
     }
-    return std::make_unique<Version>();
+    return std::make_unique<Version>(version);
   }
 };
 } // namespace

@@ -192,6 +192,16 @@ static LogicalResult verifyNumbers(Operation *op, NamedAttribute entry,
   return success();
 }
 
+static LogicalResult verifyAverage(Operation *op, Attribute value) {
+  auto number = dyn_cast<FloatAttr>(value);
+  double share = number ? number.getValueAsDouble() : -1;
+  if (share >= 0 && share < 1)
+    return success();
+  return op->emitOpError() << "expects 'average' to be a float in [0, 1), but "
+                              "got "
+                           << value;
+}
+
 static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function)
@@ -204,11 +214,16 @@ static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
            << "' to be a dictionary such as {wrt = [0, 2]}, but got " << value;
   for (NamedAttribute entry :
        dictionary ? dictionary.getValue() : ArrayRef<NamedAttribute>()) {
+    if (entry.getName() == "average") {
+      if (failed(verifyAverage(op, entry.getValue())))
+        return failure();
+      continue;
+    }
     bool isWrt = entry.getName() == "wrt";
     if (!isWrt && entry.getName() != "of")
-      return op->emitOpError()
-             << "expects 'wrt' and 'of' in '" << kDifferentiateAttrName
-             << "', but got '" << entry.getName().getValue() << "'";
+      return op->emitOpError() << "expects 'wrt', 'of' and 'average' in '"
+                               << kDifferentiateAttrName << "', but got '"
+                               << entry.getName().getValue() << "'";
     if (failed(verifyNumbers(op, entry, isWrt ? "argument" : "result",
                              isWrt ? function.getNumArguments()
                                    : function.getNumResults())))
@@ -240,19 +255,46 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
   if (name == kGroupAttrName) {
     if (isa<DenseI64ArrayAttr>(attribute.getValue()))
       return success();
-    return op->emitOpError()
-           << "expects '" << kGroupAttrName
-           << "' to be the number of a group and the loops of its rows, but got "
-           << attribute.getValue();
+    return op->emitOpError() << "expects '" << kGroupAttrName
+                             << "' to be the number of a group and the loops "
+                                "of its rows, but got "
+                             << attribute.getValue();
   }
   if (name == kKernelAttrName) {
     if (isa<KernelAttr>(attribute.getValue()))
       return success();
-    return op->emitOpError() << "expects '" << kKernelAttrName
-                             << "' to be #sparsedrop.kernel, but got "
-                             << attribute.getValue();
+    return op->emitOpError()
+           << "expects '" << kKernelAttrName
+           << "' to be #sparsedrop.kernel, but got " << attribute.getValue();
   }
   return op->emitOpError() << "carries an unknown attribute '" << name << "'";
+}
+
+/// Checks an argument that holds something for a channel site.
+static LogicalResult verifySiteArgument(FunctionOpInterface function,
+                                        unsigned index,
+                                        NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  if (!isa<StringAttr>(attribute.getValue()))
+    return function->emitOpError()
+           << "expects '" << name << "' to name a site, but got "
+           << attribute.getValue();
+  Type type = function.getArgumentTypes()[index];
+  if (name == kRateAttrName && !type.isF32())
+    return function->emitOpError()
+           << "expects '" << name << "' on an f32 argument, but got " << type;
+  auto tensor = dyn_cast<TensorType>(type);
+  if (tensor && (!tensor.hasRank() || tensor.getRank() != 1 ||
+                 !tensor.getElementType().isF32()))
+    return function->emitOpError()
+           << "expects '" << name << "' on a tensor<Cxf32> argument, but got "
+           << type;
+  for (unsigned i = 0; i < index; ++i)
+    if (function.getArgAttr(i, name) == attribute.getValue())
+      return function->emitOpError()
+             << "expects '" << name << "' of site " << attribute.getValue()
+             << " on one argument, but got it on " << i << " and " << index;
+  return success();
 }
 
 LogicalResult
@@ -278,13 +320,9 @@ SparseDropDialect::verifyRegionArgAttribute(Operation *op, unsigned regionIndex,
                << i << " and " << argIndex;
     return success();
   }
-  if (name == kSensitivityAttrName) {
-    if (!isa<StringAttr>(attribute.getValue()))
-      return op->emitOpError()
-             << "expects '" << name << "' to name a site, but got "
-             << attribute.getValue();
-    return success();
-  }
+  if (name == kSensitivityAttrName || name == kImportanceAttrName ||
+      name == kRateAttrName)
+    return verifySiteArgument(function, argIndex, attribute);
   if (name == kDonateAttrName) {
     if (!isa<IntegerAttr>(attribute.getValue()))
       return op->emitOpError() << "expects '" << name

@@ -92,6 +92,53 @@ static LogicalResult verifyMaxPeriod(SampleOp op) {
   return success();
 }
 
+/// Checks sensitivities or importances: of kind channel, one for each channel.
+static LogicalResult verifyChannels(SampleOp op, Value values, StringRef what) {
+  if (!values)
+    return success();
+  if (op.getPattern().getType().getKind() != PatternKind::Channel)
+    return op.emitOpError() << "expects " << what << " for kind 'channel' only";
+  int64_t size = cast<RankedTensorType>(values.getType()).getDimSize(0);
+  APInt channels;
+  if (!ShapedType::isDynamic(size) &&
+      matchPattern(op.getExtents()[0], m_ConstantInt(&channels)) &&
+      channels.getSExtValue() != size)
+    return op.emitOpError()
+           << "expects " << what << " of " << channels.getSExtValue()
+           << " channels, but got " << size;
+  return success();
+}
+
+/// Checks what only samples of kind channel have.
+static LogicalResult verifyChannelSample(SampleOp op) {
+  bool isChannel = op.getPattern().getType().getKind() == PatternKind::Channel;
+  if (isChannel != static_cast<bool>(op.getCount()))
+    return op.emitOpError()
+           << (isChannel ? "expects a count of channels to keep"
+                         : "expects a count for kind 'channel' only");
+  if (failed(verifyChannels(op, op.getSensitivity(), "sensitivities")) ||
+      failed(verifyChannels(op, op.getImportance(), "importances")))
+    return failure();
+  double temperature = op.getTemperature().convertToDouble();
+  if (temperature == 0 || std::isnan(temperature))
+    return op.emitOpError()
+           << "expects a temperature other than 0, but got " << temperature;
+  if (op.getScale() == ScaleMode::Energy && !op.getImportance())
+    return op.emitOpError() << "expects importances for scale 'energy'";
+  APInt count, channels;
+  if (!isChannel || !matchPattern(op.getCount(), m_ConstantInt(&count)) ||
+      !matchPattern(op.getExtents()[0], m_ConstantInt(&channels)))
+    return success();
+  if (count.isStrictlyPositive() && count.sle(channels))
+    return success();
+  // An empty dimension has nothing to keep.
+  if (channels.isZero() && count.isZero())
+    return success();
+  return op.emitOpError() << "expects to keep between 1 and "
+                          << channels.getSExtValue() << " channels, but got "
+                          << count.getSExtValue();
+}
+
 LogicalResult SampleOp::verify() {
   PatternType type = getPattern().getType();
   if (failed(verifyExtents(*this, type, getExtents())))
@@ -102,10 +149,6 @@ LogicalResult SampleOp::verify() {
   if (!(rate >= 0 && rate < 1))
     return emitOpError() << "expects a rate in [0, 1), but got " << rate;
   bool isChannel = type.getKind() == PatternKind::Channel;
-  if (isChannel != static_cast<bool>(getCount()))
-    return emitOpError() << (isChannel ? "expects a count of channels to keep"
-                                       : "expects a count for kind 'channel' "
-                                         "only");
   bool channelScale =
       getScale() != ScaleMode::Target && getScale() != ScaleMode::Pattern;
   if (isChannel != channelScale)
@@ -113,8 +156,8 @@ LogicalResult SampleOp::verify() {
                          << stringifyPatternKind(type.getKind())
                          << "', but got '" << stringifyScaleMode(getScale())
                          << "'";
-  if (!isChannel && getSensitivity())
-    return emitOpError() << "expects sensitivities for kind 'channel' only";
+  if (failed(verifyChannelSample(*this)))
+    return failure();
   if (getMaxPeriod() && failed(verifyMaxPeriod(*this)))
     return failure();
   if (!getDistribution())

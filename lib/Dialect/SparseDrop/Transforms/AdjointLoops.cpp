@@ -210,10 +210,9 @@ static Value reverse(OpBuilder &builder, Location loc, Value value, int64_t dim,
       .getResult(0);
 }
 
-std::optional<MappedValue> AdjointLoops::transform(OpBuilder &builder,
-                                                   Location loc,
-                                                   MappedValue operand,
-                                                   std::string &reason) const {
+std::optional<MappedValue>
+AdjointLoops::transform(OpBuilder &builder, Location loc, MappedValue operand,
+                        bool isRead, std::string &reason) const {
   SmallVector<AffineExpr> exprs;
   for (auto [i, expr] : llvm::enumerate(operand.map.getResults())) {
     if (std::optional<AffineExpr> same = transformExpr(expr)) {
@@ -227,7 +226,8 @@ std::optional<MappedValue> AdjointLoops::transform(OpBuilder &builder,
     }
     const Dim &entry = dims[dim.getPosition()];
     if (entry.role == Role::Tap) {
-      operand.value = reverse(builder, loc, operand.value, i, entry.extent);
+      if (isRead)
+        operand.value = reverse(builder, loc, operand.value, i, entry.extent);
       exprs.push_back(getDimExpr(dim.getPosition()));
       continue;
     }

@@ -43,8 +43,9 @@ public:
   bool hasReductions() const { return targetRank < positions.size(); }
 
   /// `operand` on the new loops: spread out and reversed where it needs to be.
+  /// One that is there for its sizes only, and not `isRead`, keeps its order.
   std::optional<MappedValue> transform(OpBuilder &builder, Location loc,
-                                       MappedValue operand,
+                                       MappedValue operand, bool isRead,
                                        std::string &reason) const;
 
   /// The index of the old loop `dim` inside of a body; null for a loop that has

@@ -9,6 +9,8 @@
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 
+#include "LowerPatterns.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -62,8 +64,7 @@ static bool needsChecks(Operation *op) {
          llvm::any_of(op->getResultTypes(), isDynamic);
 }
 
-/// "file:line:column: op: reason", without the newline that ends some reasons.
-static std::string describe(Operation *op, StringRef reason) {
+std::string mlir::sparsedrop::describeMisfit(Operation *op, StringRef reason) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   if (auto loc = op->getLoc()->findInstanceOf<FileLineColLoc>())
@@ -85,15 +86,16 @@ static void checkExtent(OpBuilder &builder, Operation *op, Value value,
   if (matchPattern(fits, m_One()))
     return;
   cf::AssertOp::create(builder, loc, fits,
-                       describe(op, "a dimension is not of the extent of its "
-                                    "pattern"));
+                       describeMisfit(op,
+                                      "a dimension is not of the extent of its "
+                                      "pattern"));
 }
 
 static void assertThat(OpBuilder &builder, Operation *op, Value condition,
                        StringRef reason) {
   if (!matchPattern(condition, m_One()))
     cf::AssertOp::create(builder, op->getLoc(), condition,
-                         describe(op, reason));
+                         describeMisfit(op, reason));
 }
 
 /// 0 <= first and first + (size - 1) * stride < extent, unless size is 0.
@@ -146,6 +148,42 @@ static void checkInsertSlice(OpBuilder &builder, tensor::InsertSliceOp op) {
   }
 }
 
+/// The elements of a new tensor are as many as memory has: sizes that are
+/// computed may be below 0, products of large ones wrap.
+static void checkEmpty(OpBuilder &builder, tensor::EmptyOp op) {
+  // Addresses of programs have 47 bits.
+  constexpr int64_t kMostElements = int64_t(1) << 47;
+  builder.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  int64_t known = 1;
+  for (int64_t size : op.getType().getShape())
+    if (ShapedType::isStatic(size) && llvm::MulOverflow(known, size, known))
+      known = kMostElements;
+  Value most = arith::ConstantIndexOp::create(builder, loc, kMostElements);
+  Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+  Value count = arith::ConstantIndexOp::create(builder, loc, known);
+  Value fits;
+  auto require = [&](arith::CmpIPredicate predicate, Value a, Value b) {
+    Value holds = arith::CmpIOp::create(builder, loc, predicate, a, b);
+    fits = fits ? arith::AndIOp::create(builder, loc, fits, holds) : holds;
+  };
+  for (Value size : op.getDynamicSizes()) {
+    require(arith::CmpIPredicate::ult, size, most);
+    auto product = arith::MulUIExtendedOp::create(builder, loc, count, size);
+    require(arith::CmpIPredicate::eq, product.getHigh(), zero);
+    count = product.getLow();
+  }
+  require(arith::CmpIPredicate::ult, count, most);
+  assertThat(builder, op, fits, "no memory has so many elements");
+}
+
+/// Whether the sizes are not those of one tensor that is there.
+static bool needsCount(tensor::EmptyOp op) {
+  ValueRange sizes = op.getDynamicSizes();
+  return sizes.size() > 1 ||
+         (sizes.size() == 1 && !sizes[0].getDefiningOp<tensor::DimOp>());
+}
+
 /// The ops of this dialect that take a tensor and a pattern.
 static void checkPatterns(OpBuilder &builder, Operation *op) {
   builder.setInsertionPoint(op);
@@ -196,14 +234,21 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
       if (needsChecks(op))
         insertions.push_back(op);
     });
+    SmallVector<tensor::EmptyOp> empties;
+    getOperation().walk([&](tensor::EmptyOp op) {
+      if (needsCount(op))
+        empties.push_back(op);
+    });
     OpBuilder builder(&getContext());
+    for (tensor::EmptyOp op : empties)
+      checkEmpty(builder, op);
     for (tensor::InsertSliceOp op : insertions)
       checkInsertSlice(builder, op);
     for (Operation *op : patternOps)
       checkPatterns(builder, op);
     for (RuntimeVerifiableOpInterface op : ops) {
       builder.setInsertionPoint(op);
-      op.generateRuntimeVerification(builder, op.getLoc(), describe);
+      op.generateRuntimeVerification(builder, op.getLoc(), describeMisfit);
     }
   }
 };

@@ -194,7 +194,8 @@ static std::optional<Plan> planParallel(CompactionContext &context, LinalgOp op,
     plan.results.push_back({ResultPlan::Expand, *dim, {}});
   }
   for (auto [i, result] : llvm::enumerate(runZeroTest(op, plan.zero))) {
-    if (result.kind == ZeroTestResult::Zero)
+    if (result.kind == ZeroTestResult::Zero ||
+        (op.getNumReductionLoops() != 0 && reducesToZero(op, i, plan.zero)))
       continue;
     plan.results[i].kind = ResultPlan::Insert;
     Value &dest = plan.results[i].dest;

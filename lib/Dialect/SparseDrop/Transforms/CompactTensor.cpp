@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "CompactionContext.h"
+#include "LinalgUtils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -105,7 +106,9 @@ namespace {
 enum class SliceKind { Full, Part, Other };
 } // namespace
 
-static SliceKind classifySlice(tensor::ExtractSliceOp op, int64_t dim) {
+/// `whole` is the tensor that the slice is a part of.
+static SliceKind classifySlice(OffsetSizeAndStrideOpInterface op,
+                               RankedTensorType whole, int64_t dim) {
   if (!isOneInteger(op.getMixedStrides()[dim]))
     return SliceKind::Other;
   std::optional<int64_t> offset =
@@ -113,15 +116,19 @@ static SliceKind classifySlice(tensor::ExtractSliceOp op, int64_t dim) {
   std::optional<int64_t> size = getConstantIntValue(op.getMixedSizes()[dim]);
   if (!offset)
     return SliceKind::Other;
-  if (*offset == 0 && size && op.getSourceType().getDimSize(dim) == *size)
+  if (*offset == 0 && size && whole.getDimSize(dim) == *size)
     return SliceKind::Full;
   return SliceKind::Part;
 }
 
-/// The result dimension that shows source dimension `dim`, if it is not
-/// dropped from the shape.
-static std::optional<int64_t> getSlicedDim(tensor::ExtractSliceOp op,
-                                           int64_t dim) {
+static SliceKind classifySlice(tensor::ExtractSliceOp op, int64_t dim) {
+  return classifySlice(op, op.getSourceType(), dim);
+}
+
+/// The dimension of the slice that shows dimension `dim` of the whole, if it is
+/// not dropped from the shape.
+template <typename SliceOp>
+static std::optional<int64_t> getSlicedDim(SliceOp op, int64_t dim) {
   llvm::SmallBitVector dropped = op.getDroppedDims();
   if (dropped.test(dim))
     return std::nullopt;
@@ -141,6 +148,26 @@ static Value createSlice(CompactionContext &context, tensor::ExtractSliceOp op,
   return tensor::ExtractSliceOp::create(
       context.rewriter, op.getLoc(), withDynamicDim(op.getType(), resultDim),
       source, offsets, sizes, op.getMixedStrides());
+}
+
+/// The dimension of the source that fills dimension `dim` of the result from
+/// end to end.
+static std::optional<int64_t> getInsertedDim(tensor::InsertSliceOp op,
+                                             int64_t dim) {
+  if (classifySlice(op, op.getDestType(), dim) != SliceKind::Full)
+    return std::nullopt;
+  return getSlicedDim(op, dim);
+}
+
+/// The insertion of a compacted `source` into a compacted `dest`.
+static Value createInsertSlice(CompactionContext &context,
+                               tensor::InsertSliceOp op, Value source,
+                               Value dest, Line line) {
+  SmallVector<OpFoldResult> sizes = op.getMixedSizes();
+  sizes[line.dim] = context.getKeptCount(line);
+  return tensor::InsertSliceOp::create(context.rewriter, op.getLoc(), source,
+                                       dest, op.getMixedOffsets(), sizes,
+                                       op.getMixedStrides());
 }
 
 /// The pattern of units [offset, offset + extent).
@@ -201,6 +228,24 @@ static Value pushThroughSlice(CompactionContext &context,
                             context.getKeptCount({expand.getPattern(), dim}));
   return context.createExpand(op.getType(), slice,
                               {expand.getPattern(), *resultDim});
+}
+
+static Value pushThroughInsertSlice(CompactionContext &context,
+                                    tensor::InsertSliceOp op, ExpandOp expand) {
+  for (int64_t dim = 0, e = op.getDestType().getRank(); dim < e; ++dim) {
+    Line line{expand.getPattern(), dim};
+    if (getInsertedDim(op, dim) != static_cast<int64_t>(expand.getDim()) ||
+        !(isZeroFill(op.getDest()) ||
+          CompactionContext::isExpand(op.getDest(), line)))
+      continue;
+    Value dest = context.getCompact(op.getDest(), line);
+    Value result =
+        createInsertSlice(context, op, expand.getSource(), dest, line);
+    return context.createExpand(op.getType(), result, line);
+  }
+  context.noteReason(op, "the slice does not replace whole zeros or whole "
+                         "expands by the same pattern");
+  return {};
 }
 
 static Value pushThroughCollapse(CompactionContext &context,
@@ -331,6 +376,9 @@ bool mlir::sparsedrop::pushExpandsThroughTensorOp(CompactionContext &context,
           })
           .Case([&](tensor::ExtractSliceOp slice) {
             return pushThroughSlice(context, slice, expand);
+          })
+          .Case([&](tensor::InsertSliceOp insert) {
+            return pushThroughInsertSlice(context, insert, expand);
           })
           .Case([&](tensor::CollapseShapeOp collapse) {
             return pushThroughCollapse(context, collapse, expand);
@@ -502,6 +550,18 @@ static Value pullThroughSlice(CompactionContext &context,
   return {};
 }
 
+static Value pullThroughInsertSlice(CompactionContext &context,
+                                    tensor::InsertSliceOp op, Line line) {
+  std::optional<int64_t> dim = getInsertedDim(op, line.dim);
+  if (!dim) {
+    context.noteReason(op, "the slice fills a part of the dropped dimension");
+    return {};
+  }
+  Value source = context.getCompact(op.getSource(), {line.pattern, *dim});
+  Value dest = context.getCompact(op.getDest(), line);
+  return createInsertSlice(context, op, source, dest, line);
+}
+
 static Value pullThroughCollapse(CompactionContext &context,
                                  tensor::CollapseShapeOp op, Line line) {
   SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
@@ -551,6 +611,9 @@ static Value pullLine(CompactionContext &context, Operation *op, Line line) {
       })
       .Case([&](tensor::ExtractSliceOp o) {
         return pullThroughSlice(context, o, line);
+      })
+      .Case([&](tensor::InsertSliceOp o) {
+        return pullThroughInsertSlice(context, o, line);
       })
       .Case([&](tensor::CollapseShapeOp o) {
         return pullThroughCollapse(context, o, line);

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MeasureChannels.h"
 #include "ReverseSweep.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -38,6 +39,9 @@ namespace {
 struct Request {
   SmallVector<int64_t> arguments; ///< wrt
   SmallVector<int64_t> results;   ///< of
+  /// Share of what is known of channels that stays when they are measured
+  /// again; paper, section C.3.
+  double average = 0.9;
 };
 } // namespace
 
@@ -85,6 +89,21 @@ static FailureOr<Request> readRequest(func::FuncOp function) {
       failed(readNumbers(function, "of", "result", function.getResultTypes(),
                          /*allByDefault=*/true, request.results)))
     return failure();
+  auto dictionary =
+      function->getAttrOfType<DictionaryAttr>(kDifferentiateAttrName);
+  bool isNamed = dictionary && dictionary.contains("wrt");
+  auto isRate = [&](int64_t number) {
+    return function.getArgAttr(number, kRateAttrName) != nullptr;
+  };
+  if (isNamed && llvm::any_of(request.arguments, isRate))
+    return function.emitOpError()
+           << "cannot be differentiated by a drop rate, which is an argument "
+              "marked "
+           << kRateAttrName;
+  llvm::erase_if(request.arguments, isRate);
+  if (auto average =
+          dictionary ? dictionary.getAs<FloatAttr>("average") : FloatAttr())
+    request.average = average.getValueAsDouble();
   return request;
 }
 
@@ -190,6 +209,13 @@ static Value createSeed(RewriterBase &rewriter, func::FuncOp gradient,
   return arith::ConstantOp::create(rewriter, value.getLoc(), one);
 }
 
+/// Whether an argument is what is known of channels: it has no gradient but is
+/// updated.
+static bool isMeasure(func::FuncOp function, unsigned argument) {
+  return function.getArgAttr(argument, kSensitivityAttrName) ||
+         function.getArgAttr(argument, kImportanceAttrName);
+}
+
 /// Adds the backward sweep to a clone of the function, and its results.
 static LogicalResult addSweep(RewriterBase &rewriter, func::FuncOp gradient,
                               const Request &request) {
@@ -212,13 +238,28 @@ static LogicalResult addSweep(RewriterBase &rewriter, func::FuncOp gradient,
   if (failed(sweep.run(ops)))
     return failure();
   SmallVector<Value> results(exit.getOperands());
-  for (int64_t number : request.arguments)
-    results.push_back(sweep.getOrZeros(gradient.getArgument(number)));
+  for (int64_t number : request.arguments) {
+    BlockArgument argument = gradient.getArgument(number);
+    if (!isMeasure(gradient, number)) {
+      results.push_back(sweep.getOrZeros(argument));
+      continue;
+    }
+    FailureOr<Value> updated =
+        updateChannels(sweep, gradient, argument, request.average);
+    if (failed(updated))
+      return failure();
+    results.push_back(*updated);
+  }
   rewriter.modifyOpInPlace(exit,
                            [&] { exit.getOperandsMutable().assign(results); });
-  SmallVector<unsigned> added;
   for (unsigned i = gradient.getNumResults(), e = results.size(); i < e; ++i)
     (void)gradient.insertResult(i, results[i].getType(), DictionaryAttr());
+  llvm::SmallPtrSet<Operation *, 32> primal(ops.begin(), ops.end());
+  SmallVector<Operation *> slices;
+  for (tensor::ExtractSliceOp slice : body.getOps<tensor::ExtractSliceOp>())
+    if (!primal.contains(slice))
+      slices.push_back(slice);
+  narrowSlices(rewriter, slices);
   return success();
 }
 

@@ -21,6 +21,7 @@
 #include "AdjointLoops.h"
 #include "LinalgUtils.h"
 #include "ReverseSweep.h"
+#include "StridePhases.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
@@ -115,17 +116,19 @@ static ResultInfo classify(LinalgOp op, unsigned index) {
 // Ops of what a body reads
 //===----------------------------------------------------------------------===//
 
-/// Prepares an operand for an op; nothing if it cannot be one.
-using Prepare = function_ref<std::optional<MappedValue>(MappedValue)>;
+/// Prepares an operand for an op whose body reads it, or not; nothing if it
+/// cannot be one.
+using Prepare =
+    function_ref<std::optional<MappedValue>(MappedValue, bool isRead)>;
 
-/// Whether `maps` name all of `loops` loops by themselves.
-static bool coversLoops(ArrayRef<AffineMap> maps, unsigned loops) {
-  llvm::SmallBitVector named(loops);
-  for (AffineMap map : maps)
-    for (AffineExpr expr : map.getResults())
-      if (auto dim = dyn_cast<AffineDimExpr>(expr))
-        named.set(dim.getPosition());
-  return named.all();
+/// Adds the loops that `map` names by themselves; false if there are none that
+/// are new.
+static bool addNamedLoops(AffineMap map, llvm::SmallBitVector &named) {
+  unsigned before = named.count();
+  for (AffineExpr expr : map.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      named.set(dim.getPosition());
+  return named.count() > before;
 }
 
 /// A generic op with the arguments of `body` for `inputs` and then `outputs`.
@@ -136,30 +139,29 @@ createGeneric(RewriterBase &rewriter, Location loc, std::unique_ptr<Block> body,
               ArrayRef<MappedValue> inputs, ArrayRef<MappedValue> outputs,
               ArrayRef<utils::IteratorType> iterators, Prepare prepare) {
   SmallVector<std::optional<MappedValue>> kept(inputs.size());
-  SmallVector<AffineMap> maps;
+  llvm::SmallBitVector named(iterators.size());
   for (const MappedValue &output : outputs)
-    maps.push_back(output.map);
+    addNamedLoops(output.map, named);
   for (auto [i, input] : llvm::enumerate(inputs)) {
     if (body->getArgument(i).use_empty())
       continue;
-    kept[i] = prepare(input);
+    kept[i] = prepare(input, /*isRead=*/true);
     if (!kept[i])
       return {};
-    maps.push_back(kept[i]->map);
+    addNamedLoops(kept[i]->map, named);
   }
   for (auto [i, input] : llvm::enumerate(inputs)) {
-    if (coversLoops(maps, iterators.size()))
-      break;
-    if (kept[i] || !input.value)
+    if (kept[i] || !input.value || named.all())
       continue;
-    kept[i] = prepare(input);
+    kept[i] = prepare(input, /*isRead=*/false);
     if (!kept[i])
       return {};
-    maps.push_back(kept[i]->map);
+    if (!addNamedLoops(kept[i]->map, named))
+      kept[i].reset();
   }
+  SmallVector<AffineMap> maps;
   SmallVector<Value> values, inits;
   llvm::BitVector unused(body->getNumArguments());
-  maps.clear();
   for (auto [i, input] : llvm::enumerate(kept)) {
     if (!input) {
       unused.set(i);
@@ -402,6 +404,9 @@ private:
   void findFirst(unsigned index);
   void addToInit(unsigned index);
   LogicalResult addGradient(OpOperand &target);
+  FailureOr<Value> createGradient(OpOperand &target, Value &existing);
+  FailureOr<Value> createStridedGradient(OpOperand &target);
+  Value narrow(Value sums, Type element);
   SmallVector<MappedValue> getInputs();
   SmallVector<MappedValue> getSlots();
   linalg::GenericOp build(OpOperand &target, const AdjointLoops &loops,
@@ -489,8 +494,9 @@ void LinalgReverse::findFirst(unsigned index) {
   Value start = linalg::FillOp::create(rewriter, loc, none, empty).getResult(0);
   auto generic = createGeneric(
       rewriter, loc, std::move(body), getInputs(), {{init, map}, {start, map}},
-      op.getIteratorTypesArray(),
-      [](MappedValue value) { return std::optional<MappedValue>(value); });
+      op.getIteratorTypesArray(), [](MappedValue value, bool) {
+        return std::optional<MappedValue>(value);
+      });
   info.first = generic.getResult(1);
 }
 
@@ -629,8 +635,8 @@ linalg::GenericOp LinalgReverse::build(OpOperand &target,
   std::string reason;
   auto generic = createGeneric(
       rewriter, loc, std::move(body), operands, {{init, loops.getTargetMap()}},
-      loops.getIteratorTypes(), [&](MappedValue value) {
-        return loops.transform(rewriter, loc, value, reason);
+      loops.getIteratorTypes(), [&](MappedValue value, bool isRead) {
+        return loops.transform(rewriter, loc, value, isRead, reason);
       });
   if (!generic)
     op.emitOpError() << "cannot be differentiated: " << reason;
@@ -649,50 +655,104 @@ void LinalgReverse::markProduct(LinalgOp gradient, OpOperand &target) {
                                                             : "dgrad"));
 }
 
-LogicalResult LinalgReverse::addGradient(OpOperand &target) {
+/// `sums` with each element rounded to `element`.
+Value LinalgReverse::narrow(Value sums, Type element) {
+  auto type = cast<RankedTensorType>(sums.getType()).clone(element);
+  AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, tensor::getMixedSizes(rewriter, loc, sums), element);
+  return linalg::GenericOp::create(
+             rewriter, loc, type, sums, empty, ArrayRef{identity, identity},
+             iterators,
+             [&](OpBuilder &b, Location l, ValueRange arguments) {
+               Value rounded =
+                   arith::TruncFOp::create(b, l, element, arguments[0]);
+               linalg::YieldOp::create(b, l, rounded);
+             })
+      .getResult(0);
+}
+
+/// The gradient of `target`, added to `existing` where there is one; it is null
+/// afterwards where that could not be.
+FailureOr<Value> LinalgReverse::createGradient(OpOperand &target,
+                                               Value &existing) {
   std::string reason;
   std::optional<AdjointLoops> loops = AdjointLoops::create(op, target, reason);
   if (!loops)
     return op.emitOpError() << "cannot be differentiated: " << reason;
-  Value value = target.get();
-  bool isTensor = isa<RankedTensorType>(value.getType());
-  Type element = getElementTypeOrSelf(value.getType());
+  Type element = getElementTypeOrSelf(target.get().getType());
   // Sums of 16-bit numbers are rounded once.
   bool isWidened =
       element.getIntOrFloatBitWidth() < 32 && loops->hasReductions();
   Type sumType = isWidened ? Type(rewriter.getF32Type()) : element;
-  Value existing = isTensor && !isWidened ? sweep.lookup(value) : Value();
+  if (isWidened)
+    existing = {};
   linalg::GenericOp generic = build(target, *loops, sumType, existing);
   if (!generic)
     return failure();
-  OpBuilder::InsertionGuard guard(rewriter);
   LinalgOp gradient = nameProduct(rewriter, generic);
   rewriter.setInsertionPointAfter(gradient);
   markProduct(gradient, target);
   Value result = gradient->getResult(0);
-  if (isWidened) {
-    auto narrow = cast<RankedTensorType>(result.getType()).clone(element);
-    AffineMap identity = rewriter.getMultiDimIdentityMap(narrow.getRank());
-    SmallVector<utils::IteratorType> iterators(narrow.getRank(),
-                                               utils::IteratorType::parallel);
-    Value empty = tensor::EmptyOp::create(
-        rewriter, loc, tensor::getMixedSizes(rewriter, loc, result), element);
-    result = linalg::GenericOp::create(
-                 rewriter, loc, narrow, result, empty,
-                 ArrayRef{identity, identity}, iterators,
-                 [&](OpBuilder &b, Location l, ValueRange arguments) {
-                   Value rounded =
-                       arith::TruncFOp::create(b, l, element, arguments[0]);
-                   linalg::YieldOp::create(b, l, rounded);
-                 })
-                 .getResult(0);
+  return isWidened ? narrow(result, element) : result;
+}
+
+/// The gradient of an operand that is read with strides: its residue classes
+/// one by one. Null where it is not.
+FailureOr<Value> LinalgReverse::createStridedGradient(OpOperand &target) {
+  // A maximum knows its first term by the iterations of the whole op.
+  if (llvm::any_of(results, [](const ResultInfo &info) {
+        return info.kind != Kind::Sum;
+      }))
+    return Value();
+  SmallVector<StridePhase> phases = splitStrides(rewriter, op, target);
+  if (phases.empty())
+    return Value();
+  Value gradient = sweep.createZeros(target.get());
+  for (StridePhase &phase : phases) {
+    LinalgReverse part(sweep, phase.op);
+    part.results.push_back(classify(phase.op, 0));
+    part.results.front().adjoint = results.front().adjoint;
+    for (auto [whole, slice] :
+         llvm::zip_equal(op->getOperands(), phase.op->getOperands()))
+      if (sweep.isActive(whole))
+        sweep.activity.insert(slice);
+    Value none;
+    FailureOr<Value> slice =
+        part.createGradient(phase.op->getOpOperand(phase.operand), none);
+    if (failed(slice))
+      return failure();
+    gradient = tensor::InsertSliceOp::create(rewriter, loc, *slice, gradient,
+                                             phase.offsets, phase.sizes,
+                                             phase.strides);
+    rewriter.eraseOp(phase.op);
   }
+  return gradient;
+}
+
+LogicalResult LinalgReverse::addGradient(OpOperand &target) {
+  OpBuilder::InsertionGuard guard(rewriter);
+  Value value = target.get();
+  FailureOr<Value> strided = createStridedGradient(target);
+  if (failed(strided))
+    return failure();
+  if (*strided) {
+    sweep.add(value, *strided);
+    return success();
+  }
+  bool isTensor = isa<RankedTensorType>(value.getType());
+  Value existing = isTensor ? sweep.lookup(value) : Value();
+  FailureOr<Value> result = createGradient(target, existing);
+  if (failed(result))
+    return failure();
   if (!isTensor)
-    result = tensor::ExtractOp::create(rewriter, loc, result, ValueRange());
+    *result = tensor::ExtractOp::create(rewriter, loc, *result, ValueRange());
   if (existing)
-    sweep.set(value, result);
+    sweep.set(value, *result);
   else
-    sweep.add(value, result);
+    sweep.add(value, *result);
   return success();
 }
 

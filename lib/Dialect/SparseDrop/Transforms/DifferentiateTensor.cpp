@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "MeasureChannels.h"
 #include "ReverseSweep.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -206,9 +207,10 @@ LogicalResult TensorReverse::reverse(tensor::SplatOp op) {
 }
 
 LogicalResult TensorReverse::reverse(DropoutOp op) {
-  sweep.add(op.getSource(),
-            DropoutOp::create(b, loc, op.getType(), g, op.getPattern(),
-                              op.getDimsAttr(), op.getUnscaledAttr()));
+  Value dx = DropoutOp::create(b, loc, op.getType(), g, op.getPattern(),
+                               op.getDimsAttr(), op.getUnscaledAttr());
+  measureChannels(sweep, op, dx);
+  sweep.add(op.getSource(), dx);
   return success();
 }
 

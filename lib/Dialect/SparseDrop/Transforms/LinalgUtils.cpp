@@ -31,16 +31,24 @@ bool mlir::sparsedrop::isPlainLoop(linalg::LinalgOp op, unsigned loop) {
   return true;
 }
 
-bool mlir::sparsedrop::isZeroFill(Value value) {
-  // The kept part of zeros.
+Attribute mlir::sparsedrop::getFilling(Value value) {
+  // The kept part of equal elements.
   while (auto compact = value.getDefiningOp<CompactOp>())
     value = compact.getSource();
-  if (auto fill = value.getDefiningOp<linalg::FillOp>())
-    return matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
-  DenseElementsAttr elements;
-  return matchPattern(value, m_Constant(&elements)) && elements.isSplat() &&
-         isa<FloatType>(elements.getElementType()) &&
-         elements.getSplatValue<APFloat>().isZero();
+  Attribute constant;
+  if (auto fill = value.getDefiningOp<linalg::FillOp>()) {
+    matchPattern(fill.getInputs()[0], m_Constant(&constant));
+    return constant;
+  }
+  if (!matchPattern(value, m_Constant(&constant)))
+    return {};
+  auto elements = dyn_cast<SplatElementsAttr>(constant);
+  return elements ? elements.getSplatValue<Attribute>() : Attribute();
+}
+
+bool mlir::sparsedrop::isZeroFill(Value value) {
+  Attribute filling = getFilling(value);
+  return filling && matchPattern(filling, m_AnyZeroFloat());
 }
 
 bool mlir::sparsedrop::isEmptyTensor(Type type) {

@@ -17,6 +17,9 @@ namespace mlir::sparsedrop {
 /// occurs in: the condition of every rule of the algebra.
 bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 
+/// The constant that all elements of `value` are, or null.
+Attribute getFilling(Value value);
+
 /// Whether `value` is a tensor of zeros: a fill or a splat constant, or a
 /// compact of one.
 bool isZeroFill(Value value);
@@ -24,9 +27,9 @@ bool isZeroFill(Value value);
 /// Whether a tensor of type `type` is known to have no elements.
 bool isEmptyTensor(Type type);
 
-/// Replaces a generic op that is a matrix product, of whatever transposition and
-/// with or without a batch in front, by the named op, which others recognise.
-/// Returns the op that is there then.
+/// Replaces a generic op that is a matrix product, of whatever transposition
+/// and with or without a batch in front, by the named op, which others
+/// recognise. Returns the op that is there then.
 linalg::LinalgOp nameProduct(RewriterBase &rewriter, linalg::GenericOp op);
 
 /// `scale * x` in f32 (f64 where `x` is f64), rounded once to the type of `x`;

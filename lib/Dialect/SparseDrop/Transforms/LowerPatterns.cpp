@@ -15,7 +15,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -232,10 +234,18 @@ static Value getAddress(OpBuilder &builder, Location loc, Value buffer) {
       memref::ExtractAlignedPointerAsIndexOp::create(builder, loc, buffer));
 }
 
+/// Entries of a list but the last. An extent below 0, which the sizes of no
+/// tensor agree with, has none.
+static Value countEntries(const IndexMath &math,
+                          const LoweredPattern &pattern) {
+  return math.mul(math.max(pattern.extents[0], math.constant(0)),
+                  math.constant(2));
+}
+
 /// Room for a list (see LoweredPattern).
 void PatternLowering::allocateList(Location loc, LoweredPattern &pattern) {
   IndexMath math(rewriter, loc);
-  Value twice = math.mul(pattern.extents[0], math.constant(2));
+  Value twice = countEntries(math, pattern);
   pattern.keptList = memref::AllocOp::create(
       rewriter, loc,
       MemRefType::get(ShapedType::kDynamic, rewriter.getIndexType()),
@@ -251,10 +261,36 @@ Value PatternLowering::listChannels(Location loc, LoweredPattern &pattern,
   call(loc, "sparsedrop_list_channels", rewriter.getI64Type(),
        {wanted, count, toI64(rewriter, loc, pattern.extents[0]),
         getAddress(rewriter, loc, pattern.keptList)});
-  Value last = math.mul(pattern.extents[0], math.constant(2));
+  Value last = countEntries(math, pattern);
   Value kept = memref::LoadOp::create(rewriter, loc, pattern.keptList, last);
   pattern.keptCount = kept;
   return kept;
+}
+
+/// The address (i64) of sensitivities or importances, which must be as many as
+/// there are channels; 0 where there are none.
+Value PatternLowering::getChannelValues(SampleOp op, Value tensor) {
+  Location loc = op.getLoc();
+  if (!tensor)
+    return constantI64(rewriter, loc, 0);
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Value buffer = bufferization::ToBufferOp::create(
+      rewriter, loc, MemRefType::get(type.getShape(), type.getElementType()),
+      tensor, /*read_only=*/true);
+  APInt extent;
+  bool isKnown = type.hasStaticShape() &&
+                 matchPattern(op.getExtents()[0], m_ConstantInt(&extent)) &&
+                 extent.getSExtValue() == type.getDimSize(0);
+  if (!isKnown) {
+    IndexMath math(rewriter, loc);
+    Value size =
+        rewriter.createOrFold<memref::DimOp>(loc, buffer, math.constant(0));
+    cf::AssertOp::create(
+        rewriter, loc, math.isEqual(size, op.getExtents()[0]),
+        describeMisfit(op, "there is not one sensitivity or importance for "
+                           "each channel"));
+  }
+  return getAddress(rewriter, loc, buffer);
 }
 
 LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
@@ -263,19 +299,12 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
   pattern.type = op.getPattern().getType();
   pattern.extents.assign(op.getExtents().begin(), op.getExtents().end());
   allocateList(loc, pattern);
-  Value sensitivity = constantI64(rewriter, loc, 0);
-  if (Value tensor = op.getSensitivity()) {
-    auto type = cast<RankedTensorType>(tensor.getType());
-    sensitivity = getAddress(
-        rewriter, loc,
-        bufferization::ToBufferOp::create(
-            rewriter, loc,
-            MemRefType::get(type.getShape(), type.getElementType()), tensor,
-            /*read_only=*/true));
-  }
-  // The temperature of Gumbel-top-k, paper section C.3.
+  Value importance = getChannelValues(op, op.getImportance());
+  Value sensitivity = op.getSensitivity()
+                          ? getChannelValues(op, op.getSensitivity())
+                          : importance;
   Value tau = arith::ConstantFloatOp::create(
-      rewriter, loc, rewriter.getF64Type(), APFloat(0.5));
+      rewriter, loc, rewriter.getF64Type(), op.getTemperature());
   Value count = call(loc, "sparsedrop_sample_channels", rewriter.getI64Type(),
                      {op.getSeed(), op.getStep(), hashSite(op), sensitivity,
                       constantI64(rewriter, loc, 1),
@@ -285,23 +314,30 @@ LoweredPattern PatternLowering::lowerChannelSample(SampleOp op) {
                       getAddress(rewriter, loc, pattern.keptList)});
   Value keptCount = listChannels(
       loc, pattern, getAddress(rewriter, loc, pattern.keptList), count);
-  pattern.scale =
-      op.getScale() == ScaleMode::None
-          ? constantF32(rewriter, loc, 1)
-          : arith::DivFOp::create(rewriter, loc,
-                                  toF32(rewriter, loc, op.getExtents()[0]),
-                                  toF32(rewriter, loc, keptCount))
-                .getResult();
+  pattern.scale = createChannelScale(op, pattern, importance, keptCount);
   return pattern;
+}
+
+Value PatternLowering::createChannelScale(SampleOp op,
+                                          const LoweredPattern &pattern,
+                                          Value importance, Value keptCount) {
+  Location loc = op.getLoc();
+  if (op.getScale() == ScaleMode::None)
+    return constantF32(rewriter, loc, 1);
+  if (op.getScale() == ScaleMode::Energy)
+    return call(loc, "sparsedrop_energy_scale", rewriter.getF32Type(),
+                {importance, constantI64(rewriter, loc, 1),
+                 toI64(rewriter, loc, op.getExtents()[0]),
+                 getAddress(rewriter, loc, pattern.keptList),
+                 toI64(rewriter, loc, keptCount)});
+  return arith::DivFOp::create(rewriter, loc,
+                               toF32(rewriter, loc, op.getExtents()[0]),
+                               toF32(rewriter, loc, keptCount));
 }
 
 FailureOr<LoweredPattern> PatternLowering::lowerSample(SampleOp op) {
   if (op.getPattern().getType().getKind() != PatternKind::Channel)
     return lowerPeriodicSample(op);
-  if (op.getScale() == ScaleMode::Energy)
-    return op.emitOpError() << "asks for scale 'energy', which needs the "
-                               "importances of the channels; use 'inverse' or "
-                               "'none'";
   return lowerChannelSample(op);
 }
 

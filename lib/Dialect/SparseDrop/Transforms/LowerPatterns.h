@@ -40,6 +40,10 @@ struct SplitExtent {
   OpFoldResult full, kept, tail;
 };
 
+/// "file:line:column: op: reason", without the newline that ends some reasons:
+/// what a failed check of sizes says.
+std::string describeMisfit(Operation *op, StringRef reason);
+
 /// Lowers patterns, each once, behind the ops that make them.
 class PatternLowering {
 public:
@@ -64,6 +68,9 @@ private:
   FailureOr<LoweredPattern> lowerSample(SampleOp op);
   FailureOr<LoweredPattern> lowerPeriodicSample(SampleOp op);
   LoweredPattern lowerChannelSample(SampleOp op);
+  Value getChannelValues(SampleOp op, Value tensor);
+  Value createChannelScale(SampleOp op, const LoweredPattern &pattern,
+                           Value importance, Value keptCount);
   LoweredPattern lowerMakePattern(MakePatternOp op);
   LoweredPattern lowerChannelList(MakePatternOp op);
   void allocateList(Location loc, LoweredPattern &pattern);

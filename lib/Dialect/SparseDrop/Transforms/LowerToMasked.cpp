@@ -12,6 +12,7 @@
 #include "sparsedrop/Sampling/Philox.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -112,10 +113,48 @@ static Value emitHash(OpBuilder &builder, Location loc, SampleOp sample) {
   return hash;
 }
 
+namespace {
+/// What ordinary dropout in the place of a pattern needs.
+struct Bernoulli {
+  Value threshold; ///< i64, rate * 2^32
+  Value scale;     ///< f32, 1 / (1 - rate)
+};
+} // namespace
+
+/// The rate is the sample's; where the number of kept channels is known at run
+/// time only, it is the share of the others.
+static Bernoulli createBernoulli(OpBuilder &builder, Location loc,
+                                 SampleOp sample) {
+  constexpr double kTwoTo32 = 4294967296.0;
+  Type f64 = builder.getF64Type(), i64 = builder.getI64Type();
+  if (!sample.getCount() || matchPattern(sample.getCount(), m_Constant())) {
+    double rate = sample.getRate().convertToDouble();
+    return {arith::ConstantIntOp::create(
+                builder, loc, static_cast<int64_t>(rate * kTwoTo32), 64),
+            arith::ConstantFloatOp::create(
+                builder, loc, builder.getF32Type(),
+                APFloat(static_cast<float>(1 / (1 - rate))))};
+  }
+  auto toF64 = [&](Value index) -> Value {
+    Value integer = arith::IndexCastOp::create(builder, loc, i64, index);
+    return arith::SIToFPOp::create(builder, loc, f64, integer);
+  };
+  Value kept = toF64(sample.getCount()), all = toF64(sample.getExtents()[0]);
+  Value dropped = arith::DivFOp::create(
+      builder, loc, arith::SubFOp::create(builder, loc, all, kept), all);
+  Value limit = arith::MulFOp::create(
+      builder, loc, dropped,
+      arith::ConstantFloatOp::create(builder, loc, builder.getF64Type(),
+                                     APFloat(kTwoTo32)));
+  Value factor = arith::DivFOp::create(builder, loc, all, kept);
+  return {arith::FPToSIOp::create(builder, loc, i64, limit),
+          arith::TruncFOp::create(builder, loc, builder.getF32Type(), factor)};
+}
+
 /// Whether the element at linear index `element` is kept: word i mod 4 of
 /// Philox at counter h = hash + 1 + i div 4 is at least rate * 2^32.
 static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
-                           Value hash, Value element) {
+                           Value hash, Value threshold, Value element) {
   BitMath math(builder, loc);
   Value i =
       arith::IndexCastOp::create(builder, loc, builder.getI64Type(), element);
@@ -130,10 +169,8 @@ static Value emitBernoulli(OpBuilder &builder, Location loc, SampleOp sample,
                                          lane, math.i64(k));
     word = arith::SelectOp::create(builder, loc, isLane, words[k], word);
   }
-  double rate = sample.getRate().convertToDouble();
-  auto threshold = static_cast<uint64_t>(rate * 4294967296.0);
   return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::uge,
-                               math.widen(word), math.i64(threshold));
+                               math.widen(word), threshold);
 }
 
 //===----------------------------------------------------------------------===//
@@ -226,12 +263,8 @@ static FailureOr<Value> maskByBernoulli(RewriterBase &rewriter, DropoutOp op) {
     return op.emitOpError() << "has an explicit pattern, which mode "
                                "'bernoulli' cannot draw element by element";
   Location loc = op.getLoc();
-  Value scale;
-  if (!op.getUnscaled())
-    scale = arith::ConstantFloatOp::create(
-        rewriter, loc, rewriter.getF32Type(),
-        APFloat(
-            static_cast<float>(1 / (1 - sample.getRate().convertToDouble()))));
+  Bernoulli bernoulli = createBernoulli(rewriter, loc, sample);
+  Value scale = op.getUnscaled() ? Value() : bernoulli.scale;
   Value hash = emitHash(rewriter, loc, sample);
   SmallVector<Value> sizes;
   for (OpFoldResult size : tensor::getMixedSizes(rewriter, loc, op.getSource()))
@@ -239,7 +272,7 @@ static FailureOr<Value> maskByBernoulli(RewriterBase &rewriter, DropoutOp op) {
   return createElementwise(rewriter, op, /*mask=*/Value(),
                            [&](OpBuilder &b, Location l, ValueRange arguments) {
                              Value keep = emitBernoulli(
-                                 b, l, sample, hash,
+                                 b, l, sample, hash, bernoulli.threshold,
                                  emitElementIndex(b, l, op, sizes));
                              return emitSelect(b, l, keep, arguments[0], scale);
                            });
@@ -252,9 +285,8 @@ static void replaceScales(RewriterBase &rewriter, Operation *root) {
     if (!sample)
       return;
     rewriter.setInsertionPoint(op);
-    double factor = 1 / (1 - sample.getRate().convertToDouble());
-    rewriter.replaceOpWithNewOp<arith::ConstantFloatOp>(
-        op, rewriter.getF32Type(), APFloat(static_cast<float>(factor)));
+    rewriter.replaceOp(op,
+                       createBernoulli(rewriter, op.getLoc(), sample).scale);
   });
 }
 

@@ -10,9 +10,11 @@
 #include "sparsedrop/Sampling/Channel.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/SymbolTable.h"
@@ -195,10 +197,15 @@ private:
   LogicalResult materialize(LinalgOp op, DropoutAttr annotation);
   LogicalResult checkSite(LinalgOp op, DropoutAttr annotation, Site &site,
                           ArrayRef<int64_t> extents);
+  LogicalResult checkArguments(LinalgOp op, DropoutAttr annotation,
+                               ArrayRef<int64_t> extents);
   Value createPattern(LinalgOp op, DropoutAttr annotation, Value operand,
                       ArrayRef<int64_t> dims);
+  Value createDropout(Location loc, Value value, Value pattern,
+                      ArrayRef<int64_t> dims);
   Value createChannelCount(Location loc, DropoutAttr annotation, Value extent);
-  Value findSensitivity(StringRef site);
+  Value createKeepShare(Location loc, StringRef site, Value rate);
+  Value findArgument(StringRef attribute, StringRef site);
 
   func::FuncOp function;
   OpBuilder builder;
@@ -246,21 +253,47 @@ LogicalResult FunctionMaterializer::checkSite(LinalgOp op,
   return diagnostic;
 }
 
-Value FunctionMaterializer::findSensitivity(StringRef site) {
+/// The argument that is marked for a site.
+Value FunctionMaterializer::findArgument(StringRef attribute, StringRef site) {
   for (BlockArgument argument : function.getArguments()) {
     auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(),
-                                                      kSensitivityAttrName);
+                                                      attribute);
     if (name && name.getValue() == site)
       return argument;
   }
   return {};
 }
 
+/// 1 - `rate` (f64), a rate that is known at run time only.
+Value FunctionMaterializer::createKeepShare(Location loc, StringRef site,
+                                            Value rate) {
+  auto number = [&](double value) -> Value {
+    return arith::ConstantFloatOp::create(builder, loc, builder.getF32Type(),
+                                          APFloat(static_cast<float>(value)));
+  };
+  // Ordered comparisons: NaN fails.
+  Value isRate = arith::AndIOp::create(
+      builder, loc,
+      arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGE, rate,
+                            number(0)),
+      arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, rate,
+                            number(1)));
+  cf::AssertOp::create(builder, loc, isRate,
+                       "expected the rate of site \"" + site.str() +
+                           "\" in [0, 1)");
+  Value one = arith::ConstantFloatOp::create(builder, loc, builder.getF64Type(),
+                                             APFloat(1.0));
+  Value wide = arith::ExtFOp::create(builder, loc, builder.getF64Type(), rate);
+  return arith::SubFOp::create(builder, loc, one, wide);
+}
+
 /// max(m, m * round((1 - rate) * C / m)), at most C (paper, section C.3).
 Value FunctionMaterializer::createChannelCount(Location loc,
                                                DropoutAttr annotation,
                                                Value extent) {
-  if (auto constant = extent.getDefiningOp<arith::ConstantIndexOp>())
+  Value rate = findArgument(kRateAttrName, annotation.getSite());
+  auto constant = extent.getDefiningOp<arith::ConstantIndexOp>();
+  if (constant && !rate)
     return arith::ConstantIndexOp::create(
         builder, loc,
         sampling::channelCount(annotation.getRateAsDouble(), constant.value(),
@@ -274,9 +307,13 @@ Value FunctionMaterializer::createChannelCount(Location loc,
       arith::ConstantIndexOp::create(builder, loc, annotation.getMultiple());
   Value integer =
       arith::IndexCastOp::create(builder, loc, builder.getI64Type(), extent);
-  Value groups = arith::MulFOp::create(
-      builder, loc, arith::SIToFPOp::create(builder, loc, f64, integer),
-      number((1 - annotation.getRateAsDouble()) / annotation.getMultiple()));
+  Value channels = arith::SIToFPOp::create(builder, loc, f64, integer);
+  Value share = rate ? createKeepShare(loc, annotation.getSite(), rate)
+                     : number(1 - annotation.getRateAsDouble());
+  // In the order of sampling::channelCount, which rounds alike.
+  Value groups = arith::DivFOp::create(
+      builder, loc, arith::MulFOp::create(builder, loc, share, channels),
+      number(static_cast<double>(annotation.getMultiple())));
   Value half = arith::AddFOp::create(builder, loc, groups, number(0.5));
   Value rounded = arith::IndexCastOp::create(
       builder, loc, builder.getIndexType(),
@@ -294,9 +331,10 @@ Value FunctionMaterializer::createPattern(LinalgOp op, DropoutAttr annotation,
   for (int64_t dim : dims)
     extents.push_back(builder.createOrFold<tensor::DimOp>(loc, operand, dim));
   bool isChannel = annotation.getKind() == PatternKind::Channel;
-  Value sensitivity, count;
+  Value sensitivity, importance, count;
   if (isChannel) {
-    sensitivity = findSensitivity(annotation.getSite());
+    sensitivity = findArgument(kSensitivityAttrName, annotation.getSite());
+    importance = findArgument(kImportanceAttrName, annotation.getSite());
     count = createChannelCount(loc, annotation, extents[0]);
   }
   auto type = PatternType::get(builder.getContext(), annotation.getKind(),
@@ -304,11 +342,57 @@ Value FunctionMaterializer::createPattern(LinalgOp op, DropoutAttr annotation,
                                annotation.getTile(), annotation.getOrder());
   return SampleOp::create(
       builder, loc, type, annotation.getSite(),
-      function.getArgument(*findArgument(function, kSeedAttrName)),
-      function.getArgument(*findArgument(function, kStepAttrName)), extents,
-      /*index=*/Value(), sensitivity, count, annotation.getRate(),
+      function.getArgument(*::findArgument(function, kSeedAttrName)),
+      function.getArgument(*::findArgument(function, kStepAttrName)), extents,
+      /*index=*/Value(), sensitivity, importance, count, annotation.getRate(),
       /*max_period=*/IntegerAttr(), annotation.getDistribution(),
-      annotation.getScale());
+      annotation.getScale(), annotation.getTemperature());
+}
+
+/// Checks what arguments give for a channel site.
+LogicalResult FunctionMaterializer::checkArguments(LinalgOp op,
+                                                   DropoutAttr annotation,
+                                                   ArrayRef<int64_t> extents) {
+  if (annotation.getKind() != PatternKind::Channel)
+    return success();
+  StringRef site = annotation.getSite();
+  if (annotation.getScale() == ScaleMode::Energy &&
+      !findArgument(kImportanceAttrName, site))
+    return op.emitOpError()
+           << "asks for scale 'energy' at site \"" << site
+           << "\", which needs an argument marked " << kImportanceAttrName;
+  for (StringRef attribute : {kSensitivityAttrName, kImportanceAttrName}) {
+    Value values = findArgument(attribute, site);
+    auto type = values ? dyn_cast<RankedTensorType>(values.getType()) : nullptr;
+    if (!type || type.isDynamicDim(0) || ShapedType::isDynamic(extents[0]) ||
+        type.getDimSize(0) == extents[0])
+      continue;
+    return op.emitOpError() << "has " << extents[0] << " channels at site \""
+                            << site << "\", but the argument marked "
+                            << attribute << " has " << type.getDimSize(0);
+  }
+  return success();
+}
+
+/// The dropout of `value`. What zeros were put around is dropped before that:
+/// the dropped activation is the one without its padding.
+Value FunctionMaterializer::createDropout(Location loc, Value value,
+                                          Value pattern,
+                                          ArrayRef<int64_t> dims) {
+  auto pad = value.getDefiningOp<tensor::PadOp>();
+  Value filler = pad ? pad.getConstantPaddingValue() : Value();
+  bool isInside = filler && matchPattern(filler, m_AnyZeroFloat()) &&
+                  llvm::none_of(dims, [&](int64_t dim) {
+                    return !isZeroInteger(pad.getMixedLowPad()[dim]) ||
+                           !isZeroInteger(pad.getMixedHighPad()[dim]);
+                  });
+  if (!isInside)
+    return DropoutOp::create(builder, loc, value.getType(), value, pattern,
+                             dims, /*unscaled=*/false);
+  Value dropped = createDropout(loc, pad.getSource(), pattern, dims);
+  IRMapping mapping;
+  mapping.map(pad.getSource(), dropped);
+  return cast<tensor::PadOp>(builder.clone(*pad, mapping)).getResult();
 }
 
 LogicalResult FunctionMaterializer::materialize(LinalgOp op,
@@ -327,6 +411,8 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op,
   // No dropout, but a use of the site like any other.
   if (annotation.getRate().isZero())
     return success();
+  if (failed(checkArguments(op, annotation, extents)))
+    return failure();
 
   // Where the extent is static one draw at the entry serves all uses.
   bool isStatic = !llvm::is_contained(extents, ShapedType::kDynamic);
@@ -341,8 +427,7 @@ LogicalResult FunctionMaterializer::materialize(LinalgOp op,
       site.pattern = pattern;
   }
   builder.setInsertionPoint(op);
-  operand.set(DropoutOp::create(builder, op.getLoc(), type, operand.get(),
-                                pattern, *dims, /*unscaled=*/false));
+  operand.set(createDropout(op.getLoc(), operand.get(), pattern, *dims));
   return success();
 }
 
@@ -363,6 +448,7 @@ LogicalResult mlir::sparsedrop::verifySites(Operation *root) {
         first.getPattern().getType() == op.getPattern().getType() &&
         first.getRateAttr() == op.getRateAttr() &&
         first.getDistributionAttr() == op.getDistributionAttr() &&
+        first.getTemperature().bitwiseIsEqual(op.getTemperature()) &&
         first.getScale() == op.getScale())
       return WalkResult::advance();
     InFlightDiagnostic diagnostic =

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ReverseSweep.h"
+#include "MeasureChannels.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -39,6 +40,9 @@ void Activity::propagate(Operation &op) {
     reads =
         llvm::any_of(captured, [&](Value value) { return contains(value); });
   }
+  // What is dropped need not be: its channels are measured by its adjoint.
+  if (auto dropout = dyn_cast<DropoutOp>(op))
+    reads |= isMeasured(*this, dropout);
   if (!reads)
     return;
   for (Value result : op.getResults())

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ZeroTest.h"
+#include "LinalgUtils.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -25,8 +26,9 @@ using Known = OpFoldResult;
 /// Folds one body for one choice of zero arguments.
 class BodyFolder {
 public:
+  void set(Value value, Attribute constant) { known[value] = constant; }
   void setZero(Value value) {
-    known[value] = Builder(value.getContext()).getZeroAttr(value.getType());
+    set(value, Builder(value.getContext()).getZeroAttr(value.getType()));
   }
 
   Known get(Value value) const {
@@ -109,10 +111,14 @@ private:
 };
 } // namespace
 
+/// Folds for zero arguments and, if there is a `constant`, that `argument`.
 static BodyFolder fold(linalg::LinalgOp op,
-                       const llvm::BitVector &zeroArguments) {
+                       const llvm::BitVector &zeroArguments,
+                       unsigned argument = 0, Attribute constant = {}) {
   BodyFolder folder;
   Block *body = op.getBlock();
+  if (constant)
+    folder.set(body->getArgument(argument), constant);
   for (unsigned index : zeroArguments.set_bits())
     folder.setZero(body->getArgument(index));
   for (Operation &inner : body->without_terminator())
@@ -140,6 +146,28 @@ mlir::sparsedrop::runZeroTest(linalg::LinalgOp op,
     }
   }
   return results;
+}
+
+bool mlir::sparsedrop::reducesToZero(linalg::LinalgOp op, unsigned index,
+                                     const llvm::BitVector &zeroArguments) {
+  // There is a first step.
+  for (auto [extent, type] :
+       llvm::zip_equal(op.getStaticLoopRanges(), op.getIteratorTypesArray()))
+    if (type == utils::IteratorType::reduction &&
+        (ShapedType::isDynamic(extent) || extent == 0))
+      return false;
+  Attribute start = getFilling(op.getDpsInits()[index]);
+  if (!start)
+    return false;
+  unsigned argument = op.getNumDpsInputs() + index;
+  Value yielded = op.getBlock()->getTerminator()->getOperand(index);
+  for (int step = 0; step < 2; ++step) {
+    BodyFolder folder = fold(op, zeroArguments, argument, start);
+    if (!BodyFolder::isZero(folder.get(yielded)))
+      return false;
+    start = cast<Attribute>(folder.get(yielded));
+  }
+  return true;
 }
 
 //===----------------------------------------------------------------------===//

@@ -31,6 +31,12 @@ struct ZeroTestResult {
 SmallVector<ZeroTestResult> runZeroTest(linalg::LinalgOp op,
                                         const llvm::BitVector &zeroArguments);
 
+/// Whether the reduction that makes result `index` ends in 0 when the block
+/// arguments in `zeroArguments` are 0: its first step, from a constant, yields
+/// 0, and so does each further one.
+bool reducesToZero(linalg::LinalgOp op, unsigned index,
+                   const llvm::BitVector &zeroArguments);
+
 /// Emits what the body of `op` yields for `arguments` once those in
 /// `zeroArguments` are zero, folded likewise: a value for each of `results`,
 /// and what that needs.

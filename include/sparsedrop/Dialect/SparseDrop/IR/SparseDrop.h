@@ -52,6 +52,8 @@ inline constexpr StringLiteral kDropoutAttrName = "sparsedrop.dropout";
 inline constexpr StringLiteral kSeedAttrName = "sparsedrop.seed";
 inline constexpr StringLiteral kStepAttrName = "sparsedrop.step";
 inline constexpr StringLiteral kSensitivityAttrName = "sparsedrop.sensitivity";
+inline constexpr StringLiteral kImportanceAttrName = "sparsedrop.importance";
+inline constexpr StringLiteral kRateAttrName = "sparsedrop.rate";
 inline constexpr StringLiteral kDonateAttrName = "sparsedrop.donate";
 inline constexpr StringLiteral kDifferentiateAttrName =
     "sparsedrop.differentiate";

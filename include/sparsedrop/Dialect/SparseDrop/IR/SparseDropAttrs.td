@@ -37,13 +37,18 @@ def SparseDrop_DropoutAttr : AttrDef<SparseDrop_Dialect, "Dropout"> {
     | `rate` | all | share that is dropped, in [0, 1); 0 means no dropout |
     | `site` | all | name of the draw: the same site gives the same pattern |
     | `dim` | all | dimension of the operand; needed where several qualify |
-    | `scale` | all | row, tile: `target` (default) or `pattern`; channel: `inverse` (default), `none`, `energy` |
+    | `scale` | all | row, tile: `target` (default) or `pattern`; channel: `inverse` (default), `none`, `energy` (needs importances) |
     | `granularity` | row, channel | neighbouring units dropped together, 1 |
     | `max_period` | row, tile | longest period, by default the smallest N with (N-1)/N >= rate + 0.4 (1 - rate), at most 32 |
     | `distribution` | row, tile | probabilities of periods 1..max_period, filled in by `sparsedrop-search-distribution` |
     | `tile` | tile | tile shape in the (output, contraction) plane, [32, 32] |
     | `order` | tile | `skewed` (default) or `linear` |
     | `multiple` | channel | the kept count is a multiple of it, 8 |
+    | `temperature` | channel | of the noise on the logarithms of the sensitivities, 0.5; near 0 the most sensitive are kept, below 0 the least |
+
+    Of a channel site, arguments of the function can give the sensitivities and
+    importances of its channels and the rate of the step, in the place of `rate`:
+    `sparsedrop.sensitivity`, `sparsedrop.importance` and `sparsedrop.rate`.
   }];
   let parameters = (ins
     EnumParameter<SparseDrop_PatternKind>:$kind,
@@ -57,6 +62,7 @@ def SparseDrop_DropoutAttr : AttrDef<SparseDrop_Dialect, "Dropout"> {
     EnumParameter<SparseDrop_TileOrder>:$order,
     EnumParameter<SparseDrop_ScaleMode>:$scale,
     "int64_t":$multiple,
+    APFloatParameter<"temperature">:$temperature,
     "::mlir::DenseF64ArrayAttr":$distribution
   );
   let hasCustomAssemblyFormat = 1;
@@ -64,6 +70,9 @@ def SparseDrop_DropoutAttr : AttrDef<SparseDrop_Dialect, "Dropout"> {
   let extraClassDeclaration = [{
     /// `dim` where the annotation names none.
     static constexpr int64_t kNoDim = -1;
+
+    /// `temperature` where the annotation names none.
+    static constexpr double kDefaultTemperature = 0.5;
 
     double getRateAsDouble() const { return getRate().convertToDouble(); }
     /// Whether a distribution over periods belongs to the kind.

@@ -53,9 +53,11 @@ def SparseDrop_Dialect : Dialect {
     |---|---|---|
     | `sparsedrop.dropout` | contraction, convolution | the annotation, or an array with at most one per operand |
     | `sparsedrop.seed`, `sparsedrop.step` | `i64` argument | where draws take their key and their counter from |
-    | `sparsedrop.sensitivity = "site"` | `tensor<Cxf32>` argument | sensitivities of a channel site |
+    | `sparsedrop.sensitivity = "site"` | `tensor<Cxf32>` argument | sensitivities of a channel site; its gradient is the array updated |
+    | `sparsedrop.importance = "site"` | `tensor<Cxf32>` argument | importances of a channel site; likewise |
+    | `sparsedrop.rate = "site"` | `f32` argument | the drop rate of a channel site in this step, in [0, 1); 0 keeps all channels |
     | `sparsedrop.donate = N` | argument | tied to result N, may be updated in place |
-    | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient |
+    | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient; `average = 0.9` is the share of old sensitivities in new ones |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
     | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
     | `sparsedrop.group = array<i64: 0, 1>` | structured op on buffers | the number of the launch that it shares, and its loops that are the rows |

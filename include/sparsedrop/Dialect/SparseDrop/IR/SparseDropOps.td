@@ -36,8 +36,15 @@ def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
     probabilities of periods 1, 2, ... and is filled in from `rate` by
     `sparsedrop-search-distribution`, in place of `max_period`, the longest
     period that it considers (by default what the rate asks for). The channel
-    form draws `count` channels by Gumbel-top-k from their sensitivities, or
-    uniformly without them.
+    form draws `count` channels by Gumbel-top-k from their sensitivities, or their
+    importances where there are no sensitivities, or uniformly without either;
+    `temperature` is that of the noise, below 0 the least sensitive are the likely
+    ones. The scale `energy` is the importances of all channels over those of the
+    kept ones.
+
+    `sparsedrop-differentiate` measures both in the backward pass: to a function
+    argument that a sample reads as sensitivities or importances flows no gradient,
+    but what was measured.
 
     A period that exceeds the number of units is an error, at compile time
     where the extent is static, else at run time.
@@ -64,17 +71,20 @@ def SparseDrop_SampleOp : SparseDrop_Op<"sample", [AttrSizedOperandSegments]> {
     Variadic<Index>:$extents,
     Optional<Index>:$index,
     Optional<1DTensorOf<[F32]>>:$sensitivity,
+    Optional<1DTensorOf<[F32]>>:$importance,
     Optional<Index>:$count,
     F64Attr:$rate,
     OptionalAttr<I64Attr>:$max_period,
     OptionalAttr<DenseF64ArrayAttr>:$distribution,
     DefaultValuedAttr<SparseDrop_ScaleModeAttr,
-                      "::mlir::sparsedrop::ScaleMode::Target">:$scale);
+                      "::mlir::sparsedrop::ScaleMode::Target">:$scale,
+    DefaultValuedAttr<F64Attr, "0.5">:$temperature);
   let results = (outs SparseDrop_PatternType:$pattern);
   let assemblyFormat = [{
     $site `seed` `(` $seed `)` `step` `(` $step `)` `extents` `(` $extents `)`
     (`index` `(` $index^ `)`)?
     (`sensitivity` `(` $sensitivity^ `:` type($sensitivity) `)`)?
+    (`importance` `(` $importance^ `:` type($importance) `)`)?
     (`count` `(` $count^ `)`)? attr-dict `:` qualified(type($pattern))
   }];
   let hasVerifier = 1;

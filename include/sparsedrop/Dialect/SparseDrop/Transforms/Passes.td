@@ -22,8 +22,9 @@ def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
     Puts upstream's run-time verification, as `cf.assert`, before each op that
     has one and whose sizes, offsets or indices are not all static: operands of a
     structured op must agree on its loops, slices and elements must lie in their
-    tensor, for reading and for writing, and a dimension that a pattern acts on
-    must have the pattern's extent. What is static has been verified already.
+    tensor, for reading and for writing, a dimension that a pattern acts on must
+    have the pattern's extent, and sizes that are computed must be a number of
+    elements that memory has. What is static has been verified already.
 
     Before:
 
@@ -129,6 +130,15 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     Maxima and minima give to the first that attains them. Loops save what they
     carry. The gradient of a dropout is a dropout with the same pattern, so that
     compaction finds it. Annotations must have been materialized.
+
+    Sensitivities and importances of channels (arguments marked
+    `sparsedrop.sensitivity` and `sparsedrop.importance`) have no gradient: what
+    stands in its place is the argument updated by what the backward pass measures
+    where a draw that reads it drops a value x, whose gradient there is dx. The
+    sensitivity of a channel is the sum over samples (dimension 0) of |the sum over
+    all else of x dx|, its importance the mean of |x|; both go into a moving average,
+    `average = 0.9` of which is old, at the channels that were kept. Scales and
+    choices are not differentiated.
 
     Before:
 
@@ -243,7 +253,8 @@ def LowerToMasked : Pass<"sparsedrop-lower-to-masked", "::mlir::ModuleOp"> {
                           "nothing is dropped"))}]>
   ];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::linalg::LinalgDialect",
     "::mlir::scf::SCFDialect",
     "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
 }
@@ -284,9 +295,10 @@ def LowerToUpstream : Pass<"sparsedrop-lower-to-upstream", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
-    "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-    "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+    "::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::sparsedrop::SparseDropDialect",
+    "::mlir::tensor::TensorDialect"];
 }
 
 def Materialize : Pass<"sparsedrop-materialize", "::mlir::ModuleOp"> {
@@ -297,7 +309,10 @@ def Materialize : Pass<"sparsedrop-materialize", "::mlir::ModuleOp"> {
     `sparsedrop.step`; so do its callers in the module, and their calls are
     changed. A function that gains arguments must not be used other than by
     calls. Annotations of one site share one pattern and must agree in all
-    parameters and the extent. Annotations of rate 0 vanish.
+    parameters and the extent. Annotations of rate 0 vanish. Of a channel site,
+    arguments marked `sparsedrop.sensitivity`, `sparsedrop.importance` and
+    `sparsedrop.rate` go to the draw; with the last, the number of kept channels is
+    computed at run time and the annotation's rate is what reports expect.
 
     Before:
 
@@ -327,7 +342,8 @@ def Materialize : Pass<"sparsedrop-materialize", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = [
-    "::mlir::arith::ArithDialect", "::mlir::sparsedrop::SparseDropDialect",
+    "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",
+    "::mlir::sparsedrop::SparseDropDialect",
     "::mlir::tensor::TensorDialect"];
 }
 
