@@ -196,16 +196,17 @@ static int64_t getSize(ArrayRef<int64_t> boxes) {
                          std::multiplies<int64_t>());
 }
 
-/// The candidate of a tile with as many stages as there is room for.
+/// The candidate of a tile with as many stages as there is room for; `isCut`:
+/// of boxes.
 static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
-                            bool isCluster, int64_t split,
+                            bool isCut, bool isCluster, int64_t split,
                             std::string &reason) {
   ContractOp op = product.op;
   constexpr int64_t kMostStages = 8, kLeastStages = 2;
   bool isTf32 = product.getElement(product.first).isF32();
   int64_t width = getWidth(product), depth = chooseDepth(product);
   BoxChoice rows, depths;
-  if (needsBoxes(product)) {
+  if (isCut) {
     auto foundRows = chooseBoxes(product, Role::Rows, tile.rows, width);
     auto foundDepths = chooseDepthBoxes(product);
     if (!foundRows || !foundDepths) {
@@ -241,12 +242,13 @@ static bool hasNeighbours(const Product &product, const GroupTile &tile) {
 }
 
 /// Adds a tile with each number of parts that the depth has slices for.
-static void addWgmma(const Product &product, const GroupTile &tile,
+static void addWgmma(const Product &product, const GroupTile &tile, bool isCut,
                      bool isCluster, SmallVectorImpl<KernelAttr> &list,
                      std::string &first) {
   std::string reason;
   for (int64_t split : {1, 2, 3, 4, 6, 8, 12, 16}) {
-    KernelAttr choice = makeWgmma(product, tile, isCluster, split, reason);
+    KernelAttr choice =
+        makeWgmma(product, tile, isCut, isCluster, split, reason);
     if (!choice) {
       if (first.empty())
         first = reason;
@@ -264,9 +266,15 @@ SmallVector<KernelAttr> mlir::sparsedrop::listWgmma(const Product &product,
                                                     std::string &reason) {
   SmallVector<KernelAttr> list;
   reason.clear();
-  for (const GroupTile &tile : kGroupTiles)
-    for (bool isCluster : {false, true})
-      if (!isCluster || hasNeighbours(product, tile))
-        addWgmma(product, tile, isCluster, list, reason);
+  // Numbers first, which waste nothing: boxes where those of several loops do
+  // not fit.
+  for (bool isCut : {false, true}) {
+    if (!list.empty() || (!isCut && needsBoxes(product)))
+      continue;
+    for (const GroupTile &tile : kGroupTiles)
+      for (bool isCluster : {false, true})
+        if (!isCluster || hasNeighbours(product, tile))
+          addWgmma(product, tile, isCut, isCluster, list, reason);
+  }
   return list;
 }

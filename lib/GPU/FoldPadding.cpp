@@ -15,6 +15,8 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "SplitLoop.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -267,35 +269,51 @@ static remark::RemarkOpts getOptions(Operation *op) {
       .function(function ? function.getName() : StringRef());
 }
 
-/// Reads of one factor, as far as they fold.
-static void foldReads(ContractOp op, unsigned factor) {
-  while (true) {
-    Value value = op->getOperand(factor);
-    if (auto map = getReversal(value.getDefiningOp<linalg::GenericOp>())) {
-      setMap(op, factor, map->compose(op.getMap(factor)));
-      op->setOperand(
-          factor, value.getDefiningOp<linalg::GenericOp>().getDpsInputs()[0]);
-      continue;
-    }
-    std::optional<Padding> padding = getPadding(value);
-    if (!padding) {
-      if (auto insert = value.getDefiningOp<tensor::InsertSliceOp>();
-          insert && isZeroFill(insert.getDest()))
-        remark::missed(op.getLoc(), getOptions(op)) << remark::add(
-            "operand {0} is a spread-out copy: its elements are some apart",
-            factor);
-      return;
-    }
-    std::string problem = getProblem(op, factor, *padding);
-    if (!problem.empty()) {
-      remark::missed(op.getLoc(), getOptions(op))
-          << remark::add("operand {0} is a padded copy: {1}", factor, problem);
-      return;
-    }
-    foldPadding(op, factor, *padding);
-    remark::passed(op.getLoc(), getOptions(op))
-        << remark::add("operand {0} is read without a padded copy", factor);
+/// Whether a factor is read at sums of loops.
+static bool hasSums(ContractOp op) {
+  return llvm::any_of(ArrayRef{0u, 1u}, [&](unsigned factor) {
+    return !op.getMap(factor).isProjectedPermutation();
+  });
+}
+
+/// Folds what one factor is a copy of; whether there was something.
+static bool foldRead(RewriterBase &rewriter, ContractOp &op, unsigned factor) {
+  Value value = op->getOperand(factor);
+  if (auto copy = value.getDefiningOp<linalg::GenericOp>()) {
+    std::optional<AffineMap> map = getReversal(copy);
+    if (!map)
+      return false;
+    setMap(op, factor, map->compose(op.getMap(factor)));
+    op->setOperand(factor, copy.getDpsInputs()[0]);
+    return true;
   }
+  // Upstream moves the reshapes of other products.
+  if (hasSums(op))
+    if (ContractOp split = splitCollapsed(rewriter, op, factor)) {
+      op = split;
+      return true;
+    }
+  std::optional<Padding> padding = getPadding(value);
+  if (!padding || !getProblem(op, factor, *padding).empty())
+    return false;
+  foldPadding(op, factor, *padding);
+  remark::passed(op.getLoc(), getOptions(op))
+      << remark::add("operand {0} is read without a padded copy", factor);
+  return true;
+}
+
+/// Says why a factor is still a copy.
+static void explain(ContractOp op, unsigned factor) {
+  Value value = op->getOperand(factor);
+  auto insert = value.getDefiningOp<tensor::InsertSliceOp>();
+  if (std::optional<Padding> padding = getPadding(value))
+    remark::missed(op.getLoc(), getOptions(op))
+        << remark::add("operand {0} is a padded copy: {1}", factor,
+                       getProblem(op, factor, *padding));
+  else if (insert && isZeroFill(insert.getDest()))
+    remark::missed(op.getLoc(), getOptions(op)) << remark::add(
+        "operand {0} is a spread-out copy: its elements are some apart",
+        factor);
 }
 
 namespace {
@@ -309,8 +327,11 @@ struct FoldPadding
         ops.push_back(op);
     });
     for (ContractOp op : ops) {
-      foldReads(op, 0);
-      foldReads(op, 1);
+      for (unsigned factor : {0u, 1u}) {
+        while (foldRead(rewriter, op, factor))
+          ;
+        explain(op, factor);
+      }
       std::optional<Crop> crop = getCrop(op);
       if (!crop)
         continue;

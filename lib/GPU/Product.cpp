@@ -89,6 +89,32 @@ static void sortByDimensions(ContractOp op, unsigned operand,
              [&](unsigned a, unsigned b) { return position(a) < position(b); });
 }
 
+/// The first and the last value of an index; nothing if they are not known.
+static std::optional<std::pair<int64_t, int64_t>>
+getRange(const LinearIndex &index, ArrayRef<int64_t> extents) {
+  int64_t first = index.offset, last = index.offset;
+  for (auto [extent, coefficient] : llvm::zip(extents, index.coefficients)) {
+    if (coefficient != 0 && extent == kDynamic)
+      return std::nullopt;
+    (coefficient < 0 ? first : last) += coefficient * (extent - 1);
+  }
+  return std::make_pair(first, last);
+}
+
+/// A sum without loops of one iteration, where one other loop is left that goes
+/// through all of the `size` elements of a dimension: a tap alone does not make
+/// an image.
+static void simplify(LinearIndex &index, ArrayRef<int64_t> extents,
+                     int64_t size) {
+  LinearIndex simple = index;
+  for (auto [coefficient, extent] : llvm::zip(simple.coefficients, extents))
+    if (extent == 1)
+      coefficient = 0;
+  std::optional<unsigned> loop = getWholeLoop(simple, size);
+  if (loop && !ShapedType::isDynamic(size) && extents[*loop] == size)
+    index = simple;
+}
+
 Product::Product(ContractOp op) : op(op) {
   unsigned init = op.getFirstInit(), count = op.getNumLoops();
   extents.assign(count, kDynamic);
@@ -97,11 +123,16 @@ Product::Product(ContractOp op) : op(op) {
     auto &list = indices.emplace_back();
     for (AffineExpr expr : op.getMap(operand).getResults())
       list.push_back(*getLinearIndex(expr, count));
-    strides.push_back(getLoopStrides(op, operand, list));
     for (auto [dim, index] : llvm::enumerate(list))
       if (auto loop = getWholeLoop(index, type.getDimSize(dim)))
         if (!type.isDynamicDim(dim))
           extents[*loop] = type.getDimSize(dim);
+  }
+  for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {
+    auto type = cast<MemRefType>(op->getOperand(operand).getType());
+    for (auto [dim, index] : llvm::enumerate(indices[operand]))
+      simplify(index, extents, type.getDimSize(dim));
+    strides.push_back(getLoopStrides(op, operand, indices[operand]));
   }
   estimateExtents();
   // The columns are the side that the last dimension of the output is on.
@@ -168,14 +199,9 @@ bool Product::isInside(unsigned operand, unsigned dim) const {
   if (!isImage(operand, dim))
     return true;
   auto type = cast<MemRefType>(op->getOperand(operand).getType());
-  const LinearIndex &index = indices[operand][dim];
-  int64_t first = index.offset, last = index.offset;
-  for (auto [extent, coefficient] : llvm::zip(extents, index.coefficients)) {
-    if (coefficient != 0 && extent == kDynamic)
-      return false;
-    (coefficient < 0 ? first : last) += coefficient * (extent - 1);
-  }
-  return first >= 0 && !type.isDynamicDim(dim) && last < type.getDimSize(dim);
+  auto range = getRange(indices[operand][dim], extents);
+  return range && range->first >= 0 && !type.isDynamicDim(dim) &&
+         range->second < type.getDimSize(dim);
 }
 
 /// Kept units of a large layer where nothing tells.

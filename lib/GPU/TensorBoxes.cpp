@@ -149,7 +149,9 @@ bool DimList::follows(const BoxDim &dim, unsigned loop) const {
 SmallVector<BoxDim> DimList::get(Role role) const {
   SmallVector<BoxDim> dims;
   for (unsigned loop : llvm::reverse(product.get(role))) {
-    if (taps.contains(loop))
+    // Nor does a loop of one iteration, where the index has been simplified.
+    if (taps.contains(loop) ||
+        (product.extents[loop] == 1 && product.strides[operand][loop] == 0))
       continue;
     if (!dims.empty() && follows(dims.back(), loop)) {
       dims.back().loops.insert(dims.back().loops.begin(), loop);

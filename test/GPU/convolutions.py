@@ -53,6 +53,43 @@ jobs = [(convolutions.check, (convolution, choice)) for convolution, choice in c
 jobs += [(convolutions.check_gradients, (convolution, OWN)) for convolution in free + padded]
 jobs += [(convolutions.check_gradients, (convolution, (f"--family={family}",))) for convolution in common for family in ("tensor_core", "plain")]
 jobs += [(convolutions.check_gradients, (convolution, ("--family=tensor_core", "--tf32"))) for convolution in common if convolution.type == "f32"]
+# Channels are dropped, of which a pattern keeps every second or third block, or a list;
+# the scale is exact.
+DROPOUTS = [f'#sparsedrop.dropout<row, operand = 0, rate = {1 - 1 / period}, site = "c", granularity = {granularity}, max_period = {period}, scale = pattern, distribution = [{"0.0, " * (period - 1)}1.0]>' for period, granularity in ((2, 16), (2, 32), (3, 16), (4, 8))]
+DROPOUTS.append('#sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "c", scale = none, multiple = 8>')
+DROPPED = [Convolution(2, 9, 10, 96, 40, pad=(1, 1, 1, 1), out="bf16"), Convolution(3, 8, 7, 64, 24, (3, 2), (2, 1), (1, 2), (0, 1, 1, 0), "f16", "f16"), Convolution(5, 7, 7, 128, 72, (1, 1), out="bf16")]
+
+
+def check_dropped(stem, convolution, dropout):
+    """Kept channels alone against masks, on the device."""
+    inputs, text = convolution.inputs(), convolution.text(differentiate=True, dropout=dropout)
+    options = ("--entry=f_grad", "--seed=7", "--step=3", *OWN)
+    try:
+        compact, masked = (convolutions.products.run_all(stem, text, inputs, 3, (*options, f"--mode={mode}")) for mode in ("compact", "masked"))
+    except Exception as error:
+        return f"{convolution}, {dropout}: {error}"
+    for name, actual, expected in zip(("y", "dx", "dw"), compact, masked):
+        if wrong := convolutions.find_wrong(actual, expected):
+            return f"{convolution}, {dropout}: {name}: {wrong}"
+    return None if masked[0].any() else f"{convolution}, {dropout}: nothing was kept"
+
+
+jobs += [(check_dropped, (convolution, dropout)) for convolution in DROPPED for dropout in DROPOUTS]
+
+
+def check_kept(stem, convolution, dropout):
+    """Blocks of 16 channels and more, and lists, keep the family: forward and both gradients."""
+    names = convolutions.find_kernels(convolution.text(differentiate=True, dropout=dropout))
+    others = [name for name in names if name.startswith(("tensor_core", "plain"))]
+    # Dropped channels of both gradients are zeros; nothing else is left where a pattern
+    # tells what is kept.
+    copies = [name for name in names if name.startswith(("elementwise", "transpose"))]
+    if "<row" in dropout and max(convolution.stride) == 1 and len(copies) > 2:
+        others += copies
+    return f"{convolution}, {dropout}: {others} among {names}" if others else None
+
+
+jobs += [(check_kept, (DROPPED[i % 3], dropout)) for i, dropout in enumerate(DROPOUTS) if "granularity = 8" not in dropout]
 
 
 def check_kernels(stem, convolution):

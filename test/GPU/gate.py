@@ -22,6 +22,7 @@ import time
 opt, ptxas, root, folder = sys.argv[1:5]
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(here, "Inputs"), os.path.join(root, "python")]
+from convolutions import Convolution
 from products import matmul
 from sparsedrop.models import Dropout, Mlp
 
@@ -29,9 +30,9 @@ os.makedirs(folder, exist_ok=True)
 RECORD = os.path.join(here, "Inputs", "kernels.json")
 
 
-def to_ptx(text, chip, passes=""):
+def to_ptx(text, chip, passes="", options=""):
     """The PTX of a program."""
-    command = [opt, "-", f"--pass-pipeline=builtin.module({passes}sparsedrop-to-nvvm{{chip={chip}}})"]
+    command = [opt, "-", f"--pass-pipeline=builtin.module({passes}sparsedrop-to-nvvm{{chip={chip} {options}}})"]
     done = subprocess.run(command, input=text, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     quoted = re.search(r'assembly = "((?:[^"\\]|\\.)*)"', done.stdout).group(1)
@@ -187,6 +188,25 @@ cases["f8E4M3FN without tensor cores"] = (matmul(*SIZE, "mk", "kn", "f8E4M3FN", 
 cases["wgmma, parts"] = (matmul(512, 512, 65536, "mk", "kn", "bf16", "bf16"), ["wgmma"], OWN)
 cases["wgmma, epilogues"] = (feed_forward("bf16"), ["wgmma", "stmatrix"], OWN)
 cases["wgmma, step of an MLP"] = (mlp("bf16", [784, 2048, 2048, 10], 8192), ["wgmma"], OWN)
+# Forward passes with both gradients: boxes of pixels, steps, padding, parts, and channels
+# of which patterns keep blocks.
+IMAGES = {
+    "3x3": Convolution(32, 56, 56, 64, 64, pad=(1, 1, 1, 1), out="bf16"),
+    "3x3 of images of 7 x 7": Convolution(32, 7, 7, 512, 512, pad=(1, 1, 1, 1), type_="f16", out="f16"),
+    "3x3, stride 2": Convolution(32, 28, 28, 128, 256, stride=(2, 2), pad=(1, 1, 1, 1), out="bf16"),
+    "3x3, dilation 2": Convolution(32, 14, 14, 256, 256, pad=(2, 2, 2, 2), dilation=(2, 2), type_="f16", out="f16"),
+    "1x1": Convolution(32, 14, 14, 1024, 256, taps=(1, 1), out="bf16"),
+    "1x1, stride 2": Convolution(32, 56, 56, 256, 512, taps=(1, 1), stride=(2, 2), out="bf16"),
+    "96 channels": Convolution(32, 28, 28, 96, 96, pad=(1, 1, 1, 1), out="bf16"),
+}
+for name, convolution in IMAGES.items():
+    cases[f"convolution {name}"] = (convolution.text(differentiate=True), ["wgmma", "cp.async.bulk.tensor.4d.shared::cluster.global.tile" if name != "1x1" else "cp.async.bulk.tensor"], OWN)
+cases["convolution, tf32"] = (Convolution(32, 28, 28, 128, 128, pad=(1, 1, 1, 1), type_="f32", out="f32").text(), ["wgmma.mma_async.sync.aligned.m64n128k8.f32.tf32.tf32", "cp.async.bulk.tensor.4d"], OWN)
+KEPT = '#sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "c", granularity = 16>'
+cases["convolution, dropped"] = (Convolution(32, 28, 28, 128, 128, pad=(1, 1, 1, 1), out="bf16").text(differentiate=True, dropout=KEPT), ["wgmma", "cp.async.bulk.tensor.5d"], OWN)
+TAPS = "#sparsedrop.kernel<wgmma, tile = [128, 64, 96], warps = [8, 1], vector = [8, 8, 8], rows = [2, 8, 8], depth = [1, 3, 32], stages = 4>"
+cases["convolution, several taps"] = (Convolution(32, 28, 28, 32, 64, pad=(1, 1, 1, 1), out="bf16").text(TAPS), ["wgmma"], OWN)
+cases["convolution, sm_80"] = (Convolution(32, 28, 28, 128, 128, pad=(1, 1, 1, 1), out="bf16").text(differentiate=True), ["mma.sync"], ("sm_80",))
 for tile in ((128, 64, 32, 4), (64, 128, 32, 4), (64, 64, 64, 3), (64, 32, 64, 3), (32, 64, 64, 3), (32, 32, 64, 3)):
     kernel = TENSOR_CORE.format(*tile[:3], 8, 8, 8, tile[3], "")
     cases[f"bf16, tile {tile}"] = (matmul(*SIZE, "mk", "kn", "bf16", "bf16", kernel), ["mma.sync"], BOTH)
@@ -206,7 +226,7 @@ for type_ in ("bf16", "f16", "f32", "f64", "f8E4M3FN", "f8E5M2"):
 def measure(item):
     name, chip = item
     text, expected, _ = cases[name]
-    ptx = to_ptx(text, chip, "sparsedrop-pipeline," if "step" in name else "")
+    ptx = to_ptx(text, chip, "sparsedrop-pipeline," if "step" in name or "convolution" in name else "", "tf32" if name == "convolution, tf32" else "")
     for instruction in expected:
         assert instruction in ptx, f"{name}, {chip}: no {instruction}"
     return name, chip, assemble(name, ptx, chip)

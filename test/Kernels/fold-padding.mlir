@@ -116,3 +116,36 @@ func.func @stays(%x: tensor<8x6xf32>, %w: tensor<8x16xf32>, %v: tensor<4x16xf32>
   %part = tensor.extract_slice %1[2, 0] [4, 16] [1, 1] : tensor<8x16xf32> to tensor<4x16xf32>
   return %0, %1, %part : tensor<8x16xf32>, tensor<8x16xf32>, tensor<4x16xf32>
 }
+
+// -----
+
+#x = affine_map<(i, j, c, f, n, h, w) -> (n, h + i, w + j, c)>
+#dy = affine_map<(i, j, c, f, n, h, w) -> (n, h, w, f)>
+#dw = affine_map<(i, j, c, f, n, h, w) -> (i, j, c, f)>
+
+// Kept blocks of channels of a padded image were collapsed: the gradient of the filters
+// has a loop for each dimension.
+
+// CHECK-DAG: affine_map<(d0, d1, d2, d3, d4, d5, d6, d7) -> (d5, d0 + d6 - 1, d1 + d7 - 1, d2, d3)>
+// CHECK-DAG: affine_map<(d0, d1, d2, d3, d4, d5, d6, d7) -> (d0, d1, d2, d3, d4)>
+// CHECK-LABEL: func.func @blocks(
+// CHECK-SAME: %[[X:.*]]: tensor<2x6x6x?x16xf32>
+// CHECK-NOT: collapse_shape
+// CHECK: %[[DW:.*]] = sparsedrop.contract {{.*}} ins(%[[X]], %{{.*}} outs(%{{.*}} : tensor<3x3x?x16x8xf32>)
+// CHECK: return %[[DW]]
+func.func @blocks(%x: tensor<2x6x6x?x16xf32>, %dy: tensor<2x6x6x8xf32>, %n: index, %m: index) -> tensor<3x3x?x16x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = tensor.pad %x low[0, 1, 1, 0, 0] high[0, 1, 1, 0, 0] {
+    ^bb0(%a: index, %b: index, %c: index, %d: index, %e: index):
+      tensor.yield %zero : f32
+  } : tensor<2x6x6x?x16xf32> to tensor<2x8x8x?x16xf32>
+  %q = tensor.collapse_shape %p [[0], [1], [2], [3, 4]] : tensor<2x8x8x?x16xf32> into tensor<2x8x8x?xf32>
+  %init = tensor.empty(%m) : tensor<3x3x?x8xf32>
+  %0 = sparsedrop.contract {indexing_maps = [#x, #dy, #dw]}
+      ins(%q, %dy : tensor<2x8x8x?xf32>, tensor<2x6x6x8xf32>) outs(%init : tensor<3x3x?x8xf32>) {
+  ^bb0(%sum: f32, %old: f32):
+    sparsedrop.yield %sum : f32
+  } -> tensor<3x3x?x8xf32>
+  %r = tensor.expand_shape %0 [[0], [1], [2, 3], [4]] output_shape [3, 3, %n, 16, 8] : tensor<3x3x?x8xf32> into tensor<3x3x?x16x8xf32>
+  return %r : tensor<3x3x?x16x8xf32>
+}

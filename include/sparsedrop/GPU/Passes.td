@@ -112,8 +112,9 @@ def FoldPadding : Pass<"sparsedrop-fold-padding", "::mlir::ModuleOp"> {
     A contraction reads zeros outside of its factors. So it reads an image itself
     instead of a copy with zeros around it, and taps of a gradient backwards
     instead of from a reversed copy; of a result of which only a slice is used, as
-    of the gradient of a padded image, it computes the slice. Remarks say which
-    copies remain, and why.
+    of the gradient of a padded image, it computes the slice. Where a factor that
+    is read at sums of loops was collapsed, as kept blocks of channels are, it reads
+    the parts. Remarks say which copies remain, and why.
 
     Before:
 
