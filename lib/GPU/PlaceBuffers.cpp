@@ -286,6 +286,18 @@ static void passInstead(OpBuilder &builder, func::CallOp call, Value pointer,
     operand.set(recompute(builder, operand.get(), pointer, address));
 }
 
+/// Whether another call follows before anything reads what one has filled.
+static bool isOverwritten(Operation *filler, Value list,
+                          const llvm::SetVector<Operation *> &fillers) {
+  for (Operation *op = filler->getNextNode(); op; op = op->getNextNode()) {
+    if (fillers.contains(op))
+      return true;
+    if (touches(op, list) && !isMemoryEffectFree(op))
+      return false;
+  }
+  return false;
+}
+
 /// A list that a function of the host fills: there are two of it. The host
 /// reads its own, the device's is filled when the function has returned.
 void PlaceBuffers::moveList(memref::AllocOp list,
@@ -296,15 +308,21 @@ void PlaceBuffers::moveList(memref::AllocOp list,
   Value bytes = countBytes(builder, loc, list);
   Value host =
       allocateHost(builder, loc, list.getType(), list.getDynamicSizes(), bytes);
+  llvm::SetVector<Operation *> fillers;
   for (Operation *pointer : pointers)
     for (func::CallOp filler : findCalls(pointer)) {
       builder.setInsertionPoint(filler);
       passInstead(builder, filler, pointer->getResult(0), host);
-      builder.setInsertionPointAfter(filler);
-      call(builder, loc, "sparsedrop_program_upload", Type(),
-           {getAddress(builder, loc, list), getAddress(builder, loc, host),
-            bytes});
+      fillers.insert(filler);
     }
+  for (Operation *filler : fillers) {
+    if (isOverwritten(filler, list, fillers))
+      continue;
+    builder.setInsertionPointAfter(filler);
+    call(builder, loc, "sparsedrop_program_upload", Type(),
+         {getAddress(builder, loc, list), getAddress(builder, loc, host),
+          bytes});
+  }
   getOperation().walk([&](Operation *op) {
     if (auto load = dyn_cast<memref::LoadOp>(op)) {
       if (!isInKernel(op) && load.getMemRef() == list)

@@ -13,6 +13,8 @@
 
 #include "DeviceInterp.h"
 
+#include <map>
+
 using namespace sparsedrop::runtime;
 
 namespace {
@@ -31,7 +33,9 @@ private:
 
   Tasks tasks;
   std::mutex mutex; ///< of the rest, and of the order of launches
-  std::shared_ptr<Milestone> last;
+  /// Behind the last launch of each stream: one that has failed reaches its own
+  /// at once, and does not stand for the others.
+  std::map<Queue *, std::shared_ptr<Milestone>> launches;
 };
 } // namespace
 
@@ -48,23 +52,25 @@ int32_t InterpGraph::launch(Stream &stream) {
   std::lock_guard<std::mutex> lock(mutex);
   // As the driver does it, one launch follows the other; a failure of the one
   // before is its stream's.
-  if (last)
-    queue.push(Queue::Task([before = last]() -> std::string {
-      before->wait();
-      return "";
-    }));
+  for (const auto &[other, before] : launches)
+    if (other != &queue && !before->isReached())
+      queue.push(Queue::Task([before = before]() -> std::string {
+        before->wait();
+        return "";
+      }));
   queue.push(Queue::Task([tasks = tasks] { return run(*tasks); }));
-  last = std::make_shared<Milestone>();
-  queue.push(last);
+  auto launch = std::make_shared<Milestone>();
+  queue.push(launch);
+  launches[&queue] = std::move(launch);
   return 0;
 }
 
 void InterpGraph::wait() {
   std::unique_lock<std::mutex> lock(mutex);
-  std::shared_ptr<Milestone> awaited = last;
+  auto awaited = launches;
   lock.unlock();
-  if (awaited)
-    awaited->wait();
+  for (const auto &[queue, launch] : awaited)
+    launch->wait();
 }
 
 void InterpStream::add(Queue::Task task) {

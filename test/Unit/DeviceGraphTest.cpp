@@ -250,6 +250,32 @@ TEST_F(GraphTest, ReplaysAfterFailures) {
   sparsedrop_graph_destroy(graph);
 }
 
+/// A launch on a stream that has failed does nothing, but one before it may
+/// still run when the graph goes.
+TEST_F(GraphTest, WaitsForLaunchesBeforeFailures) {
+  constexpr uint32_t kCount = 2048;
+  uint64_t p = allocate(4 * kCount), q = allocate(64);
+  write(p, std::vector<float>(kCount, 1));
+  write(q, std::vector<float>(16, 1));
+  auto *pinned = static_cast<float *>(sparsedrop_host_alloc(device, 4));
+  *pinned = -1;
+  sparsedrop_graph *graph = capture([&] {
+    for (int i = 0; i < 20; ++i)
+      EXPECT_OK(scale(kernel, stream, p, kCount, 2));
+    EXPECT_OK(sparsedrop_device_download(device, stream, pinned, p, 4));
+  });
+  sparsedrop_stream *failed = sparsedrop_stream_create(device);
+  EXPECT_OK(scale(kernel, failed, q, 17, 2));
+  EXPECT_OK(sparsedrop_graph_launch(graph, stream));
+  EXPECT_OK(sparsedrop_graph_launch(graph, failed));
+  sparsedrop_graph_destroy(graph);
+  EXPECT_EQ(*pinned, 1 << 20);
+  EXPECT_NE(sparsedrop_stream_synchronize(device, failed), 0);
+  EXPECT_ERROR("bounds: ");
+  sparsedrop_stream_destroy(failed);
+  EXPECT_OK(sparsedrop_host_free(device, pinned));
+}
+
 TEST_F(GraphTest, WaitsAreRefused) {
   uint64_t p = allocate(64);
   write(p, std::vector<float>(16, 1));
