@@ -146,6 +146,39 @@ static void checkInsertSlice(OpBuilder &builder, tensor::InsertSliceOp op) {
   }
 }
 
+/// Each of `sizes` that is computed is at least 0.
+static void checkNotNegative(OpBuilder &builder, Operation *op,
+                             ValueRange sizes, StringRef reason) {
+  builder.setInsertionPoint(op);
+  Value zero;
+  for (Value size : sizes) {
+    // Sizes of what is there.
+    if (matchPattern(size, m_Constant()) ||
+        isa_and_present<tensor::DimOp, KeptCountOp, ExtentOp>(
+            size.getDefiningOp()))
+      continue;
+    if (!zero)
+      zero = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+    assertThat(builder, op,
+               builder.createOrFold<arith::CmpIOp>(
+                   op->getLoc(), arith::CmpIPredicate::sge, size, zero),
+               reason);
+  }
+}
+
+/// A pad adds elements and takes none away: what its lowerings copy would not
+/// fit in.
+static LogicalResult checkPad(OpBuilder &builder, tensor::PadOp op) {
+  for (ArrayRef<int64_t> amounts : {op.getStaticLow(), op.getStaticHigh()})
+    for (int64_t amount : amounts)
+      if (ShapedType::isStatic(amount) && amount < 0)
+        return op.emitOpError() << "expects padding of at least 0, but got "
+                                << amount << "; use tensor.extract_slice";
+  checkNotNegative(builder, op, op.getLow(), "padding is negative");
+  checkNotNegative(builder, op, op.getHigh(), "padding is negative");
+  return success();
+}
+
 /// The ops of this dialect that take a tensor and a pattern.
 static void checkPatterns(OpBuilder &builder, Operation *op) {
   builder.setInsertionPoint(op);
@@ -196,7 +229,20 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
       if (needsChecks(op))
         insertions.push_back(op);
     });
+    SmallVector<Operation *> makers;
+    getOperation().walk([&](Operation *op) {
+      if (isa<tensor::EmptyOp, tensor::PadOp>(op))
+        makers.push_back(op);
+    });
     OpBuilder builder(&getContext());
+    for (Operation *op : makers) {
+      if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+        if (failed(checkPad(builder, pad)))
+          return signalPassFailure();
+        continue;
+      }
+      checkNotNegative(builder, op, op->getOperands(), "a size is negative");
+    }
     for (tensor::InsertSliceOp op : insertions)
       checkInsertSlice(builder, op);
     for (Operation *op : patternOps)
