@@ -68,9 +68,7 @@ class Reference:
             self.sensitivity[name] = np.abs(count * (x * dx).sum((2, 3))).mean(0)
             return dx
 
-        # What the convolution reads counts, with as much padding as it needs.
-        reads = [max(n + layer.padding, stride * (m - 1) + kernel) for n, m in zip(x.shape[2:], size)]
-        self.importance[name] = np.abs(x).sum((0, 2, 3)) / (len(x) * np.prod(reads))
+        self.importance[name] = np.abs(x).mean((0, 2, 3))
         return y, back
 
     def normalise(self, name, x):

@@ -68,7 +68,7 @@ def dropout(rate, scale, multiple, granularity):
 
 count = 0
 for number, (layout, (c, multiple, granularity), (window, stride, dilation), rate) in enumerate(
-    itertools.product(("nhwc_hwcf", "nchw_fchw"), ((16, 8, 1), (13, 1, 1), (24, 8, 4), (7, 2, 3)), ((3, 1, 1), (2, 2, 1), (3, 1, 2), (1, 1, 1)), (0.3, 0.5, 0.75))
+    itertools.product(("nhwc_hwcf", "nchw_fchw"), ((16, 8, 1), (13, 1, 1), (24, 8, 4), (7, 3, 3)), ((3, 1, 1), (2, 2, 1), (3, 1, 2), (1, 1, 1)), (0.3, 0.5, 0.75))
 ):
     if number % 3 == 0:
         continue

@@ -394,3 +394,8 @@ func.func @twice(%a: tensor<4xf32> {sparsedrop.importance = "s"}, %b: tensor<4xf
 
 // expected-error @below {{expects 'average' to be a float in [0, 1), but got 1.000000e+00 : f64}}
 func.func private @average(tensor<f32>) attributes {sparsedrop.differentiate = {average = 1.0 : f64}}
+
+// -----
+
+// expected-error @below {{expected a multiple and a granularity of which one divides the other, but got 8 and 3}}
+func.func private @f() attributes {a = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "s", multiple = 8, granularity = 3>}

@@ -88,3 +88,31 @@ func.func @rate_zero(%x: tensor<4x8xf32>, %w: tensor<8x4xf32>, %c: tensor<4x4xf3
     ins(%x, %w : tensor<4x8xf32>, tensor<8x4xf32>) outs(%c : tensor<4x4xf32>) -> tensor<4x4xf32>
   return %q, %r : tensor<4x4xf32>, tensor<4x4xf32>
 }
+
+// -----
+
+func.func @depthwise(%x: tensor<1x5x5x16xf32>, %w: tensor<3x3x16x2xf32>, %o: tensor<1x3x3x16x2xf32>) -> tensor<1x3x3x16x2xf32> {
+  // expected-error @below {{operand 0 has no contraction dimension: each output channel reads one input channel, so nothing is summed over channels}}
+  %y = linalg.depthwise_conv_2d_nhwc_hwcm {sparsedrop.dropout = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "s">}
+    ins(%x, %w : tensor<1x5x5x16xf32>, tensor<3x3x16x2xf32>) outs(%o : tensor<1x3x3x16x2xf32>) -> tensor<1x3x3x16x2xf32>
+  return %y : tensor<1x3x3x16x2xf32>
+}
+
+// -----
+
+func.func @depthwise_of_rows(%x: tensor<1x16x5xf32>, %w: tensor<16x3xf32>, %o: tensor<1x16x3xf32>) -> tensor<1x16x3xf32> {
+  // expected-error @below {{each output channel reads one input channel, so nothing is summed over channels}}
+  %y = linalg.depthwise_conv_1d_ncw_cw {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
+    ins(%x, %w : tensor<1x16x5xf32>, tensor<16x3xf32>) outs(%o : tensor<1x16x3xf32>) -> tensor<1x16x3xf32>
+  return %y : tensor<1x16x3xf32>
+}
+
+// -----
+
+// All seven channels would be kept.
+func.func @few_channels(%x: tensor<4x7xf32>, %w: tensor<7x4xf32>, %c: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  // expected-error @below {{expects a multiple no larger than the extent 7, but got 8}}
+  %q = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "s">}
+    ins(%x, %w : tensor<4x7xf32>, tensor<7x4xf32>) outs(%c : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %q : tensor<4x4xf32>
+}

@@ -182,6 +182,14 @@ static ParseResult parseParameters(AsmParser &parser, Parameters &parameters) {
   return parser.parseGreater();
 }
 
+/// Kept counts suit vectors of eight, or else hold whole granules.
+static int64_t getDefaultMultiple(int64_t granularity) {
+  constexpr int64_t kVector = 8;
+  bool fits = granularity > 0 &&
+              (kVector % granularity == 0 || granularity % kVector == 0);
+  return fits ? kVector : std::max<int64_t>(granularity, 1);
+}
+
 Attribute DropoutAttr::parse(AsmParser &parser, Type) {
   SMLoc loc = parser.getCurrentLocation();
   Parameters parameters;
@@ -221,7 +229,9 @@ Attribute DropoutAttr::parse(AsmParser &parser, Type) {
       parameters.order.value_or(TileOrder::Skewed),
       parameters.scale.value_or(isChannel ? ScaleMode::Inverse
                                           : ScaleMode::Target),
-      isChannel ? parameters.multiple.value_or(8) : 1,
+      isChannel ? parameters.multiple.value_or(
+                      getDefaultMultiple(parameters.granularity.value_or(1)))
+                : 1,
       APFloat(parameters.temperature.value_or(kDefaultTemperature)),
       parameters.distribution);
 }
@@ -310,6 +320,11 @@ LogicalResult DropoutAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (multiple < 1)
     return emitError() << "expected a multiple of at least 1, but got "
                        << multiple;
+  if (multiple % granularity != 0 && granularity % multiple != 0 &&
+      kind == PatternKind::Channel)
+    return emitError() << "expected a multiple and a granularity of which one "
+                          "divides the other, but got "
+                       << multiple << " and " << granularity;
   if (temperature.isZero() || temperature.isNaN())
     return emitError() << "expected a temperature other than 0, but got "
                        << temperature.convertToDouble();

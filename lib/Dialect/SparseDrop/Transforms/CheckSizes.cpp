@@ -184,6 +184,39 @@ static bool needsCount(tensor::EmptyOp op) {
          (sizes.size() == 1 && !sizes[0].getDefiningOp<tensor::DimOp>());
 }
 
+/// Each of `sizes` that is computed is at least 0.
+static void checkNotNegative(OpBuilder &builder, Operation *op,
+                             ValueRange sizes, StringRef reason) {
+  builder.setInsertionPoint(op);
+  Value zero;
+  for (Value size : sizes) {
+    // Sizes of what is there.
+    if (matchPattern(size, m_Constant()) ||
+        isa_and_present<tensor::DimOp, KeptCountOp, ExtentOp>(
+            size.getDefiningOp()))
+      continue;
+    if (!zero)
+      zero = arith::ConstantIndexOp::create(builder, op->getLoc(), 0);
+    assertThat(builder, op,
+               builder.createOrFold<arith::CmpIOp>(
+                   op->getLoc(), arith::CmpIPredicate::sge, size, zero),
+               reason);
+  }
+}
+
+/// A pad adds elements and takes none away: what its lowerings copy would not
+/// fit in.
+static LogicalResult checkPad(OpBuilder &builder, tensor::PadOp op) {
+  for (ArrayRef<int64_t> amounts : {op.getStaticLow(), op.getStaticHigh()})
+    for (int64_t amount : amounts)
+      if (ShapedType::isStatic(amount) && amount < 0)
+        return op.emitOpError() << "expects padding of at least 0, but got "
+                                << amount << "; use tensor.extract_slice";
+  checkNotNegative(builder, op, op.getLow(), "padding is negative");
+  checkNotNegative(builder, op, op.getHigh(), "padding is negative");
+  return success();
+}
+
 /// The ops of this dialect that take a tensor and a pattern.
 static void checkPatterns(OpBuilder &builder, Operation *op) {
   builder.setInsertionPoint(op);
@@ -235,13 +268,20 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
         insertions.push_back(op);
     });
     SmallVector<tensor::EmptyOp> empties;
-    getOperation().walk([&](tensor::EmptyOp op) {
-      if (needsCount(op))
-        empties.push_back(op);
+    SmallVector<tensor::PadOp> pads;
+    getOperation().walk([&](Operation *op) {
+      if (auto empty = dyn_cast<tensor::EmptyOp>(op);
+          empty && needsCount(empty))
+        empties.push_back(empty);
+      if (auto pad = dyn_cast<tensor::PadOp>(op))
+        pads.push_back(pad);
     });
     OpBuilder builder(&getContext());
     for (tensor::EmptyOp op : empties)
       checkEmpty(builder, op);
+    for (tensor::PadOp op : pads)
+      if (failed(checkPad(builder, op)))
+        return signalPassFailure();
     for (tensor::InsertSliceOp op : insertions)
       checkInsertSlice(builder, op);
     for (Operation *op : patternOps)

@@ -33,6 +33,13 @@ static SmallVector<int64_t> getDims(LinalgOp op, OpOperand *operand,
   return dims;
 }
 
+/// Whether sums of loops index the operand: it is read by windows.
+static bool isWindowed(LinalgOp op, OpOperand *operand) {
+  return llvm::any_of(
+      op.getMatchingIndexingMap(operand).getResults(),
+      [](AffineExpr expr) { return expr.getKind() == AffineExprKind::Add; });
+}
+
 /// The contraction dimension of the annotated operand.
 static FailureOr<int64_t> inferContractionDim(LinalgOp op, OpOperand *operand,
                                               DropoutAttr annotation) {
@@ -44,11 +51,17 @@ static FailureOr<int64_t> inferContractionDim(LinalgOp op, OpOperand *operand,
            << "expects dim to be a contraction dimension of operand "
            << annotation.getOperand() << ", but got " << annotation.getDim();
   }
-  if (dims.empty())
-    return op->emitOpError()
-           << "expects a dropout of a contraction operand, "
-              "but operand "
-           << annotation.getOperand() << " has no contraction dimension";
+  if (dims.empty()) {
+    InFlightDiagnostic diagnostic =
+        op->emitOpError() << "expects a dropout of a contraction operand, "
+                             "but operand "
+                          << annotation.getOperand()
+                          << " has no contraction dimension";
+    if (isWindowed(op, operand))
+      diagnostic << ": each output channel reads one input channel, so nothing "
+                    "is summed over channels";
+    return diagnostic;
+  }
   if (dims.size() > 1)
     return op->emitOpError()
            << "expects dim, since operand " << annotation.getOperand()
@@ -76,6 +89,11 @@ mlir::sparsedrop::inferDroppedDims(LinalgOp op, DropoutAttr annotation) {
   if (annotation.getKind() != PatternKind::Tile) {
     if (failed(
             verifySize(op, "granularity", annotation.getGranularity(), extent)))
+      return failure();
+    // Else all channels would be kept, whatever the rate.
+    if (annotation.getKind() == PatternKind::Channel &&
+        !annotation.getRate().isZero() &&
+        failed(verifySize(op, "multiple", annotation.getMultiple(), extent)))
       return failure();
     return SmallVector<int64_t>{*contraction};
   }

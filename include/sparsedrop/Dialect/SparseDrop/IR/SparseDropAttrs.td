@@ -43,7 +43,7 @@ def SparseDrop_DropoutAttr : AttrDef<SparseDrop_Dialect, "Dropout"> {
     | `distribution` | row, tile | probabilities of periods 1..max_period, filled in by `sparsedrop-search-distribution` |
     | `tile` | tile | tile shape in the (output, contraction) plane, [32, 32] |
     | `order` | tile | `skewed` (default) or `linear` |
-    | `multiple` | channel | the kept count is a multiple of it, 8 |
+    | `multiple` | channel | the kept count is a multiple of it; it or the granularity divides the other. 8, or the granularity where 8 does not fit it |
     | `temperature` | channel | of the noise on the logarithms of the sensitivities, 0.5; near 0 the most sensitive are kept, below 0 the least |
 
     Of a channel site, arguments of the function can give the sensitivities and
