@@ -277,8 +277,10 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
         pads.push_back(pad);
     });
     OpBuilder builder(&getContext());
-    for (tensor::EmptyOp op : empties)
+    for (tensor::EmptyOp op : empties) {
+      checkNotNegative(builder, op, op.getDynamicSizes(), "a size is negative");
       checkEmpty(builder, op);
+    }
     for (tensor::PadOp op : pads)
       if (failed(checkPad(builder, op)))
         return signalPassFailure();
