@@ -10,6 +10,7 @@
 
 #include "sparsedrop/Conversion/DeviceMath.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/IndexToLLVM/IndexToLLVM.h"
@@ -17,6 +18,7 @@
 #include "mlir/Conversion/LLVMCommon/TypeConverter.h"
 #include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -30,6 +32,16 @@ namespace mlir::sparsedrop {
 } // namespace mlir::sparsedrop
 
 using namespace mlir;
+
+/// Indices of dimensions that have been split or joined, in bodies.
+static LogicalResult lowerAffine(gpu::GPUModuleOp kernels) {
+  RewritePatternSet patterns(kernels.getContext());
+  populateAffineToStdConversionPatterns(patterns);
+  ConversionTarget target(*kernels.getContext());
+  target.addIllegalDialect<affine::AffineDialect>();
+  target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
+  return applyPartialConversion(kernels, target, std::move(patterns));
+}
 
 /// Loops and branches to blocks.
 static LogicalResult lowerControlFlow(gpu::GPUModuleOp kernels) {
@@ -88,7 +100,7 @@ struct LowerKernels
   void runOnOperation() override {
     for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
       if (failed(mlir::sparsedrop::expandDeviceMath(kernels)) ||
-          failed(lowerControlFlow(kernels)) ||
+          failed(lowerAffine(kernels)) || failed(lowerControlFlow(kernels)) ||
           failed(lowerInstructions(kernels)) || failed(lowerToLLVM(kernels)))
         return signalPassFailure();
     for (auto kernels : getOperation().getOps<gpu::GPUModuleOp>())
