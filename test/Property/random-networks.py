@@ -32,7 +32,6 @@ def grow(n, x, known):
         window = int(rng.integers(1, 4))
         if dilation * (window - 1) + 1 > size + 2 * pad:
             window = 1
-        # Every extent that a stride skips is read as it is, so any will do.
         filters = int(rng.choice([1, 3, 4, 6, 8, 12]))
         groups = 2 if n.rank == 2 and channels % 2 == 0 and filters % 2 == 0 and rng.random() < 0.25 else 1
         form = str(rng.choice(["named", "generic"]))
