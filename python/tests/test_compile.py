@@ -284,3 +284,25 @@ def test_missing_library_is_explained(tmp_path):
     environment = {**os.environ, "SPARSEDROP_LIBRARY": str(tmp_path), "PYTHONPATH": folder}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert "SPARSEDROP_LIBRARY" in done.stdout and str(tmp_path) in done.stdout
+
+
+def test_results_that_are_one_value_are_apart():
+    """The second of two results was in the buffer of the first, which was freed twice."""
+    text = """
+    func.func @f(%x: tensor<2x3xf64>) -> (tensor<2x3xf64>, tensor<2x3xf64>, tensor<6xf64>, tensor<3xf64>) {
+      %e = tensor.empty() : tensor<2x3xf64>
+      %0 = linalg.exp ins(%x : tensor<2x3xf64>) outs(%e : tensor<2x3xf64>) -> tensor<2x3xf64>
+      %1 = tensor.collapse_shape %0 [[0, 1]] : tensor<2x3xf64> into tensor<6xf64>
+      %2 = tensor.extract_slice %0[1, 0] [1, 3] [1, 1] : tensor<2x3xf64> to tensor<3xf64>
+      return %0, %0, %1, %2 : tensor<2x3xf64>, tensor<2x3xf64>, tensor<6xf64>, tensor<3xf64>
+    }"""
+    f = sparsedrop.compile(text, entry="f")
+    x = np.arange(6.0).reshape(2, 3)
+    for i in range(5):
+        results = f(x)
+        # exp of the library and of NumPy differ by two units at most.
+        for result, expected in zip(results, (np.exp(x), np.exp(x), np.exp(x).ravel(), np.exp(x)[1])):
+            np.testing.assert_allclose(result, expected, rtol=4 * 2.0**-53)
+        for j, result in enumerate(results):
+            assert not any(np.shares_memory(result, other) for other in results[:j])
+            result[...] = i

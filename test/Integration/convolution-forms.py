@@ -26,11 +26,12 @@ PASSES = "sparsedrop-search-distribution,sparsedrop-materialize,sparsedrop-diffe
 FORMS = {}
 
 
-def form(*missed, leftover=False, only=None, **options):
-    """A form, of the layouts in `only`, with reasons of remarks that are expected."""
+def form(*missed, leftover=False, gathered=False, only=None, kind=None, **options):
+    """A form, of the layout `only` and the `kind`, with reasons of remarks that are
+    expected."""
 
     def add(build):
-        FORMS[build.__name__] = build, set(missed), leftover, only, options
+        FORMS[build.__name__] = build, set(missed), (leftover, gathered), only, kind, options
 
     return add
 
@@ -116,6 +117,7 @@ def residual_then_dropped(n):
     "not all users of the product agree on the units they keep",
     "its kept slice is updated where it lies",
     leftover=True,
+    gathered=True,
 )
 def dense_skip(n):
     x = produce(n, 5)
@@ -126,6 +128,36 @@ def dense_skip(n):
 def concat_of_pixels(n):
     x = n.image(2, 3, 4)
     return consume(n, n.drop(n.relu(n.concat([n.conv(x, C, 1), n.conv(x, C, 1)], n.axes[0]))))
+
+
+@form(kind="row")
+def concat_of_channels(n):
+    x = n.image(2, 3, 4)
+    return consume(n, n.drop(n.relu(n.concat([n.conv(x, C - 8, 1), n.conv(x, 8, 1)]))))
+
+
+# Whole groups are units of the split dimension.
+@form(kind="row")
+def whole_groups(n):
+    return [n.conv(n.drop(produce(n, 4), granularity=C // 2), 6, 2, groups=2)]
+
+
+# What follows is refused with a reason: the producing convolution computes all maps.
+@form("a list of channels is not cut", kind="channel", gathered=True)
+def concat_of_listed_channels(n):
+    x = n.image(2, 3, 4)
+    return consume(n, n.drop(n.relu(n.concat([n.conv(x, C - 8, 1), n.conv(x, 8, 1)]))))
+
+
+@form("not all parts are expands by one pattern along another dimension", gathered=True)
+def concat_with_dense_channels(n):
+    x = n.image(2, 3, 4)
+    return consume(n, n.concat([n.drop(n.conv(x, C, 1)), n.conv(x, 8, 1)]))
+
+
+@form("the reshape splits the granules of the pattern", gathered=True)
+def channels_across_groups(n):
+    return [n.conv(n.drop(produce(n, 4)), 6, 2, groups=2)]
 
 
 @form(rank=1)
@@ -152,7 +184,7 @@ def execute(stem, n, entry, extra, *options):
     assert done.returncode == 0, f"{stem} {entry}: {done.stdout}{done.stderr}"
 
 
-def check_program(stem, name, missed, leftover):
+def check_program(stem, name, missed, leftover, gathered):
     """The remarks and what is left of the dropped width."""
     done = subprocess.run(
         [opt, stem + ".mlir", f"--pass-pipeline=builtin.module({PASSES})", "--remarks-filter=sparsedrop.*"],
@@ -174,22 +206,28 @@ def check_program(stem, name, missed, leftover):
         if "= linalg." in line and "linalg.fill" not in line and re.search(rf"[<x]{C}x", line)
     ]
     assert bool(left) == leftover, f"{name}: {left}"
+    # Weights are gathered, and activations only where a dense producer forces it.
+    sources = re.findall(r"sparsedrop.compact (%\w+)", done.stdout)
+    assert any(not source.startswith("%arg") for source in sources) == gathered, f"{name}: {sources}"
 
 
 count = 0
-for name, (build, missed, leftover, only, options) in FORMS.items():
+for name, (build, missed, expected_left, only, kind, options) in FORMS.items():
     for layout in ("nhwc", "nchw"):
         for lists in (False, True):
             # Of each form both layouts and both kinds, each once.
-            count += (len(name) + (layout == "nhwc")) % 2 == lists
-            if (len(name) + (layout == "nhwc")) % 2 != lists or count % int(every) or only not in (None, layout):
+            name_of_kind = "channel" if lists else "row"
+            if (kind or ("row", "channel")[(len(name) + (layout == "nhwc")) % 2]) != name_of_kind:
+                continue
+            count += 1
+            if count % int(every) or only not in (None, layout):
                 continue
             n = Network(np.random.default_rng(count), layout == "nhwc", lists=lists, **options)
             results = build(n)
-            stem = os.path.join(folder, f"{name}-{layout}-{'channel' if lists else 'row'}")
+            stem = os.path.join(folder, f"{name}-{layout}-{name_of_kind}")
             with open(stem + ".mlir", "w") as file:
                 file.write(n.text(results))
-            check_program(stem, os.path.basename(stem), missed, leftover)
+            check_program(stem, os.path.basename(stem), missed, *expected_left)
             execute(stem, n, "f", [], f"--output={stem}")
             for i, (_, _, expected) in enumerate(results):
                 error = np.abs(np.load(f"{stem}.{i}.npy") - expected).max()

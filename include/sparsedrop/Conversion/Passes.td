@@ -478,7 +478,8 @@ def SeparateInits : Pass<"sparsedrop-separate-inits", "::mlir::ModuleOp"> {
     Fills and empty tensors that several ops start from, as they do after common
     values have been merged, are repeated before each of them. Bufferization
     would give all but the last a copy, and a product could not take a fill of
-    zeros for its start. To be run right before bufferization.
+    zeros for its start. What a function returns twice, whole or in part, is
+    copied: callers free each result. To be run right before bufferization.
 
     Before:
 
@@ -504,7 +505,8 @@ def SeparateInits : Pass<"sparsedrop-separate-inits", "::mlir::ModuleOp"> {
 
     (The test of this example merges common values again.)
   }];
-  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }
 

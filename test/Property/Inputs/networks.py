@@ -28,7 +28,7 @@ class Network:
     def __init__(self, rng, channels_last=True, rank=2, lists=False, dtype="f32"):
         self.rng, self.last, self.rank, self.lists, self.type = rng, channels_last, rank, lists, dtype
         self.args, self.inputs, self.head, self.body = [], [], [], []
-        self.largest, self.count = 1.0, 0
+        self.largest, self.count, self.has_norm = 1.0, 0, False
         self.seed, self.step = int(rng.integers(1 << 40)), int(rng.integers(1000))
         self.sites, self.constants = {}, {}
         self.axes = range(1, 1 + rank) if channels_last else range(2, 2 + rank)
@@ -279,6 +279,7 @@ class Network:
     def norm(self, x):
         """Batch norm as in training: the mean and variance of each channel in this batch."""
         name, shape, value = x
+        self.has_norm = True
         loops, c = self.loops(), (shape[self.channel],)
         others = [l for l in loops if l != "c"]
         size = value.size / c[0]

@@ -190,8 +190,11 @@ static Value pushThroughPart(CompactionContext &context,
   auto type = cast<PatternType>(expand.getPattern().getType());
   std::optional<int64_t> offset =
       getConstantIntValue(op.getMixedOffsets()[dim]);
-  if (type.getKind() != PatternKind::Row || !offset ||
-      *offset % type.getGranularity() != 0) {
+  if (type.getKind() != PatternKind::Row) {
+    context.noteReason(op, "a list of channels is not cut");
+    return {};
+  }
+  if (!offset || *offset % type.getGranularity() != 0) {
     context.noteReason(op, "the granularity does not divide the offset of the "
                            "slice");
     return {};
@@ -524,7 +527,10 @@ static Value pullThroughConcat(CompactionContext &context, tensor::ConcatOp op,
   context.rewriter.setInsertionPointAfterValue(line.pattern);
   std::optional<SmallVector<Line>> lines = getPartLines(context, op, line);
   if (!lines) {
-    context.noteReason(op, "the parts do not hold whole granules");
+    bool isRow =
+        cast<PatternType>(line.pattern.getType()).getKind() == PatternKind::Row;
+    context.noteReason(op, isRow ? "the parts do not hold whole granules"
+                                 : "a list of channels is not cut");
     return {};
   }
   SmallVector<Value> parts;
