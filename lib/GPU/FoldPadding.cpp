@@ -75,6 +75,25 @@ static bool isZeroFill(Value value) {
   return fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
 }
 
+/// A slice of a value with zeros around it: fewer zeros, or a part of the
+/// value.
+static std::optional<Padding> getSlice(Value value) {
+  auto slice = value.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || !isShift(slice) ||
+      slice.getType().getRank() != slice.getSourceType().getRank())
+    return std::nullopt;
+  Padding padding;
+  padding.source = slice.getSource();
+  padding.dims.resize(slice.getType().getRank());
+  for (auto [dim, offset] : llvm::enumerate(slice.getStaticOffsets())) {
+    padding.low.push_back(-offset);
+    if (offset != 0 ||
+        !isSameExtent(slice.getSource(), value, static_cast<int64_t>(dim)))
+      padding.dims.set(dim);
+  }
+  return padding;
+}
+
 static std::optional<Padding> getPadding(Value value) {
   Padding padding;
   if (auto pad = value.getDefiningOp<tensor::PadOp>()) {
@@ -276,8 +295,17 @@ static bool hasSums(ContractOp op) {
   });
 }
 
-/// Folds what one factor is a copy of; whether there was something.
-static bool foldRead(RewriterBase &rewriter, ContractOp &op, unsigned factor) {
+/// Whether no constant leads outside of a factor yet.
+static bool isInside(ContractOp op, unsigned factor) {
+  return llvm::all_of(op.getMap(factor).getResults(), [&](AffineExpr expr) {
+    return getLinearIndex(expr, op.getNumLoops())->offset == 0;
+  });
+}
+
+/// Folds what one factor is a copy of; whether there was something. `isInside`:
+/// all that is read lies inside of the factor.
+static bool foldRead(RewriterBase &rewriter, ContractOp &op, unsigned factor,
+                     bool &isInside) {
   Value value = op->getOperand(factor);
   if (auto copy = value.getDefiningOp<linalg::GenericOp>()) {
     std::optional<AffineMap> map = getReversal(copy);
@@ -293,10 +321,18 @@ static bool foldRead(RewriterBase &rewriter, ContractOp &op, unsigned factor) {
       op = split;
       return true;
     }
+  // What is beside a slice is not zero.
+  std::optional<Padding> slice = isInside ? getSlice(value) : std::nullopt;
+  if (slice && getPadding(slice->source) &&
+      getProblem(op, factor, *slice).empty()) {
+    foldPadding(op, factor, *slice);
+    return true;
+  }
   std::optional<Padding> padding = getPadding(value);
   if (!padding || !getProblem(op, factor, *padding).empty())
     return false;
   foldPadding(op, factor, *padding);
+  isInside = false;
   remark::passed(op.getLoc(), getOptions(op))
       << remark::add("operand {0} is read without a padded copy", factor);
   return true;
@@ -328,7 +364,8 @@ struct FoldPadding
     });
     for (ContractOp op : ops) {
       for (unsigned factor : {0u, 1u}) {
-        while (foldRead(rewriter, op, factor))
+        bool isInBounds = isInside(op, factor);
+        while (foldRead(rewriter, op, factor, isInBounds))
           ;
         explain(op, factor);
       }

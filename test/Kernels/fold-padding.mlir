@@ -149,3 +149,33 @@ func.func @blocks(%x: tensor<2x6x6x?x16xf32>, %dy: tensor<2x6x6x8xf32>, %n: inde
   %r = tensor.expand_shape %0 [[0], [1], [2, 3], [4]] output_shape [3, 3, %n, 16, 8] : tensor<3x3x?x8xf32> into tensor<3x3x?x16x8xf32>
   return %r : tensor<3x3x?x16x8xf32>
 }
+
+// -----
+
+#x = affine_map<(n, h, w, f, i, j, c) -> (n, h + i, w + j, c)>
+#w = affine_map<(n, h, w, f, i, j, c) -> (i, j, c, f)>
+#y = affine_map<(n, h, w, f, i, j, c) -> (n, h, w, f)>
+
+// A part of a padded image; what is beside a part is not zero, so that of a part of a
+// padded part only the part of the padded one folds.
+
+// CHECK: affine_map<(d0, d1, d2, d3, d4, d5, d6) -> (d0, d1 + d4 - 1, d2 + d5, d6)>
+// CHECK-LABEL: func.func @part(
+// CHECK-SAME: %[[X:.*]]: tensor<2x8x10x16xf32>
+// CHECK: %[[INNER:.*]] = tensor.extract_slice %[[X]][0, 1, 0, 0]
+// CHECK: sparsedrop.contract {{.*}} ins(%[[INNER]],
+func.func @part(%x: tensor<2x8x10x16xf32>, %w: tensor<3x3x16x32xf32>, %y: tensor<2x6x8x32xf32>) -> tensor<2x6x8x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %i = tensor.extract_slice %x[0, 1, 0, 0] [2, 6, 10, 16] [1, 1, 1, 1] : tensor<2x8x10x16xf32> to tensor<2x6x10x16xf32>
+  %p = tensor.pad %i low[0, 2, 0, 0] high[0, 2, 0, 0] {
+    ^bb0(%a: index, %b: index, %c: index, %d: index):
+      tensor.yield %zero : f32
+  } : tensor<2x6x10x16xf32> to tensor<2x10x10x16xf32>
+  %s = tensor.extract_slice %p[0, 1, 0, 0] [2, 8, 10, 16] [1, 1, 1, 1] : tensor<2x10x10x16xf32> to tensor<2x8x10x16xf32>
+  %0 = sparsedrop.contract {indexing_maps = [#x, #w, #y]}
+      ins(%s, %w : tensor<2x8x10x16xf32>, tensor<3x3x16x32xf32>) outs(%y : tensor<2x6x8x32xf32>) {
+  ^bb0(%sum: f32, %old: f32):
+    sparsedrop.yield %sum : f32
+  } -> tensor<2x6x8x32xf32>
+  return %0 : tensor<2x6x8x32xf32>
+}
