@@ -10,6 +10,8 @@ from sparsedrop.models import expect, expect_keyword
 from sparsedrop.module_text import Named, number
 
 CRITERIA = ("sensitivity", "importance", "uniform")
+INFINITY = "0x7FF0000000000000"
+"""As MLIR writes it."""
 CHANNEL_SCALES = ("energy", "inverse", "none")
 POOLS = ("max", "average")
 LARGEST = 2**31
@@ -54,14 +56,21 @@ class ChannelDropout:
         if self.multiple != 8:
             parts.append(f"multiple = {self.multiple}")
         parts.append(f"scale = {self.scale}")
-        if self.temperature != 0.5:
-            parts.append(f"temperature = {number(self.temperature)}")
+        if self.noise():
+            parts.append(f"temperature = {self.noise()}")
         return "sparsedrop.dropout = #sparsedrop.dropout<" + ", ".join(parts) + ">"
 
     def pattern(self) -> str:
         """The type of its patterns."""
         granularity = f", granularity = {self.granularity}" if self.granularity != 1 else ""
         return f"!sparsedrop.pattern<channel{granularity}>"
+
+    def noise(self) -> str:
+        """The temperature, as MLIR writes it; empty for the default. Infinite where
+        chance alone chooses: importances, which scale by energy, would otherwise."""
+        if self.criterion == "uniform":
+            return INFINITY
+        return number(self.temperature) if self.temperature != 0.5 else ""
 
     def arrays(self) -> tuple[str, ...]:
         """What is kept for each channel from step to step."""

@@ -125,8 +125,8 @@ class CnnWriter(LayerWriter):
         arrays = [f"{what}(%{name}_{what} : tensor<{channels}xf32>)" for what in dropout.arrays()]
         self.emit(" ".join([*arrays, f"count(%{name}_count)"]), 6)
         parts = [f"rate = {number(dropout.rate)} : f64", f"scale = #sparsedrop.scale_mode<{dropout.scale}>"]
-        if dropout.temperature != 0.5:
-            parts.append(f"temperature = {number(dropout.temperature)} : f64")
+        if dropout.noise():
+            parts.append(f"temperature = {dropout.noise()} : f64")
         self.emit(f"{{{', '.join(parts)}}} : {dropout.pattern()}", 6)
 
     def keep_statistics(self, new: Sequence[str]) -> list[str]:

@@ -165,7 +165,8 @@ def measured_masks(model, values, seed, number):
         rate = float(values[f"{conv.name}_rate"])
         pattern = sparsedrop.sample_channel(
             conv.name, channels, seed=seed, step=number, rate=rate, sensitivity=worth,
-            multiple=dropout.multiple, granularity=dropout.granularity, tau=dropout.temperature,
+            multiple=dropout.multiple, granularity=dropout.granularity,
+            tau=float("inf") if dropout.criterion == "uniform" else dropout.temperature,
         )
         scale = {"none": 1, "inverse": pattern.scale}.get(dropout.scale)
         if dropout.scale == "energy":
@@ -181,6 +182,7 @@ def measured_masks(model, values, seed, number):
         ("mixed", "nhwc", "sensitivity", 0.5, "energy"),
         ("plain", "nchw", "importance", -0.5, "inverse"),
         ("residual", "nhwc", "sensitivity", 0.1, "none"),
+        ("plain", "nhwc", "uniform", 0.5, "energy"),
     ],
 )
 def test_channels_are_chosen_by_what_is_measured(kind, layout, criterion, temperature, scale):
