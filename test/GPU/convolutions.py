@@ -81,10 +81,10 @@ def check_kept(stem, convolution, dropout):
     """Blocks of 16 channels and more, and lists, keep the family: forward and both gradients."""
     names = convolutions.find_kernels(convolution.text(differentiate=True, dropout=dropout))
     others = [name for name in names if name.startswith(("tensor_core", "plain"))]
-    # Dropped channels of both gradients are zeros, and kept ones are scaled before they
-    # are padded; nothing else is left where a pattern tells what is kept.
+    # Dropped channels of both gradients are zeros; nothing else is left where a pattern
+    # tells what is kept.
     copies = [name for name in names if name.startswith(("elementwise", "transpose"))]
-    if "<row" in dropout and max(convolution.stride) == 1 and len(copies) > 3:
+    if "<row" in dropout and max(convolution.stride) == 1 and len(copies) > 2:
         others += copies
     return f"{convolution}, {dropout}: {others} among {names}" if others else None
 

@@ -292,3 +292,24 @@ func.func @max_from_one(%x: tensor<1x10x64xf32>, %p: !sparsedrop.pattern<row>) -
   %m = linalg.pooling_nwc_max ins(%d, %k : tensor<1x10x64xf32>, tensor<2xf32>) outs(%z : tensor<1x9x64xf32>) -> tensor<1x9x64xf32>
   return %m : tensor<1x9x64xf32>
 }
+
+// -----
+
+// The scale of what is padded with zeros goes behind the product, too.
+
+// CHECK-LABEL: func.func @scaled_inside_of_zeros(
+//       CHECK:   %[[X:.*]] = sparsedrop.compact %{{.*}} dim(2)
+//       CHECK:   tensor.pad %[[X]]
+//       CHECK:   linalg.conv_1d_nwc_wcf
+//       CHECK:   linalg.generic
+//       CHECK:     arith.mulf
+func.func @scaled_inside_of_zeros(%x: tensor<1x7x16xf32>, %w: tensor<3x16x4xf32>, %z: tensor<1x7x4xf32>, %p: !sparsedrop.pattern<row>) -> tensor<1x7x4xf32> {
+  %zero = arith.constant 0.0 : f32
+  %d = sparsedrop.dropout %x, %p dim(2) : tensor<1x7x16xf32>, !sparsedrop.pattern<row>
+  %q = tensor.pad %d low[0, 1, 0] high[0, 1, 0] {
+  ^bb0(%i: index, %j: index, %k: index):
+    tensor.yield %zero : f32
+  } : tensor<1x7x16xf32> to tensor<1x9x16xf32>
+  %0 = linalg.conv_1d_nwc_wcf ins(%q, %w : tensor<1x9x16xf32>, tensor<3x16x4xf32>) outs(%z : tensor<1x7x4xf32>) -> tensor<1x7x4xf32>
+  return %0 : tensor<1x7x4xf32>
+}

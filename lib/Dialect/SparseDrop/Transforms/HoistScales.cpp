@@ -31,15 +31,42 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
 
+/// The pad of zeros that `value` is.
+static tensor::PadOp getZeroPad(Value value) {
+  auto pad = value.getDefiningOp<tensor::PadOp>();
+  Value filler = pad ? pad.getConstantPaddingValue() : Value();
+  return filler && matchPattern(filler, m_AnyZeroFloat()) ? pad
+                                                          : tensor::PadOp();
+}
+
+/// The dropout that scales `value`, zeros around it or not; null if none does.
+static DropoutOp getScaling(Value value) {
+  while (tensor::PadOp pad = getZeroPad(value))
+    value = pad.getSource();
+  auto dropout = value.getDefiningOp<DropoutOp>();
+  return dropout && !dropout.getUnscaled() ? dropout : DropoutOp();
+}
+
+/// `value` without the scale of its dropout.
+static Value createUnscaled(RewriterBase &rewriter, Value value) {
+  if (tensor::PadOp pad = getZeroPad(value)) {
+    IRMapping mapping;
+    mapping.map(pad.getSource(), createUnscaled(rewriter, pad.getSource()));
+    return rewriter.clone(*pad, mapping)->getResult(0);
+  }
+  auto dropout = value.getDefiningOp<DropoutOp>();
+  return DropoutOp::create(rewriter, dropout.getLoc(), dropout.getType(),
+                           dropout.getSource(), dropout.getPattern(),
+                           dropout.getDims(), /*unscaled=*/true);
+}
+
 /// The inputs of `op` whose scale can be applied to its result instead.
 static SmallVector<OpOperand *> getScaledInputs(LinalgOp op) {
   SmallVector<OpOperand *> inputs;
-  for (OpOperand *input : op.getDpsInputOperands()) {
-    auto dropout = input->get().getDefiningOp<DropoutOp>();
-    if (dropout && !dropout.getUnscaled() &&
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (getScaling(input->get()) &&
         isLinearIn(op, 0, input->getOperandNumber()))
       inputs.push_back(input);
-  }
   return inputs;
 }
 
@@ -160,11 +187,9 @@ static bool hoistScales(RewriterBase &rewriter, LinalgOp op) {
   SmallVector<Value> inputs(op.getDpsInputs());
   Value scale;
   for (OpOperand *input : scaled) {
-    auto dropout = input->get().getDefiningOp<DropoutOp>();
-    inputs[input->getOperandNumber()] = DropoutOp::create(
-        rewriter, dropout.getLoc(), dropout.getType(), dropout.getSource(),
-        dropout.getPattern(), dropout.getDims(), /*unscaled=*/true);
-    Value factor = rewriter.createOrFold<ScaleOp>(loc, dropout.getPattern());
+    inputs[input->getOperandNumber()] = createUnscaled(rewriter, input->get());
+    Value factor = rewriter.createOrFold<ScaleOp>(
+        loc, getScaling(input->get()).getPattern());
     scale =
         scale ? arith::MulFOp::create(rewriter, loc, scale, factor) : factor;
   }
@@ -178,13 +203,17 @@ static bool hoistScales(RewriterBase &rewriter, LinalgOp op) {
 void mlir::sparsedrop::hoistDropoutScales(RewriterBase &rewriter,
                                           Operation *root) {
   OpBuilder::InsertionGuard guard(rewriter);
-  SmallVector<DropoutOp> dropouts;
-  root->walk([&](DropoutOp op) { dropouts.push_back(op); });
+  // Users behind what they use.
+  SmallVector<Operation *> scaling;
+  root->walk([&](Operation *op) {
+    if (isa<DropoutOp, tensor::PadOp>(op))
+      scaling.push_back(op);
+  });
   SmallVector<LinalgOp> ops;
   root->walk([&](LinalgOp op) { ops.push_back(op); });
   for (LinalgOp op : ops)
     hoistScales(rewriter, op);
-  for (DropoutOp op : dropouts)
+  for (Operation *op : llvm::reverse(scaling))
     if (op->use_empty())
       rewriter.eraseOp(op);
 }
