@@ -96,7 +96,7 @@ for mode in ("compact", "masked"):
         *((PAD, [ones(1, 5, 5, 4), np.array(n)], "'tensor.pad' op does not fit the sizes it is given: padding is negative") for n in (-6, -5, -1)),
         (STATIC_PAD, [ones(1, 5, 5, 4), np.array(0)], "'tensor.pad' op expects padding of at least 0, but got -1"),
         *((COUNT, [ones(5, 16), np.array(n)], f"expected to keep between 1 and 16 channels, but got {n}") for n in (0, -1, 17)),
-        *((SENSITIVITY, [ones(1, 4, 4, 16), ones(1, 1, 16, 2), ones(n)], 'for each channel of site "m"') for n in (8, 15, 17)),
+        *((SENSITIVITY, [ones(1, 4, 4, 16), ones(1, 1, 16, 2), ones(n)], "not one sensitivity or importance for each channel") for n in (8, 15, 17)),
         *(
             (SENSITIVITY, [ones(1, 4, 4, 16), ones(1, 1, 16, 2), with_entry(v)], "sensitivity of channel 5 is negative or not finite")
             for v in (np.nan, -1, np.inf)

@@ -127,7 +127,8 @@ for mode in ("compact", "masked"):
 assert execute("large", number=1000).returncode == 0
 refused(execute("large", number=2**46), "out of memory")
 for number in (-1, 2**47, 2**62, -(2**63)):
-    refused(execute("large", number=number), "'tensor.empty' op does not fit the sizes it is given: no memory has so many elements")
+    reason = "a size is negative" if number < 0 else "no memory has so many elements"
+    refused(execute("large", number=number), f"'tensor.empty' op does not fit the sizes it is given: {reason}")
 for entry, op in (
     ("read_slice", "tensor.extract_slice"),
     ("read", "tensor.extract"),
