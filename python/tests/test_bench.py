@@ -4,19 +4,49 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import sparsedrop
 
 
+def run(name, *options):
+    folder = os.path.dirname(os.path.dirname(sparsedrop.__file__))
+    command = [sys.executable, "-m", f"sparsedrop.bench.{name}", *options]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
 def test_mlp_step_prints_all_modes(optimizer):
-    folder = os.path.dirname(os.path.dirname(sparsedrop.__file__))
-    done = subprocess.run(
-        [sys.executable, "-m", "sparsedrop.bench.mlp_step", "--widths", "30", "20", "10", "--batch", "4", "--steps", "6", "--optimizer", optimizer],
-        env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run("mlp_step", "--widths", "30", "20", "10", "--batch", "4", "--steps", "6", "--optimizer", optimizer)
     assert ("lazy" in done.stdout) == (optimizer == "momentum")
     for word in (*sparsedrop.MODES, "operations, dense / compact", "time, masked / compact"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "nchw"])
+def test_cnn_step_prints_all_modes_and_products(layout):
+    done = run("cnn_step", "--widths", "32", "--batch", "2", "--size", "6", "6", "--steps", "2", "--layout", layout)
+    for word in (*sparsedrop.MODES, "untracked", "forward", "dgrad", "wgrad", "bookkeeping"):
+        assert word in done.stdout
+
+
+def test_rank_correlation_of_known_orders():
+    from sparsedrop.bench.sensitivity import rank_correlation
+
+    values = np.array([3.0, 1.0, 2.0, 5.0])
+    assert rank_correlation(values, np.exp(values)) == pytest.approx(1)
+    assert rank_correlation(values, -values) == pytest.approx(-1)
+    # 1 - 6 sum d^2 / (n (n^2 - 1)) of the ranks 2 0 1 3 and 0 1 2 3.
+    assert rank_correlation(values, np.arange(4.0)) == pytest.approx(1 - 6 * 6 / 60)
+    # Ties have the mean of their ranks: (0.5, 0.5, 2) and (0, 1, 2).
+    assert rank_correlation(np.array([1.0, 1.0, 2.0]), np.arange(3.0)) == pytest.approx(3**0.5 / 2)
+    assert rank_correlation(values, np.ones(4)) == 0
+
+
+def test_sensitivity_prints_each_layer():
+    done = run("sensitivity", "--limit", "64", "--batch", "16", "--epochs", "1", "--probe", "1", "--widths", "32", "32")
+    for word in ("conv2", "mean", "importance", "random"):
         assert word in done.stdout

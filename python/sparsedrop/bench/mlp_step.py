@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 
@@ -58,12 +59,12 @@ class Ours:
 
 
 class Torch:
-    """The same step in PyTorch, in a process of its own (see ``torch_step``)."""
+    """The same step in PyTorch, in a process of its own (see ``torch_step``):
+    ``program`` builds what ``description``, as JSON, says."""
 
-    def __init__(self, model: Mlp, rate: float):
-        arguments = json.dumps([list(model.widths), model.batch, rate, sparsedrop.threads()])
+    def __init__(self, program: str, description: Any):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sparsedrop.bench.torch_step", arguments],
+            [sys.executable, "-m", f"sparsedrop.bench.{program}", json.dumps(description)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         self.version, self.peak = self.process.stdout.readline().strip(), 0
@@ -116,7 +117,7 @@ def main() -> int:
     rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
     if options.optimizer != "sgd":
         rivals["lazy"] = Ours(dataclasses.replace(model, lazy=True), "compact")
-    elif (rival := Torch(model, options.rate)).version == "missing":
+    elif (rival := Torch("torch_step", [options.widths, options.batch, options.rate, sparsedrop.threads()])).version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
     else:
         rivals["pytorch"] = rival

@@ -13,6 +13,23 @@ import sys
 import time
 
 
+def serve(network, optimizer, x, labels) -> None:
+    """Prints PyTorch's version, then runs steps as the lines of the input ask."""
+    import torch
+
+    loss = torch.nn.CrossEntropyLoss()
+    print(torch.__version__, flush=True)
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            optimizer.zero_grad()
+            loss(network(x), labels).backward()
+            optimizer.step()
+            seconds.append(time.perf_counter() - start)
+        print(json.dumps(seconds), flush=True)
+
+
 def main() -> int:
     widths, batch, rate, threads = json.loads(sys.argv[1])
     try:
@@ -25,18 +42,9 @@ def main() -> int:
     for n, m in zip(widths, widths[1:]):
         layers += [torch.nn.Linear(n, m), torch.nn.ReLU(), torch.nn.Dropout(rate)]
     network = torch.nn.Sequential(*layers[:-2])
-    optimizer, loss = torch.optim.SGD(network.parameters(), lr=1e-4), torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)
     x, labels = torch.randn(batch, widths[0]), torch.randint(widths[-1], (batch,))
-    print(torch.__version__, flush=True)
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            start = time.perf_counter()
-            optimizer.zero_grad()
-            loss(network(x), labels).backward()
-            optimizer.step()
-            seconds.append(time.perf_counter() - start)
-        print(json.dumps(seconds), flush=True)
+    serve(network, optimizer, x, labels)
     return 0
 
 
