@@ -124,13 +124,13 @@ SPARSEDROP_API int64_t sparsedrop_sample_channels(
     int64_t stride, int64_t channels, int64_t granularity, int64_t count,
     double tau, int64_t *kept);
 
-/// Writes to `list`, which has room for 2 * channels + 1 entries, the `count` kept
-/// channels of `wanted` (which may be the same memory) in order; from entry
-/// `channels` on the place of each channel among them, or -1 where it is dropped;
-/// and at the end their number, which is returned. An empty list, and one that is
-/// not strictly ascending in [0, channels), fail: every channel is kept after
-/// sparsedrop_fail. Without `list`, or with 2^31 channels and more, nothing is
-/// written and 0 returned after it.
+/// Writes to `list`, which has room for 2 * channels + 1 entries, the `count`
+/// kept channels of `wanted` (which may be the same memory) in order; from
+/// entry `channels` on the place of each channel among them, or -1 where it is
+/// dropped; and at the end their number, which is returned. An empty list, and
+/// one that is not strictly ascending in [0, channels), fail: every channel is
+/// kept after sparsedrop_fail. Without `list`, or with 2^31 channels and more,
+/// nothing is written and 0 returned after it.
 SPARSEDROP_API int64_t sparsedrop_list_channels(const int64_t *wanted,
                                                 int64_t count, int64_t channels,
                                                 int64_t *list);

@@ -242,9 +242,10 @@ TEST(ListChannels, FailuresKeepEverything) {
 TEST(ListChannels, WithoutMemoryNothingIsWritten) {
   constexpr int64_t kMany = int64_t{1} << 31;
   int64_t kept[3] = {7, 7, 7}, wanted = 0;
-  for (auto [list, channels] :
-       {std::pair<int64_t *, int64_t>{nullptr, 3}, {nullptr, -1}, {kept, kMany},
-        {kept, (int64_t{1} << 62) + 5}}) {
+  for (auto [list, channels] : {std::pair<int64_t *, int64_t>{nullptr, 3},
+                                {nullptr, -1},
+                                {kept, kMany},
+                                {kept, (int64_t{1} << 62) + 5}}) {
     sparsedrop_enter();
     EXPECT_EQ(0, sparsedrop_list_channels(&wanted, 1, channels, list));
     EXPECT_EQ(1, sparsedrop_leave());

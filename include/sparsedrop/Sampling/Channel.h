@@ -35,9 +35,10 @@ int64_t sampleChannels(const ChannelDraw &request, int64_t *kept,
                        std::string &message);
 
 /// The scale that keeps the energy of a layer's input (paper, section C.3):
-/// the importances of all channels over those of the `count` kept ones, at least
-/// 1 and at most channels / count, which it is where the kept ones have none.
-/// 1 with the reason in `message` where an importance is negative or not finite.
+/// the importances of all channels over those of the `count` kept ones, at
+/// least 1 and at most channels / count, which it is where the kept ones have
+/// none. 1 with the reason in `message` where an importance is negative or not
+/// finite.
 double energyScale(const float *importance, int64_t stride, int64_t channels,
                    const int64_t *kept, int64_t count, std::string &message);
 

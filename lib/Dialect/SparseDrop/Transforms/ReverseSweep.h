@@ -86,8 +86,9 @@ LogicalResult reverseLinalg(ReverseSweep &sweep, linalg::LinalgOp op);
 std::optional<LogicalResult> reverseTensorOp(ReverseSweep &sweep,
                                              Operation *op);
 
-/// Lets slices of what the sweep computed go to what it is computed from, so that
-/// only the slice is computed: of the gradient of a padded operand, the inside.
+/// Lets slices of what the sweep computed go to what it is computed from, so
+/// that only the slice is computed: of the gradient of a padded operand, the
+/// inside.
 void narrowSlices(RewriterBase &rewriter, ArrayRef<Operation *> slices);
 
 /// scf.for, scf.if.
