@@ -195,6 +195,23 @@ static linalg::FillOp findZeroFill(LinalgOp op) {
   return {};
 }
 
+/// Whether each output has factors of its own, which no other output reads:
+/// there is nothing that BLAS could use twice, and loops go through memory in
+/// order.
+static bool isSumOfPairs(LinalgOp op, const Accesses &accesses) {
+  auto isIndexed = [&](unsigned operand, unsigned loop) {
+    return llvm::any_of(accesses[operand],
+                        [&](ArrayRef<int64_t> dim) { return dim[loop] != 0; });
+  };
+  bool hasOutputs = false;
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    if (!isIndexed(0, loop) || !isIndexed(1, loop))
+      return false;
+    hasOutputs |= isIndexed(2, loop);
+  }
+  return hasOutputs;
+}
+
 static void declareCallee(ModuleOp module) {
   OpBuilder builder(module.getContext());
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
@@ -223,7 +240,7 @@ struct ContractionsToRuntime
       if (!op.hasPureBufferSemantics())
         return;
       FailureOr<Accesses> accesses = matchProduct(rewriter, op);
-      if (succeeded(accesses))
+      if (succeeded(accesses) && !isSumOfPairs(op, *accesses))
         matches.push_back({op, *accesses});
     });
     for (Match &match : matches) {

@@ -58,3 +58,20 @@ func.func @seen(%a: memref<4x4xf32>, %c: memref<4x4xf32>, %i: index) -> f32 {
   linalg.matmul ins(%a, %a : memref<4x4xf32>, memref<4x4xf32>) outs(%c : memref<4x4xf32>)
   return %v : f32
 }
+
+// Each output has factors of its own: no product for BLAS.
+
+// CHECK-LABEL: func.func @sums_of_pairs(
+//   CHECK-NOT:   call @sparsedrop_contract
+//       CHECK:   linalg.generic
+func.func @sums_of_pairs(%a: memref<2x5x3xf32>, %b: memref<2x5x3xf32>, %c: memref<2x3xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(n, p, c) -> (n, p, c)>, affine_map<(n, p, c) -> (n, p, c)>, affine_map<(n, p, c) -> (n, c)>],
+      iterator_types = ["parallel", "reduction", "parallel"]}
+      ins(%a, %b : memref<2x5x3xf32>, memref<2x5x3xf32>) outs(%c : memref<2x3xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %m = arith.mulf %x, %y : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  }
+  return
+}
