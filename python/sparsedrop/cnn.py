@@ -31,7 +31,7 @@ from sparsedrop.cnn_layers import (
     Residual,
 )
 from sparsedrop.cnn_text import CnnWriter
-from sparsedrop.models import DTYPES, OPTIMIZERS, expect, expect_keyword
+from sparsedrop.models import expect, expect_keyword, expect_training
 from sparsedrop.module_text import WIDE, Named
 
 __all__ = [
@@ -149,14 +149,7 @@ class Cnn:
         for extent in self.size:
             expect(1 <= extent < LARGEST, f"a size in [1, {LARGEST})", extent)
         expect_keyword("layout", self.layout, LAYOUTS)
-        expect_keyword("optimizer", self.optimizer, OPTIMIZERS)
-        expect_keyword("dtype", self.dtype, DTYPES)
-        expect(0 <= self.momentum < 1, "momentum in [0, 1)", self.momentum)
-        expect(0 <= self.decay < 1, "decay in [0, 1)", self.decay)
-        expect(len(self.betas) == 2, "two betas", len(self.betas))
-        for beta in self.betas:
-            expect(0 <= beta < 1, "betas in [0, 1)", beta)
-        expect(0 < self.epsilon <= 1, "epsilon in (0, 1]", self.epsilon)
+        expect_training(self)
         expect(0 < self.blend <= 1, "blend in (0, 1]", self.blend)
         expect(0 < self.norm_epsilon <= 1, "norm_epsilon in (0, 1]", self.norm_epsilon)
         planner = _Planner(self)

@@ -12,10 +12,13 @@ together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from sparsedrop.mlp_text import MlpWriter
 from sparsedrop.module_text import WIDE, Named, number
+
+if TYPE_CHECKING:
+    from sparsedrop.cnn import Cnn
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 LOSSES = ("cross_entropy", "mse")
@@ -35,6 +38,18 @@ def expect(condition: bool, expected: str, value: object) -> None:
 
 def expect_keyword(name: str, value: str, known: Sequence[str]) -> None:
     expect(value in known, f"{name} to be one of {', '.join(known)}", value)
+
+
+def expect_training(model: Mlp | Cnn) -> None:
+    """Checks how a model is trained."""
+    expect_keyword("optimizer", model.optimizer, OPTIMIZERS)
+    expect_keyword("dtype", model.dtype, DTYPES)
+    expect(0 <= model.momentum < 1, "momentum in [0, 1)", model.momentum)
+    expect(0 <= model.decay < 1, "decay in [0, 1)", model.decay)
+    expect(len(model.betas) == 2, "two betas", len(model.betas))
+    for beta in model.betas:
+        expect(0 <= beta < 1, "betas in [0, 1)", beta)
+    expect(0 < model.epsilon <= 1, "epsilon in (0, 1]", model.epsilon)
 
 
 @dataclass(frozen=True)
@@ -130,14 +145,7 @@ class Mlp:
         expect(1 <= self.batch < 2**31, f"a batch in [1, {2**31})", self.batch)
         expect_keyword("activation", self.activation, ACTIVATIONS)
         expect_keyword("loss", self.loss, LOSSES)
-        expect_keyword("optimizer", self.optimizer, OPTIMIZERS)
-        expect_keyword("dtype", self.dtype, DTYPES)
-        expect(0 <= self.momentum < 1, "momentum in [0, 1)", self.momentum)
-        expect(0 <= self.decay < 1, "decay in [0, 1)", self.decay)
-        expect(len(self.betas) == 2, "two betas", len(self.betas))
-        for beta in self.betas:
-            expect(0 <= beta < 1, "betas in [0, 1)", beta)
-        expect(0 < self.epsilon <= 1, "epsilon in (0, 1]", self.epsilon)
+        expect_training(self)
         hidden = len(self.widths) - 2
         dropout = self.dropout
         if dropout is None or isinstance(dropout, Dropout):

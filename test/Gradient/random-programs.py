@@ -12,7 +12,6 @@ gradient: a second, smaller step then has to agree.
 Run by hand: random-programs.py RUN FOLDER COUNT [FIRST]
 """
 
-import concurrent.futures
 import importlib.util
 import os
 import subprocess
@@ -24,6 +23,8 @@ here = os.path.dirname(os.path.abspath(__file__))
 spec = importlib.util.spec_from_file_location("programs", os.path.join(here, "..", "Property", "random-programs.py"))
 programs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(programs)
+# That has made the inputs of the property tests known.
+from driver import run_all
 
 
 class Program(programs.Program):
@@ -91,18 +92,5 @@ def check(run, folder, number):
     return None
 
 
-def main():
-    run, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    os.makedirs(folder, exist_ok=True)
-    os.environ["SPARSEDROP_NUM_THREADS"] = "1"
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        failures = [f for f in pool.map(lambda n: check(run, folder, n), range(first, first + count)) if f]
-    for failure in failures[:10]:
-        print(failure)
-    print(f"{count - len(failures)} of {count} gradients agree")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_all(lambda run, folder, number, _: check(run, folder, number), "gradients"))

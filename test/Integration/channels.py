@@ -7,27 +7,19 @@ Lists that the program is given, and what is wrong with some."""
 
 import itertools
 import os
-import subprocess
 import sys
 
 import numpy as np
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+import programs
+
 run, folder = sys.argv[1:3]
-os.makedirs(folder, exist_ok=True)
 rng = np.random.default_rng(7)
 
 
 def execute(text, inputs, *options):
-    stem = os.path.join(folder, "p")
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    with open(stem + ".mlir", "w") as file:
-        file.write(text)
-    command = [run, stem + ".mlir", *options]
-    for i, data in enumerate(inputs):
-        np.save(f"{stem}.in{i}.npy", data)
-        command.append(f"--input={stem}.in{i}.npy")
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return programs.execute(run, folder, text, inputs, *options)
 
 
 def convolution(layout, n, size, c, f, window, stride, dilation, attribute, sensitivity, between):

@@ -6,28 +6,20 @@ NumPy, in both modes; rates of a step, scales by energy, what is wrong with some
 
 import itertools
 import os
-import subprocess
 import sys
 
 import numpy as np
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+import programs
+
 run, folder = sys.argv[1:3]
-os.makedirs(folder, exist_ok=True)
 rng = np.random.default_rng(11)
 AVERAGE = 0.75
 
 
 def execute(text, inputs, *options):
-    stem = os.path.join(folder, "p")
-    for name in os.listdir(folder):
-        os.unlink(os.path.join(folder, name))
-    with open(stem + ".mlir", "w") as file:
-        file.write(text)
-    command = [run, stem + ".mlir", *options]
-    for i, data in enumerate(inputs):
-        np.save(f"{stem}.in{i}.npy", data)
-        command.append(f"--input={stem}.in{i}.npy")
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return programs.execute(run, folder, text, inputs, *options)
 
 
 def outputs(count):
@@ -131,6 +123,7 @@ def check(layout, n, size, c, f, rate, scale, type, marks, multiple, mode, numbe
         # f32 sums of n size^2 terms of either sign; the scale of dx is applied behind
         # the sums, so that dx, which the program returns, is rounded once more.
         relative = 2.0**-23 * np.sqrt(n * size * size) * 4 + (unit if type == "bf16" else 0)
+        # Old sensitivities of up to 2 are rounded, too.
         bound = relative * max(1, np.abs(wx * back_to_nchw(layout, dx)).sum(axis=(0, 2, 3)).max())
         assert np.abs(new - updated).max() <= bound, (name, new, updated)
         assert np.array_equal(new[~kept], old[~kept].astype(np.float32))
@@ -170,7 +163,8 @@ mask = outputs(5)[0].reshape(64, 8)
 assert set(np.unique(mask)) == {0.0, 4.0}
 # Four standard deviations of a binomial; the seed is fixed.
 assert abs((mask != 0).sum() - 0.25 * 512) < 4 * np.sqrt(512 * 0.25 * 0.75)
-assert np.allclose(outputs(5)[3], 1 + (1 - AVERAGE) * (mask.sum(axis=0) - 1), rtol=1e-6)
+# The sums are of integers; the average is three roundings to f32 of values up to 128.
+assert np.abs(outputs(5)[3] - (1 + (1 - AVERAGE) * (mask.sum(axis=0) - 1))).max() <= 3 * 128 * 2.0**-24
 
 # Without sensitivities the channels with the largest importances are the likely ones,
 # at a low temperature the only ones; below 0 the others are.

@@ -12,13 +12,13 @@ dropped by row patterns or by lists, some of them shared.
 Run by hand: random-networks.py RUN FOLDER COUNT [FIRST [OPTION...]]
 """
 
-import concurrent.futures
 import os
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 import numpy as np
+from driver import run_all
 from networks import Network
 
 
@@ -144,19 +144,5 @@ def check(run, folder, number, options):
     return None
 
 
-def main():
-    run, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    os.makedirs(folder, exist_ok=True)
-    # The networks are small: one thread each, two at a time.
-    os.environ["SPARSEDROP_NUM_THREADS"] = "1"
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        failures = [f for f in pool.map(lambda i: check(run, folder, i, sys.argv[5:]), range(first, first + count)) if f]
-    for failure in failures[:10]:
-        print(failure[:3000])
-    print(f"{count - len(failures)} of {count} networks agree")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_all(check, "networks"))

@@ -14,7 +14,6 @@ patterns by itself.
 Run by hand: random-programs.py RUN FOLDER COUNT [FIRST]
 """
 
-import concurrent.futures
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 import numpy as np
 import reference
+from driver import run_all
 
 ACTIVATIONS = {
     "relu": (["%r = arith.maximumf %a, %cz : T"], lambda x: np.maximum(x, 0)),
@@ -426,19 +426,5 @@ def program_magnitude(program):
     return max(np.abs(value).max(initial=0.0) for _, _, value in program.values + program.results)
 
 
-def main():
-    run, folder, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    first = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-    os.makedirs(folder, exist_ok=True)
-    # The programs are small: one thread each, two at a time.
-    os.environ["SPARSEDROP_NUM_THREADS"] = "1"
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 2) as pool:
-        failures = [f for f in pool.map(lambda n: check(run, folder, n, sys.argv[5:]), range(first, first + count)) if f]
-    for failure in failures[:10]:
-        print(failure)
-    print(f"{count - len(failures)} of {count} programs agree")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_all(check, "programs"))
