@@ -44,6 +44,11 @@ class ChannelSchedule:
         return rate.value
 
 
+def kept_channels(rate: float, channels: int, multiple: int = 8) -> int:
+    """How many channels are kept at a drop rate: a multiple of ``multiple``, or all."""
+    return library().channel_count(rate, channels, multiple)
+
+
 def layer_rates(
     sensitivities: Sequence[np.ndarray], operations: Sequence[float], rate: float, largest: float = LARGEST_RATE
 ) -> np.ndarray:

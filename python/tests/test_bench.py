@@ -29,7 +29,7 @@ def test_mlp_step_prints_all_modes(optimizer):
 @pytest.mark.parametrize("layout", ["nhwc", "nchw"])
 def test_cnn_step_prints_all_modes_and_products(layout):
     done = run("cnn_step", "--widths", "32", "--batch", "2", "--size", "6", "6", "--steps", "2", "--layout", layout)
-    for word in (*sparsedrop.MODES, "untracked", "forward", "dgrad", "wgrad", "bookkeeping"):
+    for word in (*sparsedrop.MODES, "untracked", "forward", "dgrad", "wgrad", "ideal", "bookkeeping"):
         assert word in done.stdout
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 import sparsedrop
 from sparsedrop.bench.mlp_step import Torch, measure
+from sparsedrop.channels import kept_channels
 from sparsedrop.cnn import Block, ChannelDropout, Cnn, Convolution, plain, residual
 
 MODELS = {"plain": plain, "residual": residual}
@@ -103,6 +104,28 @@ def count_operations(model: Cnn, steps: int, rate: float) -> dict[str, list[floa
     return sums
 
 
+def ideal_shares(model: Cnn, rate: float) -> dict[str, float]:
+    """The share of each kind of product that is left when every convolution computes
+    only with the maps that it keeps, and makes only those that its one reader keeps.
+    The first convolution has no input gradient; the classifier stays whole."""
+
+    def kept(conv: Convolution | None) -> float:
+        if conv is None or conv.dropout is None:
+            return 1.0
+        return kept_channels(rate, conv.source.channels, conv.dropout.multiple) / conv.source.channels
+
+    readers, classifier = model.sole_readers(), model.features.channels * model.classes
+    whole, left = dict.fromkeys(("forward", "dgrad", "wgrad"), classifier), dict.fromkeys(("forward", "dgrad", "wgrad"), classifier)
+    for number, conv in enumerate(model.convolutions()):
+        share = kept(conv) * kept(readers.get(conv.name))
+        for kind in whole:
+            if kind != "dgrad" or number:
+                whole[kind] += conv.operations()
+                left[kind] += conv.operations() * share
+    whole["all"], left["all"] = sum(whole.values()), sum(left.values())
+    return {kind: left[kind] / whole[kind] for kind in whole}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="cnn_step", description=__doc__.split("\n")[0])
     parser.add_argument("--model", choices=MODELS, default="residual")
@@ -138,11 +161,12 @@ def main() -> int:
     print(f"{'':<12}{'total s':>9}{'median ms':>11}{'x compact':>11}")
     for name, times in seconds.items():
         print(f"{name:<12}{sum(times):>9.3f}{1e3 * medians[name]:>11.3f}{medians[name] / medians['compact']:>11.3f}")
-    print(f"{'products':<12}{'dense GFLOP':>13}{'of these draws':>16}")
+    ideal = ideal_shares(model, options.rate)
+    print(f"{'products':<12}{'dense GFLOP':>13}{'of these draws':>16}{'ideal':>8}")
     for kind in ("forward", "dgrad", "wgrad", "all"):
         dense, actual = operations.get(kind, (0.0, 0.0))
         if dense:
-            print(f"{kind:<12}{dense / 1e9 / min(options.steps, 5):>13.3f}{actual / dense:>16.3f}")
+            print(f"{kind:<12}{dense / 1e9 / min(options.steps, 5):>13.3f}{actual / dense:>16.3f}{ideal[kind]:>8.3f}")
     dense, actual = operations["all"]
     ratio = medians["masked"] / medians["compact"]
     print(f"time, masked / compact: {ratio:.3f}, {ratio / (dense / actual):.3f} of the operation ratio {dense / actual:.3f}")

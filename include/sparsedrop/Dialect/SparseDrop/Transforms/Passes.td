@@ -51,7 +51,7 @@ def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
 }
 
 def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
-  let summary = "Makes the program around row dropouts smaller";
+  let summary = "Makes the program around row and channel dropouts smaller";
   let description = [{
     Rewrites `dropout` to `expand(compact(x))` with its scale moved behind the
     products it feeds, and lets both ops move through the program until they
