@@ -312,9 +312,7 @@ static Value clonePad(CompactionContext &context, tensor::PadOp op,
 
 static Value pushThroughPad(CompactionContext &context, tensor::PadOp op,
                             ExpandOp expand) {
-  Value padding = op.getConstantPaddingValue();
-  if (!padKeeps(op, expand.getDim()) || !padding ||
-      !matchPattern(padding, m_AnyZeroFloat())) {
+  if (!padKeeps(op, expand.getDim()) || !getZeroPad(op.getResult())) {
     context.noteReason(op, "the pad is not with zeros along other dimensions");
     return {};
   }

@@ -31,14 +31,6 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
 
-/// The pad of zeros that `value` is.
-static tensor::PadOp getZeroPad(Value value) {
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  Value filler = pad ? pad.getConstantPaddingValue() : Value();
-  return filler && matchPattern(filler, m_AnyZeroFloat()) ? pad
-                                                          : tensor::PadOp();
-}
-
 /// The dropout that scales `value`, zeros around it or not; null if none does.
 static DropoutOp getScaling(Value value) {
   while (tensor::PadOp pad = getZeroPad(value))

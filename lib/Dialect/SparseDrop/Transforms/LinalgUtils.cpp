@@ -46,6 +46,13 @@ Attribute mlir::sparsedrop::getFilling(Value value) {
   return elements ? elements.getSplatValue<Attribute>() : Attribute();
 }
 
+tensor::PadOp mlir::sparsedrop::getZeroPad(Value value) {
+  auto pad = value.getDefiningOp<tensor::PadOp>();
+  Value filler = pad ? pad.getConstantPaddingValue() : Value();
+  return filler && matchPattern(filler, m_AnyZeroFloat()) ? pad
+                                                          : tensor::PadOp();
+}
+
 bool mlir::sparsedrop::isZeroFill(Value value) {
   Attribute filling = getFilling(value);
   return filling && matchPattern(filling, m_AnyZeroFloat());

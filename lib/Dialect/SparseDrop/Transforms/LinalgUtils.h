@@ -10,6 +10,7 @@
 #define SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace mlir::sparsedrop {
 
@@ -23,6 +24,9 @@ Attribute getFilling(Value value);
 /// Whether `value` is a tensor of zeros: a fill or a splat constant, or a
 /// compact of one.
 bool isZeroFill(Value value);
+
+/// The pad that made `value`, of floats with zeros around; null if none did.
+tensor::PadOp getZeroPad(Value value);
 
 /// Whether a tensor of type `type` is known to have no elements.
 bool isEmptyTensor(Type type);

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
+
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 #include "sparsedrop/Sampling/Channel.h"
 
@@ -379,10 +381,8 @@ LogicalResult FunctionMaterializer::checkArguments(LinalgOp op,
 Value FunctionMaterializer::createDropout(Location loc, Value value,
                                           Value pattern,
                                           ArrayRef<int64_t> dims) {
-  auto pad = value.getDefiningOp<tensor::PadOp>();
-  Value filler = pad ? pad.getConstantPaddingValue() : Value();
-  bool isInside = filler && matchPattern(filler, m_AnyZeroFloat()) &&
-                  llvm::none_of(dims, [&](int64_t dim) {
+  tensor::PadOp pad = getZeroPad(value);
+  bool isInside = pad && llvm::none_of(dims, [&](int64_t dim) {
                     return !isZeroInteger(pad.getMixedLowPad()[dim]) ||
                            !isZeroInteger(pad.getMixedHighPad()[dim]);
                   });
