@@ -135,6 +135,17 @@ SPARSEDROP_API int64_t sparsedrop_list_channels(const int64_t *wanted,
                                                 int64_t count, int64_t channels,
                                                 int64_t *list);
 
+/// Writes to `slice`, which has room for 2 * extent + 1 entries, the list (as of
+/// sparsedrop_list_channels) of the kept channels among [offset, offset +
+/// extent) of a `list` of `channels`, counted from `offset` on. Returns their
+/// number, which may be 0. A slice that does not lie in [0, channels) fails:
+/// every channel is kept after sparsedrop_fail. Without `list` or `slice`, or
+/// with 2^31 channels and more, nothing is written and 0 returned after it.
+SPARSEDROP_API int64_t sparsedrop_slice_channels(const int64_t *list,
+                                                 int64_t channels,
+                                                 int64_t offset, int64_t extent,
+                                                 int64_t *slice);
+
 /// Channels kept at drop rate `rate`: max(m, m * round((1 - rate) * channels /
 /// m)) with m = multiple, at most `channels`.
 SPARSEDROP_API int64_t sparsedrop_channel_count(double rate, int64_t channels,

@@ -153,6 +153,14 @@ static std::string checkList(const int64_t *wanted, int64_t count,
   return "";
 }
 
+/// The second part of a list, the places, and its end.
+static int64_t finishList(int64_t *list, int64_t count, int64_t channels) {
+  std::fill_n(list + channels, channels, int64_t(-1));
+  for (int64_t i = 0; i < count; ++i)
+    list[channels + list[i]] = i;
+  return list[2 * channels] = count;
+}
+
 int64_t sparsedrop_list_channels(const int64_t *wanted, int64_t count,
                                  int64_t channels, int64_t *list) {
   channels = std::max<int64_t>(channels, 0);
@@ -168,10 +176,30 @@ int64_t sparsedrop_list_channels(const int64_t *wanted, int64_t count,
   } else if (list != wanted) {
     std::copy_n(wanted, count, list);
   }
-  std::fill_n(list + channels, channels, int64_t(-1));
-  for (int64_t i = 0; i < count; ++i)
-    list[channels + list[i]] = i;
-  return list[2 * channels] = count;
+  return finishList(list, count, channels);
+}
+
+int64_t sparsedrop_slice_channels(const int64_t *list, int64_t channels,
+                                  int64_t offset, int64_t extent,
+                                  int64_t *slice) {
+  channels = std::max<int64_t>(channels, 0);
+  extent = std::max<int64_t>(extent, 0);
+  if (!hasRoom(list, channels) || !hasRoom(slice, extent))
+    return 0;
+  if (offset < 0 || offset > channels || extent > channels - offset) {
+    std::string message = "expected a slice of the " + text(channels) +
+                          " channels, but got " + text(extent) + " from " +
+                          text(offset) + " on";
+    sparsedrop_fail(message.c_str());
+    std::iota(slice, slice + extent, 0);
+    return finishList(slice, extent, extent);
+  }
+  const int64_t *end = list + list[2 * channels];
+  const int64_t *first = std::lower_bound(list, end, offset);
+  const int64_t *last = std::lower_bound(first, end, offset + extent);
+  std::transform(first, last, slice,
+                 [&](int64_t channel) { return channel - offset; });
+  return finishList(slice, last - first, extent);
 }
 
 int64_t sparsedrop_channel_count(double rate, int64_t channels,

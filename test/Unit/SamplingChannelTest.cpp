@@ -220,6 +220,45 @@ TEST(ListChannels, PlacesInvertTheList) {
   EXPECT_EQ((Channels{2, 77, 77, -1, -1, 0, 1}), own);
 }
 
+/// The list of a slice of a list, with a guard behind.
+Channels slice(const Channels &list, int64_t channels, int64_t offset,
+               int64_t extent) {
+  Channels result(static_cast<size_t>(2 * extent + 2), 77);
+  int64_t count = sparsedrop_slice_channels(list.data(), channels, offset,
+                                            extent, result.data());
+  EXPECT_EQ(count, result[static_cast<size_t>(2 * extent)]);
+  EXPECT_EQ(77, result.back());
+  result.pop_back();
+  return result;
+}
+
+TEST(SliceChannels, CountsFromTheOffset) {
+  const Channels kept = list({1, 3, 4}, 6);
+  EXPECT_EQ(kept, slice(kept, 6, 0, 6));
+  EXPECT_EQ((Channels{1, 77, -1, 0, 1}), slice(kept, 6, 2, 2));
+  EXPECT_EQ((Channels{0, 1, 77, 0, 1, -1, 2}), slice(kept, 6, 3, 3));
+  // Nothing, of something and of nothing.
+  EXPECT_EQ((Channels{77, -1, 0}), slice(kept, 6, 5, 1));
+  EXPECT_EQ((Channels{0}), slice(kept, 6, 6, 0));
+  EXPECT_EQ((Channels{0}), slice(list({}, 0), 0, 0, 0));
+}
+
+TEST(SliceChannels, FailuresKeepEverything) {
+  const Channels kept = list({1, 3, 4}, 6), all = {0, 1, 0, 1, 2};
+  for (int64_t offset : {int64_t{-1}, int64_t{5}, int64_t{7}, INT64_MAX}) {
+    sparsedrop_enter();
+    EXPECT_EQ(all, slice(kept, 6, offset, 2));
+    EXPECT_EQ(1, sparsedrop_leave());
+    EXPECT_NE(
+        std::string(sparsedrop_last_error()).find("expected a slice of the 6"),
+        std::string::npos)
+        << sparsedrop_last_error();
+  }
+  sparsedrop_enter();
+  EXPECT_EQ(0, sparsedrop_slice_channels(nullptr, 6, 0, 2, nullptr));
+  EXPECT_EQ(1, sparsedrop_leave());
+}
+
 TEST(ListChannels, FailuresKeepEverything) {
   const Channels all = {0, 1, 2, 0, 1, 2, 3};
   for (const auto &[wanted, message] :

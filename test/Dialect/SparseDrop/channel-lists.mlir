@@ -45,3 +45,32 @@ func.func @expand(%y: tensor<4x?xf32>, %list: tensor<?xindex>) -> tensor<4x16xf3
   %0 = sparsedrop.expand %y, %p dim(1) : tensor<4x?xf32>, !sparsedrop.pattern<channel> -> tensor<4x16xf32>
   return %0 : tensor<4x16xf32>
 }
+
+// -----
+
+// A slice has a list of its own. It may keep nothing: where nothing is kept, nothing is
+// read.
+
+// CHECK-LABEL: func.func @slice(
+//  CHECK-SAME:   %[[Y:.*]]: tensor<4x?xf32>
+//       CHECK:   %[[WHOLE:.*]] = memref.alloc(%{{.*}}) : memref<?xindex>
+//       CHECK:   call @sparsedrop_list_channels(
+//       CHECK:   %[[LIST:.*]] = memref.alloc(%{{.*}}) : memref<?xindex>
+//       CHECK:   memref.extract_aligned_pointer_as_index %[[WHOLE]]
+//       CHECK:   memref.extract_aligned_pointer_as_index %[[LIST]]
+//       CHECK:   call @sparsedrop_slice_channels(
+//       CHECK:   bufferization.to_tensor %[[LIST]] restrict
+//       CHECK:   ^bb0(%[[PLACE:.*]]: index, %[[OLD:.*]]: f32):
+//       CHECK:     %[[KEPT:.*]] = arith.cmpi sge, %[[PLACE]], %{{.*}} : index
+//       CHECK:     scf.if %[[KEPT]] -> (f32) {
+//  CHECK-NEXT:       tensor.extract %[[Y]][%{{.*}}, %[[PLACE]]]
+//       CHECK:     } else {
+//  CHECK-NEXT:       scf.yield %[[OLD]]
+func.func @slice(%y: tensor<4x?xf32>, %list: tensor<?xindex>) -> tensor<4x6xf32> {
+  %c16 = arith.constant 16 : index
+  %c6 = arith.constant 6 : index
+  %p = sparsedrop.make_pattern kept(%list : tensor<?xindex>) extents(%c16) : !sparsedrop.pattern<channel>
+  %s = sparsedrop.slice_pattern %p offset(%c6) extent(%c6) : !sparsedrop.pattern<channel>
+  %0 = sparsedrop.expand %y, %s dim(1) : tensor<4x?xf32>, !sparsedrop.pattern<channel> -> tensor<4x6xf32>
+  return %0 : tensor<4x6xf32>
+}

@@ -123,6 +123,21 @@ func.func @concat_along(%x: tensor<8x24xf32>, %y: tensor<8x40xf32>, %w: tensor<6
   return %m : tensor<8x16xf32>
 }
 
+// A list of channels is cut anywhere, whatever its granularity.
+
+// CHECK-LABEL: func @concat_along_list
+//   CHECK-DAG: %[[N:.*]] = arith.constant 23 : index
+//       CHECK: sparsedrop.slice_pattern %{{.*}} offset(%[[N]]) extent(%{{.*}}) : !sparsedrop.pattern<channel, granularity = 4>
+//       CHECK: tensor.concat dim(1) %{{.*}}, %{{.*}} : (tensor<8x?xf32>, tensor<8x?xf32>) -> tensor<8x?xf32>
+//       CHECK: linalg.matmul ins(%{{.*}}, %{{.*}} : tensor<8x?xf32>, tensor<?x16xf32>)
+func.func @concat_along_list(%x: tensor<8x23xf32>, %y: tensor<8x41xf32>, %w: tensor<64x16xf32>, %init: tensor<8x16xf32>,
+                             %p: !sparsedrop.pattern<channel, granularity = 4>) -> tensor<8x16xf32> {
+  %c = tensor.concat dim(1) %x, %y : (tensor<8x23xf32>, tensor<8x41xf32>) -> tensor<8x64xf32>
+  %d = sparsedrop.dropout %c, %p dim(1) unscaled : tensor<8x64xf32>, !sparsedrop.pattern<channel, granularity = 4>
+  %m = linalg.matmul ins(%d, %w : tensor<8x64xf32>, tensor<64x16xf32>) outs(%init : tensor<8x16xf32>) -> tensor<8x16xf32>
+  return %m : tensor<8x16xf32>
+}
+
 // -----
 
 // Values of scf.if and scf.for stay compact.

@@ -286,7 +286,9 @@ LogicalResult MakePatternOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult SlicePatternOp::verify() {
-  int64_t granularity = getPattern().getType().getGranularity();
+  PatternType type = getPattern().getType();
+  int64_t granularity =
+      type.getKind() == PatternKind::Row ? type.getGranularity() : 1;
   std::optional<SmallVector<int64_t>> offset = getConstants({getOffset()});
   if (offset && (offset->front() < 0 || offset->front() % granularity != 0))
     return emitOpError() << "expects an offset that granularity " << granularity

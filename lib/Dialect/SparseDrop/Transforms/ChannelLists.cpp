@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Utils/Utils.h"
 
@@ -68,15 +69,31 @@ createLoops(OpBuilder &builder, Location loc, Value list, Value init,
       .getResult(0);
 }
 
-/// The element of `source` at the indices of the loops, but for `dim`.
-static Value extract(OpBuilder &builder, Location loc, Value source,
-                     int64_t dim, Value index) {
+/// The indices of the loops over `source`, but for `dim`.
+static SmallVector<Value> createIndices(OpBuilder &builder, Location loc,
+                                        Value source, int64_t dim,
+                                        Value index) {
   SmallVector<Value> indices;
   int64_t rank = cast<RankedTensorType>(source.getType()).getRank();
   for (int64_t i = 0; i < rank; ++i)
     indices.push_back(i == dim ? index
                                : linalg::IndexOp::create(builder, loc, i));
-  return tensor::ExtractOp::create(builder, loc, source, indices);
+  return indices;
+}
+
+/// An element where `condition` holds, or `otherwise`: nothing is read then.
+static Value extractIf(OpBuilder &builder, Location loc, Value condition,
+                       Value source, ValueRange indices, Value otherwise) {
+  return scf::IfOp::create(
+             builder, loc, condition,
+             [&](OpBuilder &b, Location l) {
+               Value element = tensor::ExtractOp::create(b, l, source, indices);
+               scf::YieldOp::create(b, l, element);
+             },
+             [&](OpBuilder &b, Location l) {
+               scf::YieldOp::create(b, l, otherwise);
+             })
+      .getResult(0);
 }
 
 Value mlir::sparsedrop::gatherChannels(OpBuilder &builder, Location loc,
@@ -88,7 +105,9 @@ Value mlir::sparsedrop::gatherChannels(OpBuilder &builder, Location loc,
                                         getElementTypeOrSelf(source.getType()));
   return createLoops(builder, loc, getKept(builder, loc, pattern), empty, dim,
                      [&](OpBuilder &b, Location l, Value channel, Value) {
-                       return extract(b, l, source, dim, channel);
+                       return tensor::ExtractOp::create(
+                           b, l, source,
+                           createIndices(b, l, source, dim, channel));
                      });
 }
 
@@ -102,10 +121,14 @@ Value mlir::sparsedrop::scatterChannels(OpBuilder &builder, Location loc,
       [&](OpBuilder &b, Location l, Value place, Value old) -> Value {
         Value isKept =
             arith::CmpIOp::create(b, l, arith::CmpIPredicate::sge, place, none);
+        if (pattern.mayBeEmpty)
+          return extractIf(b, l, isKept, source,
+                           createIndices(b, l, source, dim, place), old);
         // Something that is there is read for the others, too.
         Value safe = arith::MaxSIOp::create(b, l, place, none);
-        return arith::SelectOp::create(b, l, isKept,
-                                       extract(b, l, source, dim, safe), old);
+        Value element = tensor::ExtractOp::create(
+            b, l, source, createIndices(b, l, source, dim, safe));
+        return arith::SelectOp::create(b, l, isKept, element, old);
       });
 }
 

@@ -170,6 +170,12 @@ static Value createInsertSlice(CompactionContext &context,
                                        op.getMixedStrides());
 }
 
+/// Whether a pattern may be cut before unit `offset`.
+static bool canCut(PatternType type, int64_t offset) {
+  return type.getKind() == PatternKind::Channel ||
+         offset % type.getGranularity() == 0;
+}
+
 /// The pattern of units [offset, offset + extent).
 static Value createSlicePattern(CompactionContext &context, Location loc,
                                 Value pattern, int64_t offset,
@@ -190,11 +196,7 @@ static Value pushThroughPart(CompactionContext &context,
   auto type = cast<PatternType>(expand.getPattern().getType());
   std::optional<int64_t> offset =
       getConstantIntValue(op.getMixedOffsets()[dim]);
-  if (type.getKind() != PatternKind::Row) {
-    context.noteReason(op, "a list of channels is not cut");
-    return {};
-  }
-  if (!offset || *offset % type.getGranularity() != 0) {
+  if (!offset || !canCut(type, *offset)) {
     context.noteReason(op, "the granularity does not divide the offset of the "
                            "slice");
     return {};
@@ -506,9 +508,7 @@ getPartLines(CompactionContext &context, tensor::ConcatOp op, Line line) {
   int64_t offset = 0;
   for (auto [part, input] : llvm::zip(lines, op.getInputs())) {
     auto inputType = cast<RankedTensorType>(input.getType());
-    if (inputType.isDynamicDim(line.dim) ||
-        type.getKind() != PatternKind::Row ||
-        offset % type.getGranularity() != 0)
+    if (inputType.isDynamicDim(line.dim) || !canCut(type, offset))
       return std::nullopt;
     int64_t size = inputType.getDimSize(line.dim);
     part.pattern =
@@ -525,10 +525,8 @@ static Value pullThroughConcat(CompactionContext &context, tensor::ConcatOp op,
   context.rewriter.setInsertionPointAfterValue(line.pattern);
   std::optional<SmallVector<Line>> lines = getPartLines(context, op, line);
   if (!lines) {
-    bool isRow =
-        cast<PatternType>(line.pattern.getType()).getKind() == PatternKind::Row;
-    context.noteReason(op, isRow ? "the parts do not hold whole granules"
-                                 : "a list of channels is not cut");
+    context.noteReason(op, "the parts do not hold whole granules, or are of "
+                           "unknown size");
     return {};
   }
   SmallVector<Value> parts;

@@ -257,10 +257,14 @@ void PatternLowering::allocateList(Location loc, LoweredPattern &pattern) {
 /// its last use, an address is none.
 Value PatternLowering::listChannels(Location loc, LoweredPattern &pattern,
                                     Value wanted, Value count) {
-  IndexMath math(rewriter, loc);
   call(loc, "sparsedrop_list_channels", rewriter.getI64Type(),
        {wanted, count, toI64(rewriter, loc, pattern.extents[0]),
         getAddress(rewriter, loc, pattern.keptList)});
+  return loadKeptCount(loc, pattern);
+}
+
+Value PatternLowering::loadKeptCount(Location loc, LoweredPattern &pattern) {
+  IndexMath math(rewriter, loc);
   Value last = countEntries(math, pattern);
   Value kept = memref::LoadOp::create(rewriter, loc, pattern.keptList, last);
   pattern.keptCount = kept;
@@ -394,8 +398,29 @@ LoweredPattern PatternLowering::lowerMakePattern(MakePatternOp op) {
   return pattern;
 }
 
+/// A list of its own, of those that lie in the slice.
+LoweredPattern
+PatternLowering::lowerChannelSlice(SlicePatternOp op,
+                                   const LoweredPattern &source) {
+  Location loc = op.getLoc();
+  LoweredPattern slice = source;
+  slice.extents.assign(1, op.getExtent());
+  slice.mayBeEmpty = true;
+  allocateList(loc, slice);
+  call(loc, "sparsedrop_slice_channels", rewriter.getI64Type(),
+       {getAddress(rewriter, loc, source.keptList),
+        toI64(rewriter, loc, source.extents[0]),
+        toI64(rewriter, loc, op.getOffset()),
+        toI64(rewriter, loc, op.getExtent()),
+        getAddress(rewriter, loc, slice.keptList)});
+  loadKeptCount(loc, slice);
+  return slice;
+}
+
 LoweredPattern PatternLowering::lowerSlice(SlicePatternOp op,
                                            LoweredPattern source) {
+  if (source.keptList)
+    return lowerChannelSlice(op, source);
   IndexMath math(rewriter, op.getLoc());
   // Unit j of the slice is unit j + o of the source: kept iff
   // j mod dp = (b - o) mod dp.

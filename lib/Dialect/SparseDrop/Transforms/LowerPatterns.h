@@ -29,7 +29,8 @@ struct LoweredPattern {
   Value period, bias;
   Value keptList;
   OpFoldResult keptCount;
-  Value scale; // f32
+  bool mayBeEmpty = false; // a slice; all others keep a unit at least
+  Value scale;             // f32
 };
 
 /// The units of granularity g of a dimension, split for code: `full` whole
@@ -76,7 +77,10 @@ private:
   void allocateList(Location loc, LoweredPattern &pattern);
   Value listChannels(Location loc, LoweredPattern &pattern, Value wanted,
                      Value count);
+  Value loadKeptCount(Location loc, LoweredPattern &pattern);
   LoweredPattern lowerSlice(SlicePatternOp op, LoweredPattern source);
+  LoweredPattern lowerChannelSlice(SlicePatternOp op,
+                                   const LoweredPattern &source);
   LoweredPattern lowerStretch(StretchPatternOp op, LoweredPattern source);
 
   OpFoldResult countKept(const LoweredPattern &pattern);

@@ -129,11 +129,12 @@ def SparseDrop_MakePatternOp
 
 def SparseDrop_SlicePatternOp : SparseDrop_Op<"slice_pattern",
     [AllTypesMatch<["source", "pattern"]>]> {
-  let summary = "the part of a row pattern that falls into a slice";
+  let summary = "the part of a pattern that falls into a slice";
   let description = [{
     The pattern over units [offset, offset + extent) of the operand's units. The
-    granularity must divide the offset. A slice may keep nothing, which is why
-    this is not a `make_pattern`.
+    granularity of a row pattern must divide the offset; a list of channels is
+    cut anywhere. A slice may keep nothing, which is why this is not a
+    `make_pattern`.
 
     ```mlir
     func.func @upper_half(%p: !sparsedrop.pattern<row>) -> !sparsedrop.pattern<row> {
@@ -143,9 +144,9 @@ def SparseDrop_SlicePatternOp : SparseDrop_Op<"slice_pattern",
     }
     ```
   }];
-  let arguments = (ins SparseDrop_RowPattern:$source, Index:$offset,
+  let arguments = (ins SparseDrop_LinePattern:$source, Index:$offset,
                        Index:$extent);
-  let results = (outs SparseDrop_RowPattern:$pattern);
+  let results = (outs SparseDrop_LinePattern:$pattern);
   let assemblyFormat = [{
     $source `offset` `(` $offset `)` `extent` `(` $extent `)` attr-dict `:`
     qualified(type($pattern))
