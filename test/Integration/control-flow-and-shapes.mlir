@@ -3,6 +3,7 @@
 // RUN: sparsedrop-run %s --entry=flatten --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=pad_and_pool --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=slices --random=1 --check --steps=12 | FileCheck %s
+// RUN: sparsedrop-run %s --entry=slice_of_product --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=accumulate --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=index --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=calls --random=1 --check --steps=12 | FileCheck %s
@@ -171,4 +172,22 @@ func.func @mean_and_max(%x: tensor<4x24xf32>, %w: tensor<24x8xf32>) -> (tensor<4
       linalg.yield %r : f32
   } -> tensor<4xf32>
   return %mean, %max : tensor<4xf32>, tensor<4xf32>
+}
+
+// Granules of both dimensions of a slice of weights, which is no loop to be split: they are
+// copied.
+func.func @slice_of_product(%x: tensor<3x5xf32>, %w: tensor<5x48xf32>, %v: tensor<26x12xf32>) -> tensor<3x12xf32> {
+  %zero = arith.constant 0.0 : f32
+  %ew = tensor.empty() : tensor<5x48xf32>
+  %t = linalg.tanh ins(%w : tensor<5x48xf32>) outs(%ew : tensor<5x48xf32>) -> tensor<5x48xf32>
+  %e = tensor.empty() : tensor<3x48xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<3x48xf32>) -> tensor<3x48xf32>
+  %m = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "rows", granularity = 2>}
+    ins(%x, %t : tensor<3x5xf32>, tensor<5x48xf32>) outs(%z : tensor<3x48xf32>) -> tensor<3x48xf32>
+  %s = tensor.extract_slice %m[0, 19] [3, 26] [1, 1] : tensor<3x48xf32> to tensor<3x26xf32>
+  %eo = tensor.empty() : tensor<3x12xf32>
+  %zo = linalg.fill ins(%zero : f32) outs(%eo : tensor<3x12xf32>) -> tensor<3x12xf32>
+  %y = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "columns", granularity = 4>}
+    ins(%s, %v : tensor<3x26xf32>, tensor<26x12xf32>) outs(%zo : tensor<3x12xf32>) -> tensor<3x12xf32>
+  return %y : tensor<3x12xf32>
 }

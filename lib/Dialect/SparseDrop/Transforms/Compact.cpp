@@ -168,7 +168,8 @@ static void sweepBackward(CompactionContext &context, Block &block);
 static bool pushThrough(CompactionContext &context, Operation *op) {
   auto sweep = [&](Block &block) { sweepForward(context, block); };
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
-    return pushExpandsThroughLinalg(context, linalgOp);
+    return splitAtConcat(context, linalgOp) ||
+           pushExpandsThroughLinalg(context, linalgOp);
   return pushExpandsThroughTensorOp(context, op) ||
          pushExpandsThroughControlFlow(context, op, sweep);
 }
@@ -190,6 +191,8 @@ static void sweepForward(CompactionContext &context, Block &block) {
 
 /// Pulls compacts through `op` until none of its results has one that moves.
 static void pullThrough(CompactionContext &context, Operation *op) {
+  if (splitAtSlices(context, op))
+    return;
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op)) {
     pullCompactsThroughLinalg(context, linalgOp);
     return;

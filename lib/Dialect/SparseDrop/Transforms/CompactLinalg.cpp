@@ -49,24 +49,6 @@ static std::optional<unsigned> getLoop(AffineMap map, int64_t dim) {
 // The smaller op
 //===----------------------------------------------------------------------===//
 
-/// Makes `linalg.index loop` the original index of the kept one.
-static void rewriteIndices(RewriterBase &rewriter, Operation *op, unsigned loop,
-                           Value pattern) {
-  SmallVector<linalg::IndexOp> indices;
-  for (Region &region : op->getRegions())
-    region.walk([&](linalg::IndexOp index) {
-      if (index.getDim() == loop)
-        indices.push_back(index);
-    });
-  for (linalg::IndexOp index : indices) {
-    OpBuilder::InsertionGuard guard(rewriter);
-    rewriter.setInsertionPointAfter(index);
-    auto original =
-        KeptIndexOp::create(rewriter, index.getLoc(), pattern, index);
-    rewriter.replaceAllUsesExcept(index, original, original);
-  }
-}
-
 /// `op` with the loop that `pattern` acts on reduced to the kept iterations.
 static LinalgOp compactAlongLoop(CompactionContext &context, LinalgOp op,
                                  unsigned loop, Value pattern) {
@@ -84,7 +66,10 @@ static LinalgOp compactAlongLoop(CompactionContext &context, LinalgOp op,
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPoint(op);
   LinalgOp smaller = clone(rewriter, op, resultTypes, operands);
-  rewriteIndices(rewriter, smaller, loop, pattern);
+  // The original index of the kept one.
+  rewriteIndices(rewriter, smaller, loop, [&](Location loc, Value index) {
+    return KeptIndexOp::create(rewriter, loc, pattern, index).getResult();
+  });
   return smaller;
 }
 

@@ -540,6 +540,11 @@ static Value pullThroughConcat(CompactionContext &context, tensor::ConcatOp op,
 
 static Value pullThroughSlice(CompactionContext &context,
                               tensor::ExtractSliceOp op, Line line) {
+  // Nothing computes less of an argument: only the slice is compacted.
+  auto argument = dyn_cast<BlockArgument>(op.getSource());
+  if (argument && argument.getOwner()->isEntryBlock() &&
+      argument.getOwner()->getParentOp() == context.function)
+    return {};
   for (int64_t dim = 0, e = op.getSourceType().getRank(); dim < e; ++dim) {
     if (getSlicedDim(op, dim) != line.dim ||
         classifySlice(op, dim) != SliceKind::Full)

@@ -164,6 +164,14 @@ StringRef getSite(Value pattern);
 /// erased.
 bool pushExpandsThroughLinalg(CompactionContext &context, linalg::LinalgOp op);
 
+/// Splits a loop of `op` where one part of a joined operand ends and the next
+/// begins, if a part is dropped along it. On success `op` is erased.
+bool splitAtConcat(CompactionContext &context, linalg::LinalgOp op);
+
+/// Computes the slices that the result of `op` is taken apart into, and nothing
+/// else, one by one, if one of them is compacted. On success `op` is dead.
+bool splitAtSlices(CompactionContext &context, Operation *op);
+
 /// C1 and C6 on casts, reshapes, pads, concatenations and slices.
 bool pushExpandsThroughTensorOp(CompactionContext &context, Operation *op);
 

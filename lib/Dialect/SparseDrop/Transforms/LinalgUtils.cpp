@@ -31,6 +31,33 @@ bool mlir::sparsedrop::isPlainLoop(linalg::LinalgOp op, unsigned loop) {
   return true;
 }
 
+void mlir::sparsedrop::rewriteIndices(
+    RewriterBase &rewriter, Operation *op, unsigned loop,
+    function_ref<Value(Location, Value)> create) {
+  SmallVector<linalg::IndexOp> indices;
+  for (Region &region : op->getRegions())
+    region.walk([&](linalg::IndexOp index) {
+      if (index.getDim() == loop)
+        indices.push_back(index);
+    });
+  OpBuilder::InsertionGuard guard(rewriter);
+  for (linalg::IndexOp index : indices) {
+    rewriter.setInsertionPointAfter(index);
+    Value replacement = create(index.getLoc(), index);
+    rewriter.replaceAllUsesExcept(index, replacement,
+                                  replacement.getDefiningOp());
+  }
+}
+
+void mlir::sparsedrop::shiftIndices(RewriterBase &rewriter, Operation *op,
+                                    unsigned loop, OpFoldResult offset) {
+  rewriteIndices(rewriter, op, loop, [&](Location loc, Value index) -> Value {
+    return arith::AddIOp::create(
+        rewriter, loc, index,
+        getValueOrCreateConstantIndexOp(rewriter, loc, offset));
+  });
+}
+
 Attribute mlir::sparsedrop::getFilling(Value value) {
   // The kept part of equal elements.
   while (auto compact = value.getDefiningOp<CompactOp>())

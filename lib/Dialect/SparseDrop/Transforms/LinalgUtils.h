@@ -18,6 +18,15 @@ namespace mlir::sparsedrop {
 /// occurs in: the condition of every rule of the algebra.
 bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 
+/// Makes each `linalg.index loop` of `op` what `create` makes of it, before its
+/// other users.
+void rewriteIndices(RewriterBase &rewriter, Operation *op, unsigned loop,
+                    function_ref<Value(Location, Value)> create);
+
+/// Adds `offset` to each `linalg.index loop` of `op`.
+void shiftIndices(RewriterBase &rewriter, Operation *op, unsigned loop,
+                  OpFoldResult offset);
+
 /// The constant that all elements of `value` are, or null.
 Attribute getFilling(Value value);
 

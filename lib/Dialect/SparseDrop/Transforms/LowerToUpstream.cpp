@@ -44,6 +44,7 @@ public:
 private:
   LogicalResult lower(Operation *op);
   Value lowerCompact(CompactOp op, const LoweredPattern &pattern);
+  Value gatherGranules(CompactOp op, const LoweredPattern &pattern);
   Value lowerExpand(ExpandOp op, const LoweredPattern &pattern);
   Value lowerMask(MaskOp op, const LoweredPattern &pattern);
   LogicalResult erasePatterns();
@@ -54,6 +55,32 @@ private:
 };
 } // namespace
 
+/// A copy of the kept granules, for what is no loop that could be split.
+Value UpstreamLowering::gatherGranules(CompactOp op,
+                                       const LoweredPattern &pattern) {
+  Location loc = op.getLoc();
+  int64_t rank = op.getType().getRank(), dim = op.getDim();
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(rewriter, loc, op.getSource());
+  sizes[dim] = pattern.keptCount;
+  Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                        op.getType().getElementType());
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  auto body = [&](OpBuilder &b, Location l, ValueRange) {
+    SmallVector<Value> indices;
+    for (int64_t i = 0; i < rank; ++i)
+      indices.push_back(linalg::IndexOp::create(b, l, i));
+    indices[dim] = patterns.getKeptIndex(b, l, pattern, indices[dim]);
+    Value element = tensor::ExtractOp::create(b, l, op.getSource(), indices);
+    linalg::YieldOp::create(b, l, element);
+  };
+  return linalg::GenericOp::create(rewriter, loc, empty.getType(), ValueRange(),
+                                   empty, rewriter.getMultiDimIdentityMap(rank),
+                                   iterators, body)
+      .getResult(0);
+}
+
 /// Rule C7: a strided slice. Where the dimension is innermost in memory and
 /// several ops read it, it is packed once for all of them.
 Value UpstreamLowering::lowerCompact(CompactOp op,
@@ -61,6 +88,8 @@ Value UpstreamLowering::lowerCompact(CompactOp op,
   Location loc = op.getLoc();
   if (pattern.keptList)
     return gatherChannels(rewriter, loc, op.getSource(), op.getDim(), pattern);
+  if (pattern.type.getGranularity() != 1)
+    return gatherGranules(op, pattern);
   SmallVector<OpFoldResult> sizes =
       tensor::getMixedSizes(rewriter, loc, op.getSource());
   SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
@@ -215,10 +244,6 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
   if (failed(lowered))
     return failure();
   const LoweredPattern &pattern = *lowered;
-  if (isa<CompactOp>(op) && !pattern.keptList &&
-      pattern.type.getGranularity() != 1)
-    return op->emitOpError() << "of granules is read by an op that cannot "
-                                "split its loops";
   rewriter.setInsertionPoint(op);
   Location loc = op->getLoc();
   Value result =

@@ -369,16 +369,7 @@ SmallVector<Value> LoopSplitter::runTail(ArrayRef<Value> inits) {
       ArrayRef<Value>(operands).drop_front(op.getNumDpsInputs()),
       [](Value value) { return value.getType(); });
   Operation *tail = clone(rewriter, op.getOperation(), types, operands);
-  for (Region &region : tail->getRegions())
-    region.walk([&](linalg::IndexOp index) {
-      if (index.getDim() != loop)
-        return;
-      OpBuilder::InsertionGuard guard(rewriter);
-      rewriter.setInsertionPointAfter(index);
-      Value offset = getValueOrCreateConstantIndexOp(rewriter, loc, whole);
-      auto shifted = arith::AddIOp::create(rewriter, loc, index, offset);
-      rewriter.replaceAllUsesExcept(index, shifted, shifted);
-    });
+  shiftIndices(rewriter, tail, loop, whole);
   created.push_back(cast<LinalgOp>(tail));
   return tail->getResults();
 }

@@ -70,7 +70,9 @@ def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
       replaced; where it is neither (momentum, decay, a bias), a dense op sees
       zeros and then the kept slice is updated, by a sum where the body is one;
     - C6: both move through casts, reshapes, pads, concatenations, slices and
-      structured control flow.
+      structured control flow. Where parts with patterns of their own are
+      joined, loops over the joined dimension are split, one for each part; what
+      is only taken apart into slices is computed slice by slice.
 
     Remarks (category `sparsedrop-compact`) say what shrank by which factor, and
     what did not and why. Annotations must have been materialized. Patterns of
