@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -90,7 +91,10 @@ class LoopEmitter {
 public:
   LoopEmitter(RewriterBase &rewriter, LinalgOp op)
       : rewriter(rewriter), op(op), loc(op.getLoc()),
-        indices(op.getNumLoops()) {}
+        indices(op.getNumLoops()) {
+    for (OpOperand &init : op.getDpsInitsMutable())
+      (isSum(init) ? sums : elements).push_back(&init);
+  }
 
   void run(const Schedule &schedule);
 
@@ -100,9 +104,11 @@ private:
   SmallVector<Value> emitReductions(ArrayRef<unsigned> loops,
                                     ArrayRef<Value> partial);
   SmallVector<Value> emitBody(ArrayRef<Value> partial);
+  SmallVector<Value> emitIteration(ArrayRef<Value> partial);
   SmallVector<Value> getAddress(OpOperand *operand);
-  SmallVector<Value> loadInits();
-  void storeInits(ArrayRef<Value> values);
+  SmallVector<Value> loadInits(ArrayRef<OpOperand *> inits);
+  void storeInits(ArrayRef<OpOperand *> inits, ArrayRef<Value> values);
+  bool isSum(OpOperand &init);
   Value bound(unsigned loop) {
     return getValueOrCreateConstantIndexOp(rewriter, loc, ranges[loop].size);
   }
@@ -115,6 +121,8 @@ private:
   Location loc;
   SmallVector<Value> indices;
   SmallVector<Range> ranges;
+  /// What the reduction loops carry, and what each iteration has its own of.
+  SmallVector<OpOperand *> sums, elements;
 };
 } // namespace
 
@@ -134,21 +142,39 @@ SmallVector<Value> LoopEmitter::getAddress(OpOperand *operand) {
   return address;
 }
 
-SmallVector<Value> LoopEmitter::loadInits() {
+/// Whether no reduction loop indexes `init`.
+bool LoopEmitter::isSum(OpOperand &init) {
+  AffineMap map = op.getMatchingIndexingMap(&init);
+  for (auto [loop, type] : llvm::enumerate(op.getIteratorTypesArray()))
+    if (type == utils::IteratorType::reduction && map.isFunctionOfDim(loop))
+      return false;
+  return true;
+}
+
+/// Nothing is loaded that neither the body reads nor loops carry: it may never
+/// have been written.
+SmallVector<Value> LoopEmitter::loadInits(ArrayRef<OpOperand *> inits) {
   SmallVector<Value> values;
-  for (OpOperand &init : op.getDpsInitsMutable())
-    values.push_back(
-        memref::LoadOp::create(rewriter, loc, init.get(), getAddress(&init)));
+  for (OpOperand *init : inits) {
+    bool isUsed = !op.getMatchingBlockArgument(init).use_empty() ||
+                  (op.getNumReductionLoops() != 0 && isSum(*init));
+    values.push_back(isUsed ? memref::LoadOp::create(rewriter, loc, init->get(),
+                                                     getAddress(init))
+                                  .getResult()
+                            : Value());
+  }
   return values;
 }
 
-void LoopEmitter::storeInits(ArrayRef<Value> values) {
-  for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), values))
-    memref::StoreOp::create(rewriter, loc, value, init.get(),
-                            getAddress(&init));
+void LoopEmitter::storeInits(ArrayRef<OpOperand *> inits,
+                             ArrayRef<Value> values) {
+  for (auto [init, value] : llvm::zip_equal(inits, values))
+    memref::StoreOp::create(rewriter, loc, value, init->get(),
+                            getAddress(init));
 }
 
-/// One iteration; returns what it yields.
+/// The body for what the results are so far, null where it does not ask;
+/// returns what it yields.
 SmallVector<Value> LoopEmitter::emitBody(ArrayRef<Value> partial) {
   Block *body = op.getBlock();
   IRMapping mapping;
@@ -161,7 +187,9 @@ SmallVector<Value> LoopEmitter::emitBody(ArrayRef<Value> partial) {
       value = memref::LoadOp::create(rewriter, loc, value, getAddress(input));
     mapping.map(argument, value);
   }
-  mapping.map(body->getArguments().take_back(partial.size()), partial);
+  for (auto [argument, value] : llvm::zip(op.getRegionOutputArgs(), partial))
+    if (value)
+      mapping.map(argument, value);
   for (Operation &inner : body->without_terminator()) {
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
       mapping.map(index.getResult(), indices[index.getDim()]);
@@ -175,11 +203,24 @@ SmallVector<Value> LoopEmitter::emitBody(ArrayRef<Value> partial) {
   return results;
 }
 
+/// One iteration, given the partial sums; returns what they are then.
+SmallVector<Value> LoopEmitter::emitIteration(ArrayRef<Value> partial) {
+  SmallVector<Value> own = loadInits(elements), all;
+  size_t nextSum = 0, nextOwn = 0;
+  for (OpOperand &init : op.getDpsInitsMutable())
+    all.push_back(isSum(init) ? partial[nextSum++] : own[nextOwn++]);
+  SmallVector<Value> results = emitBody(all), carried, stored;
+  for (auto [init, result] : llvm::zip(op.getDpsInitsMutable(), results))
+    (isSum(init) ? carried : stored).push_back(result);
+  storeInits(elements, stored);
+  return carried;
+}
+
 /// Reduction loops that carry the partial results.
 SmallVector<Value> LoopEmitter::emitReductions(ArrayRef<unsigned> loops,
                                                ArrayRef<Value> partial) {
   if (loops.empty())
-    return emitBody(partial);
+    return emitIteration(partial);
   auto loop = scf::ForOp::create(rewriter, loc, constant(0),
                                  bound(loops.front()), constant(1), partial);
   OpBuilder::InsertionGuard guard(rewriter);
@@ -189,6 +230,18 @@ SmallVector<Value> LoopEmitter::emitReductions(ArrayRef<unsigned> loops,
   SmallVector<Value> results = emitReductions(loops.drop_front(), carried);
   scf::YieldOp::create(rewriter, loc, results);
   return SmallVector<Value>(loop.getResults());
+}
+
+/// Asks for vectors: with so many arrays LLVM would rather not compare where
+/// they lie.
+static void annotate(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto enable = LLVM::LoopVectorizeAttr::get(
+      context, BoolAttr::get(context, false), {}, {}, {}, {}, {}, {});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(context, {}, enable, {}, {}, {},
+                                              {}, {}, {}, {}, {}, {}, {}, {},
+                                              {}, {}));
 }
 
 /// Reductions around the columns [first, last).
@@ -201,9 +254,11 @@ void LoopEmitter::emitColumns(const Schedule &schedule, Value first,
     indices[reduction] = loop.getInductionVar();
   }
   auto loop = scf::ForOp::create(rewriter, loc, first, last, constant(1));
+  if (op.getNumDpsInits() > 1)
+    annotate(loop);
   rewriter.setInsertionPointToStart(loop.getBody());
   indices[*schedule.column] = loop.getInductionVar();
-  storeInits(emitBody(loadInits()));
+  storeInits(sums, emitIteration(loadInits(sums)));
 }
 
 /// The parallel loops, one op for all of them.
@@ -227,16 +282,7 @@ void LoopEmitter::emitParallel(const Schedule &schedule) {
     first = loop.getInductionVars().back();
   }
   if (!schedule.column) {
-    bool isUsed = llvm::any_of(op.getRegionOutputArgs(), [](Value argument) {
-      return !argument.use_empty();
-    });
-    if (schedule.reductions.empty() && !isUsed) {
-      // Nothing is read that may never have been written.
-      SmallVector<Value> none;
-      storeInits(emitBody(none));
-      return;
-    }
-    storeInits(emitReductions(schedule.reductions, loadInits()));
+    storeInits(sums, emitReductions(schedule.reductions, loadInits(sums)));
     return;
   }
   Value end =

@@ -30,6 +30,10 @@ static void addLoops(OpPassManager &pm) {
 
 void mlir::sparsedrop::buildToCPUPipeline(OpPassManager &pm) {
   addPreparation(pm);
+  pm.addPass(createSplitReductions());
+  pm.addPass(createFuseSiblings());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
   addBufferization(pm);
   addLoops(pm);
   pm.addPass(createExpandSmallFloats());

@@ -72,3 +72,55 @@ func.func @iota(%x: memref<8xindex>) {
   }
   return
 }
+
+// -----
+
+// A result with an element for each step of the reduction is stored there; the sum is
+// carried.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// CHECK-LABEL: func @sum_and_squares
+//       CHECK:   scf.parallel (%[[I:.*]]) =
+//       CHECK:     %[[OLD:.*]] = memref.load %{{.*}}[%[[I]]]
+//       CHECK:     %[[SUM:.*]] = scf.for %[[J:.*]] = {{.*}} iter_args(%{{.*}} = %[[OLD]])
+//   CHECK-NOT:       memref.load %arg2
+//       CHECK:       memref.store %{{.*}}, %arg2[%[[I]], %[[J]]]
+//       CHECK:       scf.yield
+//       CHECK:     memref.store %[[SUM]], %arg1[%[[I]]]
+func.func @sum_and_squares(%x: memref<4x8xf32>, %s: memref<4xf32>, %y: memref<4x8xf32>) {
+  linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<4x8xf32>) outs(%s, %y : memref<4xf32>, memref<4x8xf32>) {
+  ^bb0(%a: f32, %t: f32, %o: f32):
+    %0 = arith.addf %t, %a : f32
+    %1 = arith.mulf %a, %a : f32
+    linalg.yield %0, %1 : f32, f32
+  }
+  return
+}
+
+// -----
+
+// The same where the columns are innermost, which asks for vectors.
+
+#id = affine_map<(i, j) -> (i, j)>
+#column = affine_map<(i, j) -> (j)>
+
+// CHECK-LABEL: func @columns_and_squares
+//       CHECK:     scf.for %[[I:.*]] =
+//       CHECK:       scf.for %[[J:.*]] =
+//   CHECK-NOT:         memref.load %arg2
+//       CHECK:         memref.store %{{.*}}, %arg2[%[[I]], %[[J]]]
+//       CHECK:         memref.store %{{.*}}, %arg1[%[[J]]]
+//       CHECK:       } {llvm.loop_annotation = #
+func.func @columns_and_squares(%x: memref<4x8xf32>, %s: memref<8xf32>, %y: memref<4x8xf32>) {
+  linalg.generic {indexing_maps = [#id, #column, #id], iterator_types = ["reduction", "parallel"]}
+      ins(%x : memref<4x8xf32>) outs(%s, %y : memref<8xf32>, memref<4x8xf32>) {
+  ^bb0(%a: f32, %t: f32, %o: f32):
+    %0 = arith.addf %t, %a : f32
+    %1 = arith.mulf %a, %a : f32
+    linalg.yield %0, %1 : f32, f32
+  }
+  return
+}

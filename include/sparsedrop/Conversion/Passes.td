@@ -305,13 +305,78 @@ def ExtendLifetimes : Pass<"sparsedrop-extend-lifetimes", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
+  let summary = "Reductions and elementwise ops over one array share a loop";
+  let description = [{
+    Generic ops on tensors that run over all elements of the same array, or of
+    an array that one of them writes and the other reads, become one op with the
+    results of both, if at least one of them is a reduction, all reductions keep
+    the same loops, and the later one needs nothing that is computed in between.
+    Each element is read once then: the sums of a batch norm's gradient, the
+    gradient itself and the sensitivities of channels are one pass over the
+    activations. A result that is read by nothing else is not written.
+
+    A result that has an element for each iteration of a reduction loop is what
+    `sparsedrop-linalg-to-loops` knows; other lowerings may not.
+
+    Before:
+
+    ```mlir
+    #id = affine_map<(i, j) -> (i, j)>
+    #row = affine_map<(i, j) -> (i)>
+    func.func @f(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+      %c0 = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4xf32>
+      %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+      %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+      ^bb0(%a: f32, %s: f32):
+        %0 = arith.addf %s, %a : f32
+        linalg.yield %0 : f32
+      } -> tensor<4xf32>
+      %f = tensor.empty() : tensor<4x8xf32>
+      %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+          ins(%x : tensor<4x8xf32>) outs(%f : tensor<4x8xf32>) {
+      ^bb0(%a: f32, %o: f32):
+        %0 = arith.mulf %a, %a : f32
+        linalg.yield %0 : f32
+      } -> tensor<4x8xf32>
+      return %sum, %square : tensor<4xf32>, tensor<4x8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #id = affine_map<(i, j) -> (i, j)>
+    #row = affine_map<(i, j) -> (i)>
+    func.func @f(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+      %c0 = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4xf32>
+      %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+      %f = tensor.empty() : tensor<4x8xf32>
+      %both:2 = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<4x8xf32>) outs(%zeros, %f : tensor<4xf32>, tensor<4x8xf32>) {
+      ^bb0(%a: f32, %s: f32, %o: f32):
+        %0 = arith.addf %s, %a : f32
+        %1 = arith.mulf %a, %a : f32
+        linalg.yield %0, %1 : f32, f32
+      } -> (tensor<4xf32>, tensor<4x8xf32>)
+      return %both#0, %both#1 : tensor<4xf32>, tensor<4x8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {
   let summary = "Linalg on buffers as parallel loops that vectorize";
   let description = [{
     Parallel loops become one `scf.parallel`, reductions `scf.for` inside of it
     that carry the partial results in registers. Where a reduction would walk
     memory with large strides because a parallel loop is the contiguous one (a
-    column sum), blocks of that loop are parallel and it is innermost. Sums get
+    column sum), blocks of that loop are parallel and it is innermost. A result
+    with an element for each step of a reduction is stored in it. Sums get
     the `reassoc` flag, without which LLVM cannot vectorize them: their result
     depends on the vector width, not on the number of threads. Copies between
     buffers become loops too.
@@ -352,6 +417,7 @@ def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = [
+    "::mlir::LLVM::LLVMDialect",
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
@@ -506,6 +572,63 @@ def SeparateInits : Pass<"sparsedrop-separate-inits", "::mlir::ModuleOp"> {
     (The test of this example merges common values again.)
   }];
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def SplitReductions : Pass<"sparsedrop-split-reductions", "::mlir::ModuleOp"> {
+  let summary = "Reductions along the outermost dimension run in parallel";
+  let description = [{
+    A generic reduction of more than one dimension whose outermost one is
+    reduced, too, becomes a reduction of the others, for each element of the
+    outermost one, and a small one of those: threads can share the first, and it
+    is one loop with what else is done to each sample. The combiner must have a
+    neutral element (sum, product, maximum, ...).
+
+    Before:
+
+    ```mlir
+    #id = affine_map<(n, i, c) -> (n, i, c)>
+    #channel = affine_map<(n, i, c) -> (c)>
+    func.func @f(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = linalg.generic {indexing_maps = [#id, #channel], iterator_types = ["reduction", "reduction", "parallel"]}
+          ins(%x : tensor<4x100x8xf32>) outs(%init : tensor<8xf32>) {
+      ^bb0(%a: f32, %s: f32):
+        %1 = arith.addf %s, %a : f32
+        linalg.yield %1 : f32
+      } -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #id = affine_map<(n, i, c) -> (n, i, c)>
+    #partial = affine_map<(n, i, c) -> (n, c)>
+    #all = affine_map<(n, c) -> (n, c)>
+    #channel = affine_map<(n, c) -> (c)>
+    func.func @f(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
+      %zero = arith.constant 0.0 : f32
+      %e = tensor.empty() : tensor<4x8xf32>
+      %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<4x8xf32>) -> tensor<4x8xf32>
+      %0 = linalg.generic {indexing_maps = [#id, #partial], iterator_types = ["parallel", "reduction", "parallel"]}
+          ins(%x : tensor<4x100x8xf32>) outs(%zeros : tensor<4x8xf32>) {
+      ^bb0(%a: f32, %s: f32):
+        %2 = arith.addf %s, %a : f32
+        linalg.yield %2 : f32
+      } -> tensor<4x8xf32>
+      %1 = linalg.generic {indexing_maps = [#all, #channel], iterator_types = ["reduction", "parallel"]}
+          ins(%0 : tensor<4x8xf32>) outs(%init : tensor<8xf32>) {
+      ^bb0(%a: f32, %s: f32):
+        %2 = arith.addf %s, %a : f32
+        linalg.yield %2 : f32
+      } -> tensor<8xf32>
+      return %1 : tensor<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];
 }

@@ -1,0 +1,331 @@
+//===- FuseSiblings.cpp - What reads the same array runs in one loop ------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Conversion/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_FUSESIBLINGS
+#include "sparsedrop/Conversion/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using linalg::GenericOp;
+
+//===----------------------------------------------------------------------===//
+// Candidates
+//===----------------------------------------------------------------------===//
+
+/// Whether the result for `init` has an element for each iteration.
+static bool isElementwise(GenericOp op, OpOperand &init) {
+  return op.getMatchingIndexingMap(&init).isPermutation();
+}
+
+/// What is written once for each iteration is not read, and what is reduced is
+/// a fill: neither keeps other arrays from being overwritten.
+static bool hasPlainInits(GenericOp op) {
+  return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
+    if (isElementwise(op, init))
+      return op.getMatchingBlockArgument(&init).use_empty() &&
+             init.get().getDefiningOp<tensor::EmptyOp>();
+    return init.get().getDefiningOp<linalg::FillOp>() != nullptr;
+  });
+}
+
+/// Sums of the products of two arrays with loops that only one of them has are
+/// contractions, which have kernels of their own.
+static bool isContraction(GenericOp op) {
+  return op.getNumDpsInputs() > 1 &&
+         llvm::none_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+           return op.getMatchingIndexingMap(input).isPermutation();
+         });
+}
+
+static bool isCandidate(GenericOp op) {
+  return op.hasPureTensorSemantics() && op.getNumLoops() > 1 &&
+         !isContraction(op) && hasPlainInits(op);
+}
+
+//===----------------------------------------------------------------------===//
+// One pair
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// Joins `later` to `earlier`, with whose loops it shares an array.
+class Siblings {
+public:
+  Siblings(RewriterBase &rewriter, GenericOp earlier, GenericOp later)
+      : rewriter(rewriter), earlier(earlier), later(later) {}
+
+  /// The op that does both, in the place of the earlier one; null if there is
+  /// none.
+  GenericOp fuse();
+
+private:
+  bool matchLoops();
+  bool matchParallel();
+  bool collectOperands();
+  bool hoist(Value value, SmallVectorImpl<Operation *> &moved);
+  AffineMap getMap(OpOperand &operand);
+  void addInput(OpOperand &operand, AffineMap map);
+  void fillBody(GenericOp fused);
+
+  RewriterBase &rewriter;
+  GenericOp earlier, later;
+  /// The loop of the earlier op that each of the later one is, and the one
+  /// that is outermost in the array.
+  SmallVector<AffineExpr> loops;
+  unsigned outer = 0;
+  SmallVector<utils::IteratorType> types;
+  SmallVector<Value> inputs, inits;
+  SmallVector<AffineMap> inputMaps, initMaps;
+  /// Where each input of the later op is: an input of the fused one, or, below
+  /// 0, -1 - the number of a result of the earlier one.
+  SmallVector<int64_t> places;
+};
+} // namespace
+
+/// Finds an array that both read or one writes and the other reads, whose
+/// dimensions tell which loops are the same.
+bool Siblings::matchLoops() {
+  if (earlier.getNumLoops() != later.getNumLoops())
+    return false;
+  for (OpOperand *input : later.getDpsInputOperands()) {
+    AffineMap map = later.getMatchingIndexingMap(input);
+    if (!map.isPermutation())
+      continue;
+    for (OpOperand &other : earlier->getOpOperands()) {
+      Value array = earlier.isDpsInit(&other)
+                        ? Value(earlier.getTiedOpResult(&other))
+                        : other.get();
+      AffineMap otherMap = earlier.getMatchingIndexingMap(&other);
+      if (array != input->get() || !otherMap.isPermutation())
+        continue;
+      outer = otherMap.getDimPosition(0);
+      loops.assign(later.getNumLoops(), AffineExpr());
+      for (unsigned dim = 0; dim < map.getNumResults(); ++dim)
+        loops[map.getDimPosition(dim)] =
+            rewriter.getAffineDimExpr(otherMap.getDimPosition(dim));
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Reductions share their parallel loops, and where something elementwise joins
+/// them there is an outer one: the threads are as many as before.
+bool Siblings::matchParallel() {
+  types.assign(earlier.getNumLoops(), utils::IteratorType::parallel);
+  for (auto [type, loop] : llvm::zip(later.getIteratorTypesArray(), loops))
+    types[cast<AffineDimExpr>(loop).getPosition()] = type;
+  SmallVector<utils::IteratorType> own = earlier.getIteratorTypesArray();
+  bool bothReduce =
+      earlier.getNumReductionLoops() != 0 && later.getNumReductionLoops() != 0;
+  if (bothReduce)
+    return types == own;
+  if (earlier.getNumReductionLoops() != 0)
+    types = own;
+  return types[outer] == utils::IteratorType::parallel;
+}
+
+AffineMap Siblings::getMap(OpOperand &operand) {
+  return later.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(
+      loops, {}, earlier.getNumLoops(), 0);
+}
+
+/// Whether `value` is there before the earlier op, at most after moving fills
+/// and sizes, which are added to `moved`.
+bool Siblings::hoist(Value value, SmallVectorImpl<Operation *> &moved) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getBlock() != earlier->getBlock() ||
+      op->isBeforeInBlock(earlier))
+    return true;
+  if (llvm::is_contained(moved, op))
+    return true;
+  bool isCheap = isa<linalg::FillOp, tensor::EmptyOp>(op) ||
+                 (op->getNumRegions() == 0 && isPure(op) &&
+                  !isa<RankedTensorType>(value.getType()));
+  if (!isCheap || op == earlier)
+    return false;
+  for (Value operand : op->getOperands())
+    if (!hoist(operand, moved))
+      return false;
+  moved.push_back(op);
+  return true;
+}
+
+void Siblings::addInput(OpOperand &operand, AffineMap map) {
+  for (auto [i, input] : llvm::enumerate(inputs))
+    if (input == operand.get() && inputMaps[i] == map) {
+      places.push_back(i);
+      return;
+    }
+  places.push_back(inputs.size());
+  inputs.push_back(operand.get());
+  inputMaps.push_back(map);
+}
+
+bool Siblings::collectOperands() {
+  llvm::append_range(inputs, earlier.getInputs());
+  llvm::append_range(inits, earlier.getOutputs());
+  SmallVector<AffineMap> maps = earlier.getIndexingMapsArray();
+  inputMaps.assign(maps.begin(), maps.begin() + inputs.size());
+  initMaps.assign(maps.begin() + inputs.size(), maps.end());
+  SmallVector<Operation *> moved;
+  for (OpOperand *operand : later.getDpsInputOperands()) {
+    AffineMap map = getMap(*operand);
+    auto result = dyn_cast<OpResult>(operand->get());
+    if (result && result.getOwner() == earlier) {
+      // An element of this very iteration.
+      if (!map.isPermutation() || initMaps[result.getResultNumber()] != map)
+        return false;
+      places.push_back(-1 - static_cast<int64_t>(result.getResultNumber()));
+      continue;
+    }
+    if (!hoist(operand->get(), moved))
+      return false;
+    addInput(*operand, map);
+  }
+  for (OpOperand &init : later.getDpsInitsMutable()) {
+    if (!hoist(init.get(), moved))
+      return false;
+    inits.push_back(init.get());
+    initMaps.push_back(getMap(init));
+  }
+  // What the body reads from outside.
+  WalkResult outside = later.getBody()->walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!later.getRegion().isAncestor(operand.getParentRegion()) &&
+          !hoist(operand, moved))
+        return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  if (outside.wasInterrupted())
+    return false;
+  for (Operation *op : moved)
+    rewriter.moveOpBefore(op, earlier);
+  return true;
+}
+
+void Siblings::fillBody(GenericOp fused) {
+  SmallVector<Type> argumentTypes;
+  for (Value operand : fused->getOperands())
+    argumentTypes.push_back(getElementTypeOrSelf(operand.getType()));
+  SmallVector<Location> locs(argumentTypes.size(), fused.getLoc());
+  Block *body =
+      rewriter.createBlock(&fused.getRegion(), {}, argumentTypes, locs);
+  ValueRange arguments = body->getArguments();
+  ValueRange outs = arguments.drop_front(inputs.size());
+  IRMapping mapping;
+  mapping.map(earlier.getRegionInputArgs(),
+              arguments.take_front(earlier.getNumDpsInputs()));
+  mapping.map(earlier.getRegionOutputArgs(),
+              outs.take_front(earlier.getNumDpsInits()));
+  for (Operation &op : earlier.getBody()->without_terminator())
+    rewriter.clone(op, mapping);
+  SmallVector<Value> yielded;
+  for (Value value : earlier.getBody()->getTerminator()->getOperands())
+    yielded.push_back(mapping.lookupOrDefault(value));
+  for (auto [argument, place] : llvm::zip(later.getRegionInputArgs(), places))
+    mapping.map(argument, place < 0 ? yielded[-1 - place] : arguments[place]);
+  mapping.map(later.getRegionOutputArgs(),
+              outs.drop_front(earlier.getNumDpsInits()));
+  for (Operation &op : later.getBody()->without_terminator()) {
+    Operation *copy = rewriter.clone(op, mapping);
+    if (auto index = dyn_cast<linalg::IndexOp>(copy))
+      index.setDim(cast<AffineDimExpr>(loops[index.getDim()]).getPosition());
+  }
+  for (Value value : later.getBody()->getTerminator()->getOperands())
+    yielded.push_back(mapping.lookupOrDefault(value));
+  linalg::YieldOp::create(rewriter, fused.getLoc(), yielded);
+}
+
+GenericOp Siblings::fuse() {
+  if (!matchLoops() || !matchParallel() || !collectOperands())
+    return {};
+  rewriter.setInsertionPoint(earlier);
+  SmallVector<AffineMap> maps = inputMaps;
+  llvm::append_range(maps, initMaps);
+  auto fused = GenericOp::create(
+      rewriter, rewriter.getFusedLoc({earlier.getLoc(), later.getLoc()}),
+      TypeRange(ValueRange(inits)), inputs, inits, maps, types);
+  {
+    OpBuilder::InsertionGuard guard(rewriter);
+    fillBody(fused);
+  }
+  size_t count = earlier->getNumResults();
+  rewriter.replaceOp(earlier, fused.getResults().take_front(count));
+  rewriter.replaceOp(later, fused.getResults().drop_front(count));
+  return fused;
+}
+
+//===----------------------------------------------------------------------===//
+// Driver
+//===----------------------------------------------------------------------===//
+
+/// The candidates behind `op` that read one of its arrays, in order.
+/// Elementwise ops alone share their loops where one is the only user of the
+/// other.
+static SmallVector<GenericOp> getSiblings(GenericOp op) {
+  SmallVector<GenericOp> siblings;
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!op.getMatchingIndexingMap(&operand).isPermutation())
+      continue;
+    Value array = op.isDpsInit(&operand) ? Value(op.getTiedOpResult(&operand))
+                                         : operand.get();
+    for (Operation *user : array.getUsers()) {
+      auto later = dyn_cast<GenericOp>(user);
+      if (later && later->getBlock() == op->getBlock() &&
+          op->isBeforeInBlock(later) && isCandidate(later) &&
+          !llvm::is_contained(siblings, later) &&
+          op.getNumReductionLoops() + later.getNumReductionLoops() != 0)
+        siblings.push_back(later);
+    }
+  }
+  llvm::sort(siblings,
+             [](GenericOp a, GenericOp b) { return a->isBeforeInBlock(b); });
+  return siblings;
+}
+
+/// The first op behind `op` that can join it, joined; null if none can.
+static GenericOp fuseNext(RewriterBase &rewriter, GenericOp op) {
+  for (GenericOp later : getSiblings(op))
+    if (GenericOp fused = Siblings(rewriter, op, later).fuse())
+      return fused;
+  return {};
+}
+
+namespace {
+struct FuseSiblings
+    : public mlir::sparsedrop::impl::FuseSiblingsBase<FuseSiblings> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    getOperation().walk([&](Block *block) {
+      for (Operation *op = block->empty() ? nullptr : &block->front(); op;
+           op = op->getNextNode()) {
+        auto generic = dyn_cast<GenericOp>(op);
+        if (!generic || !isCandidate(generic))
+          continue;
+        while (GenericOp fused = fuseNext(rewriter, generic))
+          generic = fused;
+        op = generic;
+      }
+    });
+    RewritePatternSet patterns(&getContext());
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+    (void)applyPatternsGreedily(getOperation(), std::move(patterns));
+  }
+};
+} // namespace

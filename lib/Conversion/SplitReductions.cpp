@@ -1,0 +1,171 @@
+//===- SplitReductions.cpp - Outer reductions run in parallel -------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Conversion/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace mlir::sparsedrop {
+#define GEN_PASS_DEF_SPLITREDUCTIONS
+#include "sparsedrop/Conversion/Passes.h.inc"
+} // namespace mlir::sparsedrop
+
+using namespace mlir;
+using linalg::GenericOp;
+
+/// Partial results are worth their memory from so many terms each on.
+static constexpr int64_t kTerms = 8;
+
+/// The op that adds a term to result `index`, if the body is one.
+static Operation *getCombiner(GenericOp op, unsigned index) {
+  Operation *combiner =
+      op.getBody()->getTerminator()->getOperand(index).getDefiningOp();
+  BlockArgument out = op.getRegionOutputArgs()[index];
+  if (!combiner || combiner->getBlock() != op.getBody() ||
+      combiner->getNumOperands() != 2 || !out.hasOneUse() ||
+      !llvm::is_contained(combiner->getOperands(), Value(out)))
+    return nullptr;
+  return arith::getNeutralElement(combiner) ? combiner : nullptr;
+}
+
+/// The reduction loop along the outermost dimension of an operand that all
+/// loops index, if there are reductions inside of it.
+static std::optional<unsigned> getOuterReduction(GenericOp op) {
+  SmallVector<utils::IteratorType> types = op.getIteratorTypesArray();
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    if (!map.isPermutation() || map.getNumResults() < 2)
+      continue;
+    unsigned outer = map.getDimPosition(0);
+    if (types[outer] == utils::IteratorType::parallel)
+      return std::nullopt;
+    int64_t terms = 1;
+    for (auto [type, extent] : llvm::zip(types, op.getStaticLoopRanges()))
+      if (type == utils::IteratorType::reduction)
+        terms *= ShapedType::isDynamic(extent) ? kTerms : extent;
+    int64_t extent = op.getStaticLoopRanges()[outer];
+    bool isWorth = ShapedType::isDynamic(extent) ||
+                   (extent > 1 && terms / extent >= kTerms);
+    return isWorth && op.getNumReductionLoops() > 1
+               ? std::optional<unsigned>(outer)
+               : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// The size of `loop`, of an operand that all loops index.
+static OpFoldResult getLoopSize(RewriterBase &rewriter, GenericOp op,
+                                unsigned loop) {
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (AffineMap map = op.getMatchingIndexingMap(input); map.isPermutation())
+      return tensor::getMixedSize(
+          rewriter, op.getLoc(), input->get(),
+          *map.getResultPosition(rewriter.getAffineDimExpr(loop)));
+  llvm_unreachable("an input is indexed by all loops");
+}
+
+/// Neutral elements, one `init` of them for each iteration of a loop.
+static Value createPartialInit(RewriterBase &rewriter, Location loc, Value init,
+                               OpFoldResult loopSize, Operation *combiner) {
+  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, loc, init);
+  sizes.insert(sizes.begin(), loopSize);
+  Value empty = tensor::EmptyOp::create(rewriter, loc, sizes,
+                                        getElementTypeOrSelf(init.getType()));
+  Value neutral = arith::ConstantOp::create(
+      rewriter, loc, *arith::getNeutralElement(combiner));
+  return linalg::FillOp::create(rewriter, loc, neutral, empty).getResult(0);
+}
+
+/// `op` with `outer` as a parallel loop.
+static GenericOp createPartial(RewriterBase &rewriter, GenericOp op,
+                               unsigned outer, ValueRange inits) {
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  for (AffineMap &map :
+       MutableArrayRef(maps).drop_front(op.getNumDpsInputs())) {
+    SmallVector<AffineExpr> results(map.getResults());
+    results.insert(results.begin(), rewriter.getAffineDimExpr(outer));
+    map = AffineMap::get(op.getNumLoops(), 0, results, rewriter.getContext());
+  }
+  SmallVector<utils::IteratorType> types = op.getIteratorTypesArray();
+  types[outer] = utils::IteratorType::parallel;
+  auto partial = GenericOp::create(rewriter, op.getLoc(), TypeRange(inits),
+                                   op.getInputs(), inits, maps, types);
+  rewriter.cloneRegionBefore(op.getRegion(), partial.getRegion(),
+                             partial.getRegion().begin());
+  return partial;
+}
+
+/// The reduction of the first dimension of `partial` into `init`.
+static Value combine(RewriterBase &rewriter, Location loc, Value partial,
+                     Value init, Operation *combiner, Value out) {
+  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
+  AffineMap all = rewriter.getMultiDimIdentityMap(rank + 1);
+  SmallVector<utils::IteratorType> types(rank + 1,
+                                         utils::IteratorType::parallel);
+  types[0] = utils::IteratorType::reduction;
+  auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
+    IRMapping mapping;
+    for (Value operand : combiner->getOperands())
+      mapping.map(operand, operand == out ? arguments[1] : arguments[0]);
+    linalg::YieldOp::create(b, l, b.clone(*combiner, mapping)->getResults());
+  };
+  return GenericOp::create(rewriter, loc, init.getType(), partial, init,
+                           ArrayRef{all, all.getSliceMap(1, rank)}, types, body)
+      .getResult(0);
+}
+
+/// Products with a vector have kernels of their own; sums of the products of
+/// two arrays of one shape do not.
+static bool isVectorProduct(GenericOp op) {
+  return linalg::isaContractionOpInterface(op) &&
+         !llvm::all_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+           return op.getMatchingIndexingMap(input).isPermutation();
+         });
+}
+
+static void split(RewriterBase &rewriter, GenericOp op) {
+  if (!op.hasPureTensorSemantics() || isVectorProduct(op) ||
+      op.hasIndexSemantics())
+    return;
+  std::optional<unsigned> outer = getOuterReduction(op);
+  SmallVector<Operation *> combiners;
+  for (unsigned i = 0, e = op->getNumResults(); i < e; ++i)
+    combiners.push_back(getCombiner(op, i));
+  if (!outer || llvm::is_contained(combiners, nullptr))
+    return;
+  rewriter.setInsertionPoint(op);
+  Location loc = op.getLoc();
+  OpFoldResult loopSize = getLoopSize(rewriter, op, *outer);
+  SmallVector<Value> inits, results;
+  for (auto [init, combiner] : llvm::zip(op.getOutputs(), combiners))
+    inits.push_back(createPartialInit(rewriter, loc, init, loopSize, combiner));
+  GenericOp partial = createPartial(rewriter, op, *outer, inits);
+  for (auto [i, combiner] : llvm::enumerate(combiners))
+    results.push_back(combine(rewriter, loc, partial.getResult(i),
+                              op.getOutputs()[i], combiner,
+                              op.getRegionOutputArgs()[i]));
+  rewriter.replaceOp(op, results);
+}
+
+namespace {
+struct SplitReductions
+    : public mlir::sparsedrop::impl::SplitReductionsBase<SplitReductions> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<GenericOp> ops;
+    getOperation().walk([&](GenericOp op) { ops.push_back(op); });
+    for (GenericOp op : ops)
+      split(rewriter, op);
+  }
+};
+} // namespace

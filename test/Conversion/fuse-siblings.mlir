@@ -1,0 +1,144 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings)' --split-input-file | FileCheck %s
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// The example of the pass's description.
+
+// CHECK-LABEL: func @both
+//  CHECK-SAME:   %[[X:.*]]: tensor<4x8xf32>
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill
+//       CHECK:   %[[F:.*]] = tensor.empty() : tensor<4x8xf32>
+//       CHECK:   %[[BOTH:.*]]:2 = linalg.generic {indexing_maps = [#[[ID:.*]], #[[ROW:.*]], #[[ID]]], iterator_types = ["parallel", "reduction"]}
+//  CHECK-SAME:     ins(%[[X]] : tensor<4x8xf32>) outs(%[[ZEROS]], %[[F]] : tensor<4xf32>, tensor<4x8xf32>)
+//       CHECK:     linalg.yield %{{.*}}, %{{.*}} : f32, f32
+//       CHECK:   return %[[BOTH]]#0, %[[BOTH]]#1
+func.func @both(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %f = tensor.empty() : tensor<4x8xf32>
+  %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%f : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.mulf %a, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return %sum, %square : tensor<4xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// What only the sum reads is not written. Loops in another order are the same loops.
+
+#id = affine_map<(i, j) -> (i, j)>
+#swapped = affine_map<(j, i) -> (i, j)>
+#row = affine_map<(j, i) -> (i)>
+
+// CHECK-LABEL: func @only_reader
+//       CHECK:   %[[SUM:.*]] = linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]} ins(%{{.*}} : tensor<4x8xf32>) outs(%{{.*}} : tensor<4xf32>)
+//       CHECK:     %[[I:.*]] = linalg.index 1
+//       CHECK:   return %[[SUM]]
+func.func @only_reader(%x: tensor<4x8xf32>) -> tensor<4xf32> {
+  %c0 = arith.constant 0.0 : f32
+  %f = tensor.empty() : tensor<4x8xf32>
+  %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%f : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.mulf %a, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#swapped, #row], iterator_types = ["reduction", "parallel"]}
+      ins(%square : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %j = linalg.index 0 : index
+    %k = arith.index_cast %j : index to i32
+    %w = arith.sitofp %k : i32 to f32
+    %p = arith.mulf %a, %w : f32
+    %0 = arith.addf %s, %p : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %sum : tensor<4xf32>
+}
+
+// -----
+
+// What needs the whole sum is another loop; so is what would leave the threads nothing.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#column = affine_map<(i, j) -> (j)>
+
+// CHECK-LABEL: func @apart
+//       CHECK:   linalg.generic {{.*}} outs(%{{.*}} : tensor<4xf32>)
+//       CHECK:   linalg.generic {{.*}} outs(%{{.*}} : tensor<4x8xf32>)
+//       CHECK:   linalg.generic {{.*}} outs(%{{.*}} : tensor<8xf32>)
+func.func @apart(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<8xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %f = tensor.empty() : tensor<4x8xf32>
+  %shares = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %sum : tensor<4x8xf32>, tensor<4xf32>) outs(%f : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %s: f32, %o: f32):
+    %0 = arith.divf %a, %s : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %e8 = tensor.empty() : tensor<8xf32>
+  %zeros8 = linalg.fill ins(%c0 : f32) outs(%e8 : tensor<8xf32>) -> tensor<8xf32>
+  %columns = linalg.generic {indexing_maps = [#id, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%shares : tensor<4x8xf32>) outs(%zeros8 : tensor<8xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<8xf32>
+  return %shares, %columns : tensor<4x8xf32>, tensor<8xf32>
+}
+
+// -----
+
+// Two elementwise ops, a product, and what accumulates in place stay as they are.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// CHECK-LABEL: func @alone
+//  CHECK-NOT:   :2 = linalg.generic
+//       CHECK:   return
+func.func @alone(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %old: tensor<4xf32>)
+    -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<4xf32>) {
+  %f = tensor.empty() : tensor<4x8xf32>
+  %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%f : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.mulf %a, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %total = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%y : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %a, %o : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%old : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %square, %total, %sum : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+}
