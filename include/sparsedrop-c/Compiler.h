@@ -211,6 +211,8 @@ typedef struct {
   /// File of measured kernels of products on a GPU, which go before the estimate
   /// (sparsedrop-tune writes it); null: none.
   const char *kernelTable;
+  const char *const *exclude; ///< sites at which nothing is dropped
+  int64_t excludeCount;
 } sparsedrop_compile_options;
 
 /// Compiles a function of `module`, which stays as it is, for a target.

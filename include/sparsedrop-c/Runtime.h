@@ -104,6 +104,12 @@ SPARSEDROP_API int64_t sparsedrop_draw(int64_t seed, int64_t step,
 SPARSEDROP_API int64_t sparsedrop_check_pattern(int64_t period, int64_t bias,
                                                 int64_t units);
 
+/// How many tile rows further a tile pattern in linear order, of period
+/// `period` and with `columns` tile columns, keeps the same columns again:
+/// period / gcd(columns, period). 1 for what is no period.
+SPARSEDROP_API int64_t sparsedrop_tile_row_period(int64_t period,
+                                                  int64_t columns);
+
 /// Draws the kept groups of a channel pattern by Gumbel-top-k: the groups with
 /// the largest ln(sensitivity + 1e-12) / tau + Gumbel(0, 1) noise, ties to the
 /// lower index. Groups are `granularity` neighbouring channels, the last one

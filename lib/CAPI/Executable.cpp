@@ -122,6 +122,8 @@ static bool readOptions(const sparsedrop_compile_options &from,
     to.mode = *knownMode;
     to.method = method == "sgd" ? SearchMethod::SGD : SearchMethod::MaxEnt;
     to.instrument = from.instrument != 0;
+    if (from.exclude)
+      to.exclude.assign(from.exclude, from.exclude + from.excludeCount);
     if (from.periods)
       to.periods.assign(from.periods, from.periods + from.periodCount);
     return true;

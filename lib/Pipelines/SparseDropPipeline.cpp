@@ -34,6 +34,11 @@ void mlir::sparsedrop::buildSparseDropPipeline(
   pm.addPass(createSearchDistribution(search));
   // In every mode, so that the signature does not depend on it.
   pm.addPass(createMaterialize());
+  if (!options.exclude.empty()) {
+    ExcludeSitesOptions excluded;
+    excluded.sites.assign(options.exclude.begin(), options.exclude.end());
+    pm.addPass(createExcludeSites(excluded));
+  }
   // The rules of both passes below are on structured ops.
   pm.addPass(createConvertElementwiseToLinalgPass());
   pm.addPass(createDifferentiate());

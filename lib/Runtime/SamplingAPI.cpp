@@ -92,6 +92,12 @@ int64_t sparsedrop_draw(int64_t seed, int64_t step, uint64_t siteHash,
   return pack(sampling::draw(seed, step, siteHash, millionths, count));
 }
 
+int64_t sparsedrop_tile_row_period(int64_t period, int64_t columns) {
+  if (period < 1 || columns < 0)
+    return 1;
+  return period / std::gcd(columns, period);
+}
+
 int64_t sparsedrop_check_pattern(int64_t period, int64_t bias, int64_t units) {
   int64_t longest = std::min(std::max<int64_t>(units, 1), kMaxCount);
   if (period < 1 || period > longest)

@@ -275,6 +275,8 @@ Executable::prepare(ModuleOp module, const ExecutableOptions &options) {
   pipeline.method = options.method;
   for (int64_t period : options.periods)
     pipeline.periods.push_back(period);
+  for (const std::string &site : options.exclude)
+    pipeline.exclude.push_back(site);
   pipeline.instrument = options.instrument;
   PassManager pm(module.getContext());
   buildSparseDropPipeline(pm, pipeline);

@@ -89,6 +89,8 @@ class CCompileOptions(ctypes.Structure):
         ("chip", c_char_p),
         ("tf32", c_int32),
         ("kernelTable", c_char_p),
+        ("exclude", POINTER(c_char_p)),
+        ("excludeCount", c_int64),
     ]
 
 

@@ -6,7 +6,7 @@ import ctypes
 import json
 import os
 import weakref
-from ctypes import byref, c_double, c_int64
+from ctypes import byref, c_char_p, c_double, c_int64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
@@ -257,7 +257,7 @@ def _as_int64(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-def _make_options(entry, chip, tf32, kernel_table, mode, method, periods, instrument) -> CCompileOptions:
+def _make_options(entry, chip, tf32, kernel_table, mode, method, periods, exclude, instrument) -> CCompileOptions:
     options = CCompileOptions(size=ctypes.sizeof(CCompileOptions))
     options.mode, options.method = mode.encode(), method.encode()
     options.chip, options.tf32 = chip.encode() if chip else None, int(tf32)
@@ -266,6 +266,8 @@ def _make_options(entry, chip, tf32, kernel_table, mode, method, periods, instru
     if periods is not None:
         options.periods = (c_int64 * len(periods))(*periods)
         options.periodCount = len(periods)
+    options.exclude = (c_char_p * len(exclude))(*(site.encode() for site in exclude))
+    options.excludeCount = len(exclude)
     options.instrument = int(instrument)
     return options
 
@@ -299,6 +301,7 @@ def compile(
     mode: str = "compact",
     method: str = "sgd",
     periods: Sequence[int] | None = None,
+    exclude: Sequence[str] = (),
     remarks: bool = False,
     instrument: bool = False,
 ) -> Function:
@@ -312,14 +315,15 @@ def compile(
     lets products of f32 round their factors to tf32 on a GPU. ``kernel_table`` is a
     file of measured kernels, which ``sparsedrop-tune`` writes. ``mode`` is compact,
     masked, bernoulli or dense. ``method`` (sgd or maxent) and ``periods`` (candidate
-    periods, ascending) govern the search of distributions.
+    periods, ascending) govern the search of distributions. Nothing is dropped at the
+    sites in ``exclude``.
     ``remarks`` collects what was compacted and what was not in ``remarks`` of the
     result. Raises ``Error`` with the compiler's messages.
     """
     kind, device, chip = _choose_target(target, chip, tf32, kernel_table)
     with _Context(remarks) as context:
         module = context.parse(source)
-        options = _make_options(entry, chip, tf32, kernel_table, mode, method, periods, instrument)
+        options = _make_options(entry, chip, tf32, kernel_table, mode, method, periods, exclude, instrument)
         handle = library().compile(module, byref(options))
         library().module_destroy(module)
         if not handle:

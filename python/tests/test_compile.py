@@ -74,6 +74,14 @@ def test_modes_agree():
     assert np.array_equal(dense(x, w, np.zeros((7, 12), np.float32))[0], x @ w)
 
 
+def test_nothing_is_dropped_at_excluded_sites():
+    x, w = integers((7, 12), 0), integers((12, 5), 1)
+    g = sparsedrop.compile(DROPPED, exclude=["s"])
+    assert np.array_equal(g(x, w, np.zeros((7, 12), np.float32), seed=1, step=2)[0], x @ w)
+    with pytest.raises(sparsedrop.Error, match="nothing is dropped at 't'"):
+        sparsedrop.compile(DROPPED, exclude=["s", "t"])
+
+
 def test_strided_arrays(f):
     big, w = integers((14, 24), 0), integers((12, 5), 1)
     for x in (big[::2, ::2], big[7:, 5:17], big[::-2, 11::-1], np.asfortranarray(big[:7, :12])):

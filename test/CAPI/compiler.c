@@ -297,6 +297,33 @@ static void test_refusals(const sparsedrop_executable *executable) {
   CHECK(slot.donation == 2 && slot.type == SPARSEDROP_F32 && slot.isTensor);
 }
 
+/* Nothing is dropped at an excluded site; a site that is none is refused. */
+static void test_exclusion(sparsedrop_module *module) {
+  const char *sites[2] = {"s", "t"};
+  sparsedrop_compile_options options = {sizeof(options)};
+  options.exclude = sites;
+  options.excludeCount = 2;
+  CHECK(!sparsedrop_compile(module, &options));
+  options.excludeCount = 1;
+  sparsedrop_executable *executable = sparsedrop_compile(module, &options);
+  CHECK(executable);
+  struct data d;
+  prepare(&d);
+  sparsedrop_array results[2];
+  memset(results, 0, sizeof(results));
+  CHECK(!sparsedrop_executable_call(executable, d.inputs, 3, 5, 1, results, 2));
+  const float *y = results[0].data;
+  for (int i = 0; i < M; ++i)
+    for (int j = 0; j < N; ++j) {
+      double sum = 0;
+      for (int k = 0; k < K; ++k)
+        sum += (double)d.x[i * (K + 3) + k] * d.w[k * N + j];
+      CHECK(y[i * N + j] == sum); /* of small integers */
+    }
+  sparsedrop_array_release(&results[0]);
+  sparsedrop_executable_destroy(executable);
+}
+
 /* Parses, compiles, calls and reports in a context of its own. */
 static void *work(void *user) {
   const char *mode = user;
@@ -358,6 +385,7 @@ int main(void) {
   int64_t bytes;
   sparsedrop_last_call_costs(&seconds, &bytes);
   CHECK(seconds > 0 && bytes > 0);
+  test_exclusion(module);
   sparsedrop_context_destroy(context);
   sparsedrop_module_destroy(module);
   sparsedrop_executable_destroy(executable);

@@ -3,16 +3,16 @@
 #id = affine_map<(n, i, c) -> (n, i, c)>
 #channel = affine_map<(n, i, c) -> (c)>
 
-// CHECK-DAG: #[[ID:.*]] = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
-// CHECK-DAG: #[[PARTIAL:.*]] = affine_map<(d0, d1, d2) -> (d0, d2)>
-// CHECK-DAG: #[[ALL:.*]] = affine_map<(d0, d1) -> (d0, d1)>
-// CHECK-DAG: #[[CHANNEL:.*]] = affine_map<(d0, d1) -> (d1)>
+// CHECK-DAG: #[[$ID:.*]] = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+// CHECK-DAG: #[[$PARTIAL:.*]] = affine_map<(d0, d1, d2) -> (d0, d2)>
+// CHECK-DAG: #[[$ALL:.*]] = affine_map<(d0, d1) -> (d0, d1)>
+// CHECK-DAG: #[[$CHANNEL:.*]] = affine_map<(d0, d1) -> (d1)>
 
 // CHECK-LABEL: func @sum
 //  CHECK-SAME:   %[[X:.*]]: tensor<4x100x8xf32>, %[[INIT:.*]]: tensor<8xf32>
 //       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<4x8xf32>
-//       CHECK:   %[[PART:.*]] = linalg.generic {indexing_maps = [#[[ID]], #[[PARTIAL]]], iterator_types = ["parallel", "reduction", "parallel"]} ins(%[[X]] : tensor<4x100x8xf32>) outs(%[[ZEROS]] : tensor<4x8xf32>)
-//       CHECK:   linalg.generic {indexing_maps = [#[[ALL]], #[[CHANNEL]]], iterator_types = ["reduction", "parallel"]} ins(%[[PART]] : tensor<4x8xf32>) outs(%[[INIT]] : tensor<8xf32>)
+//       CHECK:   %[[PART:.*]] = linalg.generic {indexing_maps = [#[[$ID]], #[[$PARTIAL]]], iterator_types = ["parallel", "reduction", "parallel"]} ins(%[[X]] : tensor<4x100x8xf32>) outs(%[[ZEROS]] : tensor<4x8xf32>)
+//       CHECK:   linalg.generic {indexing_maps = [#[[$ALL]], #[[$CHANNEL]]], iterator_types = ["reduction", "parallel"]} ins(%[[PART]] : tensor<4x8xf32>) outs(%[[INIT]] : tensor<8xf32>)
 func.func @sum(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
   %0 = linalg.generic {indexing_maps = [#id, #channel], iterator_types = ["reduction", "reduction", "parallel"]}
       ins(%x : tensor<4x100x8xf32>) outs(%init : tensor<8xf32>) {

@@ -58,6 +58,8 @@ struct SparseDropPipelineOptions
   PassOptions::ListOption<int64_t> periods{
       *this, "periods",
       llvm::cl::desc("Candidate periods, ascending; all from 1 without it")};
+  PassOptions::ListOption<std::string> exclude{
+      *this, "exclude", llvm::cl::desc("Sites at which nothing is dropped")};
   PassOptions::Option<bool> instrument{
       *this, "instrument",
       llvm::cl::desc("Count the work of each product at run time"),

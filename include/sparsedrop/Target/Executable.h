@@ -50,6 +50,8 @@ struct ExecutableOptions {
   SearchMethod method = SearchMethod::SGD;
   /// Candidate periods; all from 1 when empty.
   SmallVector<int64_t> periods;
+  /// Sites at which nothing is dropped.
+  SmallVector<std::string> exclude;
   /// Whether calls count the work of each product.
   bool instrument = false;
   /// The GPU to compile for (sm_80, sm_90a ...); empty: the host.

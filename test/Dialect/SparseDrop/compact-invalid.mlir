@@ -6,11 +6,3 @@ func.func @unmaterialized(%x: tensor<4x8xf32>, %w: tensor<8x4xf32>, %c: tensor<4
     ins(%x, %w : tensor<4x8xf32>, tensor<8x4xf32>) outs(%c : tensor<4x4xf32>) -> tensor<4x4xf32>
   return %q : tensor<4x4xf32>
 }
-
-// -----
-
-func.func @tile(%w: tensor<64x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<64x64xf32> {
-  // expected-error @below {{compaction of patterns of kind 'tile' is not supported; mode 'masked' computes them}}
-  %0 = sparsedrop.dropout %w, %p dim(0, 1) : tensor<64x64xf32>, !sparsedrop.pattern<tile>
-  return %0 : tensor<64x64xf32>
-}

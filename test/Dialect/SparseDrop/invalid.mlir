@@ -399,3 +399,19 @@ func.func private @average(tensor<f32>) attributes {sparsedrop.differentiate = {
 
 // expected-error @below {{expected a multiple and a granularity of which one divides the other, but got 8 and 3}}
 func.func private @f() attributes {a = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "s", multiple = 8, granularity = 3>}
+
+// -----
+
+func.func @class_dim(%p: !sparsedrop.pattern<tile>, %q: index) -> !sparsedrop.pattern<row, granularity = 32> {
+  // expected-error @below {{expects dim 0 (rows) or 1 (columns), but got 2}}
+  %0 = sparsedrop.class_pattern %p[%q] dim(2) : !sparsedrop.pattern<tile> to !sparsedrop.pattern<row, granularity = 32>
+  return %0 : !sparsedrop.pattern<row, granularity = 32>
+}
+
+// -----
+
+func.func @class_granularity(%p: !sparsedrop.pattern<tile, tile = [16, 32]>, %q: index) -> !sparsedrop.pattern<row, granularity = 32> {
+  // expected-error @below {{expects the granularity 16 of the tile, but got 32}}
+  %0 = sparsedrop.class_pattern %p[%q] dim(0) : !sparsedrop.pattern<tile, tile = [16, 32]> to !sparsedrop.pattern<row, granularity = 32>
+  return %0 : !sparsedrop.pattern<row, granularity = 32>
+}

@@ -61,6 +61,8 @@ static LogicalResult verifyDims(Operation *op, PatternType pattern,
 /// The static extent that a pattern was made for, or kDynamic.
 static int64_t getStaticExtent(Value pattern, int64_t dim) {
   Value extent;
+  if (auto part = pattern.getDefiningOp<ClassPatternOp>())
+    return getStaticExtent(part.getSource(), part.getDim());
   if (auto sample = pattern.getDefiningOp<SampleOp>())
     extent = sample.getExtents()[dim];
   else if (auto made = pattern.getDefiningOp<MakePatternOp>())

@@ -282,8 +282,16 @@ LogicalResult MakePatternOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// SlicePatternOp and StretchPatternOp
+// Ops that make patterns of patterns
 //===----------------------------------------------------------------------===//
+
+bool mlir::sparsedrop::isDerivedPattern(Operation *op) {
+  return isa<SlicePatternOp, StretchPatternOp, ClassPatternOp>(op);
+}
+
+bool mlir::sparsedrop::isPatternMaker(Operation *op) {
+  return isa<SampleOp, MakePatternOp>(op) || isDerivedPattern(op);
+}
 
 LogicalResult SlicePatternOp::verify() {
   PatternType type = getPattern().getType();
@@ -305,6 +313,19 @@ LogicalResult StretchPatternOp::verify() {
   if (getPattern().getType().getGranularity() != expected)
     return emitOpError() << "expects a granularity of " << expected
                          << ", but got "
+                         << getPattern().getType().getGranularity();
+  return success();
+}
+
+LogicalResult ClassPatternOp::verify() {
+  int64_t dim = getDim();
+  if (dim < 0 || dim > 1)
+    return emitOpError() << "expects dim 0 (rows) or 1 (columns), but got "
+                         << dim;
+  int64_t expected = getSource().getType().getTile()[dim];
+  if (getPattern().getType().getGranularity() != expected)
+    return emitOpError() << "expects the granularity " << expected
+                         << " of the tile, but got "
                          << getPattern().getType().getGranularity();
   return success();
 }
@@ -358,6 +379,13 @@ OpFoldResult ExtentOp::fold(FoldAdaptor) {
     return pattern.getExtents()[getDim()];
   if (auto slice = dyn_cast_or_null<SlicePatternOp>(op))
     return slice.getExtent();
+  if (auto part = dyn_cast_or_null<ClassPatternOp>(op)) {
+    Operation *maker = part.getSource().getDefiningOp();
+    if (auto sample = dyn_cast_or_null<SampleOp>(maker))
+      return sample.getExtents()[part.getDim()];
+    if (auto pattern = dyn_cast_or_null<MakePatternOp>(maker))
+      return pattern.getExtents()[part.getDim()];
+  }
   return {};
 }
 

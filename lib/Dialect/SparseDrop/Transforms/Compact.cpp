@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CompactTiles.h"
 #include "CompactionContext.h"
 #include "LinalgUtils.h"
 
@@ -35,7 +36,7 @@ using namespace mlir::sparsedrop;
 // Preparation
 //===----------------------------------------------------------------------===//
 
-/// Refuses what must be gone, and kinds that have no compaction.
+/// Refuses what must be gone.
 static LogicalResult checkInput(Operation *root) {
   WalkResult result = root->walk([](Operation *op) {
     if (op->hasAttr(kDropoutAttrName)) {
@@ -43,16 +44,7 @@ static LogicalResult checkInput(Operation *root) {
                          "materialized; run sparsedrop-materialize first";
       return WalkResult::interrupt();
     }
-    auto dropout = dyn_cast<DropoutOp>(op);
-    if (!dropout)
-      return WalkResult::advance();
-    PatternKind kind = dropout.getPattern().getType().getKind();
-    if (kind == PatternKind::Row || kind == PatternKind::Channel)
-      return WalkResult::advance();
-    op->emitError() << "compaction of patterns of kind '"
-                    << stringifyPatternKind(kind)
-                    << "' is not supported; mode 'masked' computes them";
-    return WalkResult::interrupt();
+    return WalkResult::advance();
   });
   return failure(result.wasInterrupted());
 }
@@ -233,6 +225,7 @@ LogicalResult mlir::sparsedrop::compactDropout(RewriterBase &rewriter,
   if (failed(checkInput(function)) || failed(verifySites(function)))
     return failure();
   hoistDropoutScales(rewriter, function);
+  compactTiles(rewriter, function);
   splitDropouts(rewriter, function);
   resolveDims(function);
   hoistPatterns(function);

@@ -30,14 +30,6 @@ using linalg::LinalgOp;
 // Loops
 //===----------------------------------------------------------------------===//
 
-/// The dimension of the operand with `map` that `loop` indexes, if any.
-static std::optional<int64_t> getDim(AffineMap map, unsigned loop) {
-  for (auto [dim, expr] : llvm::enumerate(map.getResults()))
-    if (expr.isFunctionOfDim(loop))
-      return dim;
-  return std::nullopt;
-}
-
 /// The loop that indexes dimension `dim` of an operand with `map`.
 static std::optional<unsigned> getLoop(AffineMap map, int64_t dim) {
   if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(dim)))
@@ -54,8 +46,7 @@ static LinalgOp compactAlongLoop(CompactionContext &context, LinalgOp op,
                                  unsigned loop, Value pattern) {
   SmallVector<Value> operands;
   for (OpOperand &operand : op->getOpOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(&operand);
-    std::optional<int64_t> dim = getDim(map, loop);
+    std::optional<int64_t> dim = getIndexedDim(op, operand, loop);
     operands.push_back(dim ? context.getCompact(operand.get(), {pattern, *dim})
                            : operand.get());
   }
@@ -118,8 +109,7 @@ static SmallVector<Candidate> getCandidates(LinalgOp op) {
 static llvm::BitVector getZeroInputs(LinalgOp op, const Candidate &candidate) {
   llvm::BitVector zero(op->getNumOperands());
   for (OpOperand *input : op.getDpsInputOperands()) {
-    std::optional<int64_t> dim =
-        getDim(op.getMatchingIndexingMap(input), candidate.loop);
+    std::optional<int64_t> dim = getIndexedDim(op, *input, candidate.loop);
     if (dim &&
         CompactionContext::isExpand(input->get(), {candidate.pattern, *dim}))
       zero.set(input->getOperandNumber());
@@ -133,7 +123,7 @@ static std::optional<Plan> planReduction(CompactionContext &context,
                                          const Candidate &candidate) {
   // Each iteration of such a loop has an element of its own.
   for (OpOperand &init : op.getDpsInitsMutable())
-    if (getDim(op.getMatchingIndexingMap(&init), candidate.loop)) {
+    if (getIndexedDim(op, init, candidate.loop)) {
       context.noteReason(op, "a result is indexed by the reduction loop");
       return std::nullopt;
     }
@@ -167,8 +157,7 @@ static std::optional<Plan> planParallel(CompactionContext &context, LinalgOp op,
                                         const Candidate &candidate) {
   Plan plan{getZeroInputs(op, candidate), {}};
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    std::optional<int64_t> dim =
-        getDim(op.getMatchingIndexingMap(&init), candidate.loop);
+    std::optional<int64_t> dim = getIndexedDim(op, init, candidate.loop);
     if (!dim) {
       context.noteReason(op, "a result is not indexed by the parallel loop");
       return std::nullopt;
@@ -292,7 +281,7 @@ static std::optional<SmallVector<int64_t>> getResultDims(LinalgOp op,
                                                          unsigned loop) {
   SmallVector<int64_t> dims;
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    std::optional<int64_t> dim = getDim(op.getMatchingIndexingMap(&init), loop);
+    std::optional<int64_t> dim = getIndexedDim(op, init, loop);
     if (!dim)
       return std::nullopt;
     dims.push_back(*dim);

@@ -256,7 +256,7 @@ StringRef mlir::sparsedrop::getSite(Value pattern) {
   while (Operation *op = pattern.getDefiningOp()) {
     if (auto sample = dyn_cast<SampleOp>(op))
       return sample.getSite();
-    if (!isa<SlicePatternOp, StretchPatternOp>(op))
+    if (!isDerivedPattern(op))
       break;
     pattern = op->getOperand(0);
   }
@@ -291,7 +291,7 @@ void CompactionContext::reportCompacted(Operation *op, StringRef rule,
 /// A pattern whose work `op` does not save: of an operand that it reads all
 /// units of, or of a result that it computes all units of.
 static Value getMissedPattern(Operation *op, StringRef &what) {
-  if (isa<ExpandOp, CompactOp>(op))
+  if (isa<ExpandOp, CompactOp, InsertOp>(op))
     return {};
   for (Value operand : op->getOperands())
     if (auto expand = operand.getDefiningOp<ExpandOp>()) {
@@ -308,6 +308,14 @@ static Value getMissedPattern(Operation *op, StringRef &what) {
   return {};
 }
 
+void CompactionContext::reportMissed(Operation *op, StringRef what,
+                                     Value pattern, StringRef reason) {
+  remark::missed(op->getLoc(), getRemarkOptions("NotCompacted", function))
+      << remark::add("{0} {1} all units of site \"{2}\": {3}",
+                     op->getName().getStringRef(), what, getSite(pattern),
+                     reason);
+}
+
 void CompactionContext::reportMissed() {
   function->walk([&](Operation *op) {
     StringRef what;
@@ -320,9 +328,6 @@ void CompactionContext::reportMissed() {
     if (!reason)
       noteReason(op, "no rule moves through this op");
     reason = op->getAttrOfType<StringAttr>(kMissedAttrName);
-    remark::missed(op->getLoc(), getRemarkOptions("NotCompacted", function))
-        << remark::add("{0} {1} all units of site \"{2}\": {3}",
-                       op->getName().getStringRef(), what, getSite(pattern),
-                       reason.getValue());
+    reportMissed(op, what, pattern, reason.getValue());
   });
 }

@@ -128,6 +128,10 @@ public:
   /// Reports that `op` became smaller along `line`.
   void reportCompacted(Operation *op, StringRef rule, Line line);
 
+  /// Reports that `op` reads or computes (`what`) all units of `pattern`.
+  void reportMissed(Operation *op, StringRef what, Value pattern,
+                    StringRef reason);
+
   /// Remembers, in an attribute, why `op` stays as it is: for a remark at the
   /// end, and for reports.
   void noteReason(Operation *op, const Twine &reason) {

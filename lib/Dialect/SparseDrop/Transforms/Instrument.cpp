@@ -62,7 +62,7 @@ static SampleOp findSample(Value pattern) {
   while (Operation *op = pattern.getDefiningOp()) {
     if (auto sample = dyn_cast<SampleOp>(op))
       return sample;
-    if (!isa<SlicePatternOp, StretchPatternOp>(op))
+    if (!isDerivedPattern(op))
       return {};
     pattern = op->getOperand(0);
   }

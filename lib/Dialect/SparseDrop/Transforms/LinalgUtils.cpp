@@ -31,6 +31,16 @@ bool mlir::sparsedrop::isPlainLoop(linalg::LinalgOp op, unsigned loop) {
   return true;
 }
 
+std::optional<int64_t> mlir::sparsedrop::getIndexedDim(linalg::LinalgOp op,
+                                                       OpOperand &operand,
+                                                       unsigned loop) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  for (auto [dim, expr] : llvm::enumerate(map.getResults()))
+    if (expr.isFunctionOfDim(loop))
+      return dim;
+  return std::nullopt;
+}
+
 void mlir::sparsedrop::rewriteIndices(
     RewriterBase &rewriter, Operation *op, unsigned loop,
     function_ref<Value(Location, Value)> create) {

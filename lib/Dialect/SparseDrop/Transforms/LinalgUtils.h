@@ -18,6 +18,10 @@ namespace mlir::sparsedrop {
 /// occurs in: the condition of every rule of the algebra.
 bool isPlainLoop(linalg::LinalgOp op, unsigned loop);
 
+/// The dimension of the operand that `loop` indexes, if any.
+std::optional<int64_t> getIndexedDim(linalg::LinalgOp op, OpOperand &operand,
+                                     unsigned loop);
+
 /// Makes each `linalg.index loop` of `op` what `create` makes of it, before its
 /// other users.
 void rewriteIndices(RewriterBase &rewriter, Operation *op, unsigned loop,

@@ -442,19 +442,63 @@ LoweredPattern PatternLowering::lowerStretch(StretchPatternOp op,
   return source;
 }
 
+Value PatternLowering::countTiles(Location loc, const LoweredPattern &tiles,
+                                  int64_t dim) {
+  IndexMath math(rewriter, loc);
+  return math.ceilDiv(tiles.extents[dim],
+                      math.constant(tiles.type.getTile()[dim]));
+}
+
+/// How many tile rows further the same columns are kept again.
+Value PatternLowering::getRowPeriod(Location loc, const LoweredPattern &tiles) {
+  if (tiles.type.getOrder() == TileOrder::Skewed)
+    return tiles.period;
+  Value period = call(loc, "sparsedrop_tile_row_period", rewriter.getI64Type(),
+                      {toI64(rewriter, loc, tiles.period),
+                       toI64(rewriter, loc, countTiles(loc, tiles, 1))});
+  return arith::IndexCastOp::create(rewriter, loc, rewriter.getIndexType(),
+                                    period);
+}
+
+Value PatternLowering::countClasses(Location loc, const LoweredPattern &tiles) {
+  return rewriter.createOrFold<arith::MinUIOp>(loc, getRowPeriod(loc, tiles),
+                                               countTiles(loc, tiles, 0));
+}
+
+LoweredPattern PatternLowering::lowerClass(ClassPatternOp op,
+                                           LoweredPattern tiles) {
+  Location loc = op.getLoc();
+  IndexMath math(rewriter, loc);
+  LoweredPattern part = tiles;
+  part.type = op.getPattern().getType();
+  part.extents.assign(1, tiles.extents[op.getDim()]);
+  if (op.getDim() == 0) {
+    part.period = getRowPeriod(loc, tiles);
+    part.bias = op.getNumber();
+    return part;
+  }
+  // The unit of row q, column c is q s + c: kept iff c = b - q s mod dp.
+  Value start = op.getNumber();
+  if (tiles.type.getOrder() == TileOrder::Linear)
+    start = math.mul(start, countTiles(loc, tiles, 1));
+  Value shift = math.rem(start, tiles.period);
+  part.bias = math.rem(math.sub(math.add(tiles.bias, tiles.period), shift),
+                       tiles.period);
+  return part;
+}
+
 FailureOr<LoweredPattern> PatternLowering::lower(Value pattern) {
   if (auto it = lowered.find(pattern); it != lowered.end())
     return it->second;
   Operation *op = pattern.getDefiningOp();
-  if (!isa_and_present<SampleOp, MakePatternOp, SlicePatternOp,
-                       StretchPatternOp>(op)) {
+  if (!op || !isPatternMaker(op)) {
     emitError(pattern.getLoc())
         << "cannot lower a pattern that is a function argument, a call's "
            "result or carried by control flow; inline what draws it";
     return failure();
   }
   FailureOr<LoweredPattern> source = LoweredPattern();
-  if (isa<SlicePatternOp, StretchPatternOp>(op))
+  if (isDerivedPattern(op))
     source = lower(op->getOperand(0));
   if (failed(source))
     return failure();
@@ -465,7 +509,8 @@ FailureOr<LoweredPattern> PatternLowering::lower(Value pattern) {
           .Case([&](SampleOp o) { return lowerSample(o); })
           .Case([&](MakePatternOp o) { return lowerMakePattern(o); })
           .Case([&](SlicePatternOp o) { return lowerSlice(o, *source); })
-          .Case([&](StretchPatternOp o) { return lowerStretch(o, *source); });
+          .Case([&](StretchPatternOp o) { return lowerStretch(o, *source); })
+          .Case([&](ClassPatternOp o) { return lowerClass(o, *source); });
   if (failed(result))
     return failure();
   // Once, for all that is as large.

@@ -61,6 +61,9 @@ public:
   Value getKeptIndex(OpBuilder &builder, Location loc,
                      const LoweredPattern &pattern, Value position);
 
+  /// The classes of a tile pattern that have rows, at the insertion point.
+  Value countClasses(Location loc, const LoweredPattern &tiles);
+
   /// Whether the unit at `indices` is kept; row and tile.
   Value isKept(OpBuilder &builder, Location loc, const LoweredPattern &pattern,
                ValueRange indices);
@@ -82,6 +85,9 @@ private:
   LoweredPattern lowerChannelSlice(SlicePatternOp op,
                                    const LoweredPattern &source);
   LoweredPattern lowerStretch(StretchPatternOp op, LoweredPattern source);
+  LoweredPattern lowerClass(ClassPatternOp op, LoweredPattern source);
+  Value countTiles(Location loc, const LoweredPattern &tiles, int64_t dim);
+  Value getRowPeriod(Location loc, const LoweredPattern &tiles);
 
   OpFoldResult countKept(const LoweredPattern &pattern);
   Value countUnits(Location loc, PatternType type, ValueRange extents);

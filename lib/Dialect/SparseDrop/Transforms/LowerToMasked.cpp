@@ -222,7 +222,7 @@ createElementwise(RewriterBase &rewriter, DropoutOp op, Value mask,
       .getResult(0);
 }
 
-static Value maskByPattern(RewriterBase &rewriter, DropoutOp op) {
+Value mlir::sparsedrop::maskDropout(RewriterBase &rewriter, DropoutOp op) {
   Location loc = op.getLoc();
   SmallVector<int64_t> shape;
   for (int64_t dim : op.getDims())
@@ -340,7 +340,7 @@ LogicalResult mlir::sparsedrop::lowerToMasked(RewriterBase &rewriter,
     rewriter.setInsertionPoint(op);
     FailureOr<Value> masked = op.getSource();
     if (masks == MaskSource::Pattern)
-      masked = maskByPattern(rewriter, op);
+      masked = maskDropout(rewriter, op);
     if (masks == MaskSource::Bernoulli)
       masked = maskByBernoulli(rewriter, op);
     if (failed(masked))

@@ -267,6 +267,8 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
                                          o.getPosition());
           })
           .Case([&](ExtentOp o) { return pattern.extents[o.getDim()]; })
+          .Case(
+              [&](ClassCountOp) { return patterns.countClasses(loc, pattern); })
           .Case([&](ScaleOp o) { return pattern.scale; });
   Type type = op->getResult(0).getType();
   if (result.getType() != type)
@@ -279,7 +281,7 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
 LogicalResult UpstreamLowering::erasePatterns() {
   SmallVector<Operation *> makers;
   module.walk([&](Operation *op) {
-    if (isa<SampleOp, MakePatternOp, SlicePatternOp, StretchPatternOp>(op))
+    if (isPatternMaker(op))
       makers.push_back(op);
   });
   for (Operation *op : llvm::reverse(makers))
@@ -322,7 +324,7 @@ LogicalResult UpstreamLowering::run() {
   SmallVector<Operation *> ops;
   module.walk([&](Operation *op) {
     if (isa_and_present<SparseDropDialect>(op->getDialect()) &&
-        !isa<SampleOp, MakePatternOp, SlicePatternOp, StretchPatternOp>(op))
+        !isPatternMaker(op))
       ops.push_back(op);
   });
   for (Operation *op : ops) {

@@ -166,6 +166,13 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
     sizes[dim] = pattern.keptCount;
     offsets[dim] = bias;
     strides[dim] = period;
+    // A constant count is a static size.
+    SmallVector<int64_t> shape(
+        cast<RankedTensorType>(source.getType()).getShape());
+    shape[dim] = getConstantIntValue(sizes[dim]).value_or(shape[dim]);
+    Type type = cast<RankedTensorType>(source.getType()).clone(shape);
+    if (type != source.getType())
+      source = tensor::CastOp::create(rewriter, loc, type, source);
     return tensor::InsertSliceOp::create(rewriter, loc, source, dest, offsets,
                                          sizes, strides);
   }

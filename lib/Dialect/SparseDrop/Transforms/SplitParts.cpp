@@ -109,16 +109,6 @@ static Value getPart(CompactionContext &context, Location loc, Value value,
   return linalg::FillOp::create(rewriter, loc, scalar, empty).getResult(0);
 }
 
-/// The dimension of the operand with `map` that `loop` indexes, if any.
-static std::optional<int64_t> getDim(LinalgOp op, OpOperand &operand,
-                                     unsigned loop) {
-  AffineMap map = op.getMatchingIndexingMap(&operand);
-  for (auto [dim, expr] : llvm::enumerate(map.getResults()))
-    if (expr.isFunctionOfDim(loop))
-      return dim;
-  return std::nullopt;
-}
-
 /// `op` over iterations `range` of the plain loop `loop`, with `inits` in place
 /// of its own where there are some.
 static LinalgOp cloneRange(CompactionContext &context, LinalgOp op,
@@ -126,7 +116,7 @@ static LinalgOp cloneRange(CompactionContext &context, LinalgOp op,
                            ValueRange inits = {}) {
   SmallVector<Value> operands;
   for (OpOperand &operand : op->getOpOperands()) {
-    std::optional<int64_t> dim = getDim(op, operand, loop);
+    std::optional<int64_t> dim = getIndexedDim(op, operand, loop);
     operands.push_back(
         dim ? getPart(context, op.getLoc(), operand.get(), *dim, range)
             : operand.get());
@@ -196,7 +186,7 @@ bool mlir::sparsedrop::splitAtConcat(CompactionContext &context, LinalgOp op) {
       op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction;
   SmallVector<int64_t> dims;
   for (OpOperand &init : op.getDpsInitsMutable()) {
-    std::optional<int64_t> dim = getDim(op, init, loop);
+    std::optional<int64_t> dim = getIndexedDim(op, init, loop);
     if (dim.has_value() == isReduction) {
       context.noteReason(found->concat, "a result of what reads it does not "
                                         "come in parts");

@@ -65,6 +65,12 @@ inline constexpr StringLiteral kConstantsAttrName = "sparsedrop.constants";
 inline constexpr StringLiteral kOverlapsAttrName = "sparsedrop.overlaps";
 inline constexpr StringLiteral kKernelAttrName = "sparsedrop.kernel";
 
+/// Whether `op` makes a pattern of its first operand, another pattern.
+bool isDerivedPattern(Operation *op);
+
+/// Whether `op` makes a pattern.
+bool isPatternMaker(Operation *op);
+
 /// Adds to `annotations` the dropout annotations of `op`, in order.
 void getDropoutAnnotations(Operation *op,
                            SmallVectorImpl<DropoutAttr> &annotations);

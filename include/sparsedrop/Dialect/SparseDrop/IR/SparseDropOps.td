@@ -178,9 +178,59 @@ def SparseDrop_StretchPatternOp : SparseDrop_Op<"stretch_pattern"> {
   let hasVerifier = 1;
 }
 
+def SparseDrop_ClassPatternOp : SparseDrop_Op<"class_pattern"> {
+  let summary = "rows or columns of one class of a tile pattern";
+  let description = [{
+    In skewed order the tile rows r with r mod dp = q keep the same tile columns
+    c, those with c mod dp = (b - q) mod dp. So the kept tiles are the union, over
+    classes q, of the rows of a class (`dim(0)`) times its columns (`dim(1)`): both
+    are row patterns whose granularity is the tile's size. In linear order, with
+    C tile columns, the rows of a class have the period dp / gcd(C, dp), and its
+    columns the bias (b - q C) mod dp. No two classes have a row or a column in
+    common. Either may keep nothing.
+
+    ```mlir
+    func.func @first_class(%p: !sparsedrop.pattern<tile, tile = [16, 64]>)
+        -> (!sparsedrop.pattern<row, granularity = 16>, !sparsedrop.pattern<row, granularity = 64>) {
+      %q = arith.constant 0 : index
+      %rows = sparsedrop.class_pattern %p[%q] dim(0)
+          : !sparsedrop.pattern<tile, tile = [16, 64]> to !sparsedrop.pattern<row, granularity = 16>
+      %columns = sparsedrop.class_pattern %p[%q] dim(1)
+          : !sparsedrop.pattern<tile, tile = [16, 64]> to !sparsedrop.pattern<row, granularity = 64>
+      return %rows, %columns : !sparsedrop.pattern<row, granularity = 16>, !sparsedrop.pattern<row, granularity = 64>
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_TilePattern:$source, Index:$number,
+                       I64Attr:$dim);
+  let results = (outs SparseDrop_RowPattern:$pattern);
+  let assemblyFormat = [{
+    $source `[` $number `]` `dim` `(` $dim `)` attr-dict `:`
+    qualified(type($source)) `to` qualified(type($pattern))
+  }];
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Ops that read patterns
 //===----------------------------------------------------------------------===//
+
+def SparseDrop_ClassCountOp : SparseDrop_Op<"class_count"> {
+  let summary = "number of classes of a tile pattern that have rows";
+  let description = [{
+    See `class_pattern`.
+
+    ```mlir
+    func.func @classes(%p: !sparsedrop.pattern<tile>) -> index {
+      %0 = sparsedrop.class_count %p : !sparsedrop.pattern<tile>
+      return %0 : index
+    }
+    ```
+  }];
+  let arguments = (ins SparseDrop_TilePattern:$pattern);
+  let results = (outs Index:$count);
+  let assemblyFormat = "$pattern attr-dict `:` qualified(type($pattern))";
+}
 
 def SparseDrop_KeptCountOp : SparseDrop_Op<"kept_count"> {
   let summary = "number of kept units";

@@ -57,6 +57,7 @@ class SparseDrop_PatternOf<string kind, string summary> : Type<
                " == ::mlir::sparsedrop::PatternKind::" # kind>]>,
     summary, "::mlir::sparsedrop::PatternType">;
 def SparseDrop_RowPattern : SparseDrop_PatternOf<"Row", "row pattern">;
+def SparseDrop_TilePattern : SparseDrop_PatternOf<"Tile", "tile pattern">;
 // What compact and expand take: patterns that keep a subset of one dimension.
 def SparseDrop_LinePattern : Type<
     And<[SparseDrop_PatternType.predicate,

@@ -51,7 +51,7 @@ def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
 }
 
 def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
-  let summary = "Makes the program around row and channel dropouts smaller";
+  let summary = "Makes the program around dropouts smaller";
   let description = [{
     Rewrites `dropout` to `expand(compact(x))` with its scale moved behind the
     products it feeds, and lets both ops move through the program until they
@@ -75,9 +75,12 @@ def Compact : Pass<"sparsedrop-compact", "::mlir::ModuleOp"> {
       is only taken apart into slices is computed slice by slice.
 
     Remarks (category `sparsedrop-compact`) say what shrank by which factor, and
-    what did not and why. Annotations must have been materialized. Patterns of
-    kind tile have no compaction yet: an error. Kept channels are a list: what cannot
-    move further is a gather, of weights where only they are read in part.
+    what did not and why. Annotations must have been materialized. Kept channels are
+    a list: what cannot move further is a gather, of weights where only they are
+    read in part. A product with dropped tiles of weights, and one whose result
+    is dropped by tiles, is a loop over the classes of the pattern (see
+    `class_pattern`): in each, rows and columns are kept by row patterns. What
+    else reads dropped tiles reads a mask.
 
     Before:
 
@@ -176,6 +179,42 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
     "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def ExcludeSites : Pass<"sparsedrop-exclude-sites", "::mlir::ModuleOp"> {
+  let summary = "Drops nothing at chosen sites";
+  let description = [{
+    Replaces the dropouts by draws of the named sites by what they drop of:
+    layers that are kept whole, such as the first and the last, or one after the
+    other to see which matter. To be run behind sparsedrop-materialize, so that
+    signatures stay what they are; sensitivities of these sites stay what they
+    are, too. A name at which nothing is dropped is an error.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>, %seed: i64, %step: i64) -> tensor<8x64xf32> {
+      %n = arith.constant 64 : index
+      %p = sparsedrop.sample "a" seed(%seed) step(%step) extents(%n) {rate = 0.5 : f64} : !sparsedrop.pattern<row>
+      %0 = sparsedrop.dropout %x, %p dim(1) : tensor<8x64xf32>, !sparsedrop.pattern<row>
+      return %0 : tensor<8x64xf32>
+    }
+    ```
+
+    After `sparsedrop-exclude-sites{sites=a}`:
+
+    ```mlir
+    func.func @f(%x: tensor<8x64xf32>, %seed: i64, %step: i64) -> tensor<8x64xf32> {
+      %n = arith.constant 64 : index
+      %p = sparsedrop.sample "a" seed(%seed) step(%step) extents(%n) {rate = 0.5 : f64} : !sparsedrop.pattern<row>
+      return %x : tensor<8x64xf32>
+    }
+    ```
+  }];
+  let options = [
+    ListOption<"sites", "sites", "std::string",
+               "Sites at which nothing is dropped">
+  ];
 }
 
 def Instrument : Pass<"sparsedrop-instrument", "::mlir::ModuleOp"> {

@@ -78,6 +78,14 @@ LogicalResult compactDropout(RewriterBase &rewriter,
 LogicalResult lowerToMasked(RewriterBase &rewriter, Operation *root,
                             MaskSource masks);
 
+/// Drops nothing at the draws of `sites`. Fails, with an error, where nothing
+/// is dropped at one of them.
+LogicalResult excludeSites(RewriterBase &rewriter, ModuleOp module,
+                           ArrayRef<std::string> sites);
+
+/// What `op` gives, computed with a mask of its pattern, at the insertion point.
+Value maskDropout(RewriterBase &rewriter, DropoutOp op);
+
 /// Lowers every op and type of the dialect in `module` to upstream ops and
 /// calls of the runtime library.
 LogicalResult lowerToUpstream(RewriterBase &rewriter, ModuleOp module);

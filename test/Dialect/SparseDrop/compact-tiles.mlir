@@ -1,0 +1,83 @@
+// RUN: sparsedrop-opt %s --remarks-filter='sparsedrop.*' -o /dev/null --pass-pipeline='builtin.module(sparsedrop-compact)' --split-input-file 2>&1 | FileCheck %s --check-prefix=REMARK --implicit-check-not='remark:'
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-compact,canonicalize,cse)' --split-input-file | FileCheck %s
+
+// Rows of the weights are outputs: each class computes its own.
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+
+// CHECK-LABEL: func @forward
+//  CHECK-SAME:   %[[X:.*]]: tensor<8x64xf32>, %[[W:.*]]: tensor<96x64xf32>, %[[P:.*]]: !sparsedrop
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<8x96xf32>
+//       CHECK:   %[[COUNT:.*]] = sparsedrop.class_count %[[P]]
+//       CHECK:   %[[Y:.*]] = scf.for %[[Q:.*]] = %{{.*}} to %[[COUNT]] {{.*}} iter_args(%[[ALL:.*]] = %[[ZEROS]])
+//   CHECK-DAG:     %[[ROWS:.*]] = sparsedrop.class_pattern %[[P]][%[[Q]]] dim(0) {{.*}} to !sparsedrop.pattern<row, granularity = 32>
+//   CHECK-DAG:     %[[COLUMNS:.*]] = sparsedrop.class_pattern %[[P]][%[[Q]]] dim(1) {{.*}} to !sparsedrop.pattern<row, granularity = 16>
+//   CHECK-DAG:     %[[XQ:.*]] = sparsedrop.compact %[[X]], %[[COLUMNS]] dim(1)
+//   CHECK-DAG:     %[[WR:.*]] = sparsedrop.compact %[[W]], %[[ROWS]] dim(0)
+//   CHECK-DAG:     %[[WQ:.*]] = sparsedrop.compact %[[WR]], %[[COLUMNS]] dim(1)
+//       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}}ins(%[[XQ]], %[[WQ]] : tensor<8x?xf32>, tensor<?x?xf32>)
+//       CHECK:     %[[NEW:.*]] = sparsedrop.insert %[[PART]] into %[[ALL]], %[[ROWS]] dim(1)
+//       CHECK:     scf.yield %[[NEW]]
+//       CHECK:   return %[[Y]]
+func.func @forward(%x: tensor<8x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile, tile = [32, 16]>) -> tensor<8x96xf32> {
+  %zero = arith.constant 0.0 : f32
+  %d = sparsedrop.dropout %w, %p dim(0, 1) unscaled : tensor<96x64xf32>, !sparsedrop.pattern<tile, tile = [32, 16]>
+  %e = tensor.empty() : tensor<8x96xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x96xf32>) -> tensor<8x96xf32>
+  %y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%x, %d : tensor<8x64xf32>, tensor<96x64xf32>) outs(%z : tensor<8x96xf32>) -> tensor<8x96xf32>
+  return %y : tensor<8x96xf32>
+}
+
+// -----
+
+// A product whose result is dropped: only kept tiles are computed.
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+
+// CHECK-LABEL: func @weight_gradient
+//       CHECK:   scf.for
+//       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}} -> tensor<?x?xf32>
+//       CHECK:     %[[WIDE:.*]] = sparsedrop.expand %[[PART]], %{{.*}} dim(1) : tensor<?x?xf32>, {{.*}} -> tensor<?x64xf32>
+//       CHECK:     sparsedrop.insert %[[WIDE]] into %{{.*}}, %{{.*}} dim(0) : tensor<?x64xf32> into tensor<96x64xf32>
+func.func @weight_gradient(%g: tensor<96x8xf32>, %x: tensor<8x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<96x64xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %m = linalg.matmul ins(%g, %x : tensor<96x8xf32>, tensor<8x64xf32>) outs(%z : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %d = sparsedrop.dropout %m, %p dim(0, 1) unscaled : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  return %d : tensor<96x64xf32>
+}
+
+// -----
+
+// What else reads the weights gets a mask, and a reason.
+
+// REMARK: remark: {{.*}}NotCompacted{{.*}}func.return reads all units of site "": it is not a structured op
+
+// CHECK-LABEL: func @masked
+//       CHECK:   sparsedrop.mask
+//       CHECK:   linalg.generic
+//       CHECK:   return
+func.func @masked(%w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
+  %d = sparsedrop.dropout %w, %p dim(0, 1) : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  return %d : tensor<96x64xf32>
+}
+
+// -----
+
+// A period of 1 drops nothing.
+
+// CHECK-LABEL: func @whole
+//   CHECK-NOT:   scf.for
+//       CHECK:   linalg.matmul ins(%{{.*}}, %arg1 :
+func.func @whole(%x: tensor<8x64xf32>, %w: tensor<64x96xf32>, %z: tensor<8x96xf32>) -> tensor<8x96xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c64 = arith.constant 64 : index
+  %c96 = arith.constant 96 : index
+  %p = sparsedrop.make_pattern period(%c1) bias(%c0) extents(%c64, %c96) : !sparsedrop.pattern<tile>
+  %d = sparsedrop.dropout %w, %p dim(0, 1) unscaled : tensor<64x96xf32>, !sparsedrop.pattern<tile>
+  %y = linalg.matmul ins(%x, %d : tensor<8x64xf32>, tensor<64x96xf32>) outs(%z : tensor<8x96xf32>) -> tensor<8x96xf32>
+  return %y : tensor<8x96xf32>
+}
