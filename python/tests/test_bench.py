@@ -33,6 +33,14 @@ def test_cnn_step_prints_all_modes_and_products(layout):
         assert word in done.stdout
 
 
+def test_tiles_prints_all_products():
+    done = run("tiles", "--size", "20", "30", "--batch", "4", "--tile", "5", "4", "--periods", "2", "--rounds", "1")
+    for word in ("forward", "input gradient", "weight gradient"):
+        # Half of 4 x 8 tiles, of which the last column is cut off.
+        line = next(line for line in done.stdout.splitlines() if f"2, {word}" in line)
+        assert line.split()[-3] == "2.00"
+
+
 def test_rank_correlation_of_known_orders():
     from sparsedrop.bench.sensitivity import rank_correlation
 

@@ -56,14 +56,17 @@ def write_conv(x: str, w: str, result: str, shape: tuple[int, ...], filters: int
   {result} = linalg.conv_2d_nhwc_hwcf{attributes} ins({source}, {w} : {padded}, {weight}) outs({result}_init : {out}) -> {out}"""
 
 
-def write_gradient(text: str, arguments: list[str], out: str, wanted: int) -> str:
-    """@gradient: that of one argument alone, of the differentiated @f in `text`. What it
-    does not need of the forward pass goes."""
-    names = ", ".join(f"%x{i}" for i in range(len(arguments)))
-    typed = ", ".join(f"%x{i}: {t}" for i, t in enumerate(arguments))
+def write_gradient(text: str, arguments: list[str], out: str, wanted: int, draws: bool = False) -> str:
+    """@gradient: that of one argument alone, of the differentiated @f in `text`, which
+    takes seed and step if it `draws`. What it does not need of the forward pass goes."""
+    places = [(f"%x{i}", t, "") for i, t in enumerate(arguments)]
+    if draws:
+        places += [("%seed", "i64", " {sparsedrop.seed}"), ("%step", "i64", " {sparsedrop.step}")]
+    places.append(("%g", out, ""))
+    typed = ", ".join(f"{name}: {t}{mark}" for name, t, mark in places)
     caller = f"""
-func.func @gradient({typed}, %g: {out}) -> {arguments[wanted]} {{
-  %r:2 = call @f_grad({names}, %g) : ({', '.join(arguments)}, {out}) -> ({out}, {arguments[wanted]})
+func.func @gradient({typed}) -> {arguments[wanted]} {{
+  %r:2 = call @f_grad({', '.join(p[0] for p in places)}) : ({', '.join(p[1] for p in places)}) -> ({out}, {arguments[wanted]})
   return %r#1 : {arguments[wanted]}
 }}
 """

@@ -109,12 +109,19 @@ private:
 };
 } // namespace
 
+/// Whether `pattern` is the rows of a class of tiles. All classes together do
+/// what the dense program does to all rows: each counts as its own.
+static bool isClassRows(Value pattern) {
+  auto part = pattern.getDefiningOp<ClassPatternOp>();
+  return part && part.getDim() == 0;
+}
+
 Size ProductCounter::getSize(Value value, int64_t dim) {
   Size size;
   size.actual = tensor::getMixedSize(builder, loc, value, dim);
   size.dense = size.actual;
   size.pattern = findPattern(value, dim);
-  if (size.pattern)
+  if (size.pattern && !isClassRows(size.pattern))
     size.dense =
         getAsOpFoldResult(builder.createOrFold<ExtentOp>(loc, size.pattern, 0));
   return size;
@@ -179,7 +186,7 @@ Value ProductCounter::expectedFlops(ArrayRef<Size> loops, Value dense) {
   llvm::MapVector<Value, std::pair<int, OpFoldResult>> powers;
   Value expected = dense;
   for (const Size &size : loops) {
-    if (!size.pattern)
+    if (!size.pattern || isClassRows(size.pattern))
       continue;
     auto &entry = powers[size.pattern];
     ++entry.first;
