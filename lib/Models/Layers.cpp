@@ -75,11 +75,15 @@ static Value buildProduct(ModelBuilder &b, const MLPOptions &options,
   auto product = linalg::MatmulOp::create(
       b.getBuilder(), b.getLoc(name), zeros.getType(),
       ValueRange{x, b["w" + number]}, ValueRange{zeros});
-  if (layer > 1 && !options.dropout.empty())
-    if (const std::optional<RowDropout> &dropout = options.dropout[layer - 2])
-      product->setAttr(kDropoutAttrName,
-                       getAnnotation(product.getLoc(), *dropout,
-                                     "hidden" + std::to_string(layer - 1)));
+  if (layer > 1 && !options.dropout.empty() && options.dropout[layer - 2]) {
+    LayerDropout dropout = *options.dropout[layer - 2];
+    int64_t extents[] = {options.widths[layer], options.widths[layer - 1]};
+    for (auto [size, extent] : llvm::zip(dropout.tile, extents))
+      size = std::min(size, extent);
+    product->setAttr(kDropoutAttrName,
+                     getAnnotation(product.getLoc(), dropout,
+                                   "hidden" + std::to_string(layer - 1)));
+  }
   return b.set(name, product.getResult(0));
 }
 

@@ -123,9 +123,10 @@ static void buildStepFunction(ModelBuilder &b, const MLPOptions &options,
   for (size_t i = 1; i <= donated.size(); ++i)
     function.setArgAttr(i + 1, kDonateAttrName,
                         b.getBuilder().getI64IntegerAttr(i));
-  bool draws = options.lazy &&
-               llvm::any_of(llvm::seq<size_t>(1, options.widths.size()),
-                            [&](size_t i) { return options.getDropout(i); });
+  bool draws =
+      options.lazy &&
+      llvm::any_of(llvm::seq<size_t>(1, options.widths.size()),
+                   [&](size_t i) { return options.getUnitDropout(i); });
   if (draws) {
     addDrawArgument(b, function, "seed", kSeedAttrName);
     addDrawArgument(b, function, "step", kStepAttrName);

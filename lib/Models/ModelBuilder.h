@@ -25,7 +25,7 @@ namespace mlir::sparsedrop {
 
 /// The annotation of a product that reads dropped units; emits one error at
 /// `loc` and returns null if a parameter is bad.
-DropoutAttr getAnnotation(Location loc, const RowDropout &dropout,
+DropoutAttr getAnnotation(Location loc, const LayerDropout &dropout,
                           StringRef site);
 
 /// The result of one function after the other. A function's values are known by

@@ -77,9 +77,9 @@ SmallVector<NamedShape> MLPOptions::getParameters() const {
   return parameters;
 }
 
-const RowDropout *MLPOptions::getDropout(size_t layer) const {
+const LayerDropout *MLPOptions::getUnitDropout(size_t layer) const {
   if (layer < 1 || layer > dropout.size() || !dropout[layer - 1] ||
-      dropout[layer - 1]->rate == 0)
+      dropout[layer - 1]->rate == 0 || !dropout[layer - 1]->tile.empty())
     return nullptr;
   return &*dropout[layer - 1];
 }
@@ -157,7 +157,7 @@ static LogicalResult verifyTraining(Location loc, const MLPOptions &options) {
 }
 
 DropoutAttr mlir::sparsedrop::getAnnotation(Location loc,
-                                            const RowDropout &dropout,
+                                            const LayerDropout &dropout,
                                             StringRef site) {
   // What the attribute reads as "by default" or says of all kinds.
   if (dropout.maxPeriod && *dropout.maxPeriod < 1) {
@@ -171,13 +171,20 @@ DropoutAttr mlir::sparsedrop::getAnnotation(Location loc,
                    << stringifyScaleMode(dropout.scale) << "'";
     return {};
   }
+  bool isTile = !dropout.tile.empty();
+  if (isTile && dropout.granularity != 1) {
+    emitError(loc) << "expected a granularity of 1 with tiles, but got "
+                   << dropout.granularity;
+    return {};
+  }
   // An exact match, or the base class's template would be chosen.
   auto emit = [&] { return emitError(loc); };
   return DropoutAttr::getChecked(
       function_ref<InFlightDiagnostic()>(emit), loc.getContext(),
-      PatternKind::Row, /*operand=*/int64_t(0), APFloat(dropout.rate), site,
+      isTile ? PatternKind::Tile : PatternKind::Row,
+      /*operand=*/int64_t(isTile), APFloat(dropout.rate), site,
       DropoutAttr::kNoDim, dropout.granularity, dropout.maxPeriod.value_or(0),
-      /*tile=*/ArrayRef<int64_t>(), TileOrder::Skewed, dropout.scale,
+      ArrayRef<int64_t>(dropout.tile), dropout.order, dropout.scale,
       /*multiple=*/int64_t(1), APFloat(DropoutAttr::kDefaultTemperature),
       /*distribution=*/DenseF64ArrayAttr());
 }
@@ -193,7 +200,7 @@ LogicalResult mlir::sparsedrop::verifyOptions(Location loc,
                           << " dropouts, one for each hidden layer, but got "
                           << options.dropout.size();
   loc.getContext()->loadDialect<SparseDropDialect>();
-  for (const std::optional<RowDropout> &dropout : options.dropout)
+  for (const std::optional<LayerDropout> &dropout : options.dropout)
     if (dropout && !getAnnotation(loc, *dropout, "hidden"))
       return failure();
   return success();

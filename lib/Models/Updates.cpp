@@ -141,7 +141,7 @@ void mlir::sparsedrop::buildPatterns(ModelBuilder &b,
                                      const MLPOptions &options) {
   Builder &builder = b.getBuilder();
   for (size_t layer = 1; layer + 1 < options.widths.size(); ++layer) {
-    const RowDropout *dropout = options.getDropout(layer);
+    const LayerDropout *dropout = options.getUnitDropout(layer);
     if (!dropout)
       continue;
     std::string number = std::to_string(layer);
@@ -178,9 +178,9 @@ static SmallVector<DroppedDim> getDroppedDims(const MLPOptions &options,
   (void)parameter.drop_front().getAsInteger(10, layer);
   SmallVector<DroppedDim> dims;
   bool isWeight = parameter.front() == 'w';
-  if (isWeight && options.getDropout(layer - 1))
+  if (isWeight && options.getUnitDropout(layer - 1))
     dims.push_back({0, layer - 1});
-  if (options.getDropout(layer))
+  if (options.getUnitDropout(layer))
     dims.push_back({isWeight, layer});
   return dims;
 }

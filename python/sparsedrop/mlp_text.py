@@ -60,7 +60,7 @@ class MlpWriter(TrainingWriter):
         self.fill(f"zeros{i}", "zero_16" if self.is_narrow else "zero", f"empty{i}", (model.batch, m))
         self.emit(f"%{name} = linalg.matmul")
         if dropout:
-            self.emit(dropout.annotation(f"hidden{i - 1}"), 6)
+            self.emit(dropout.fit(m, n).annotation(f"hidden{i - 1}"), 6)
         self.emit(f"ins(%{x}, %w{i} : {self.tensor((model.batch, n))}, {self.tensor((n, m))})", 6)
         self.emit(f"outs(%zeros{i} : {out}) -> {out}", 6)
 

@@ -11,7 +11,7 @@ together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Sequence
 
 from sparsedrop.mlp_text import MlpWriter
@@ -24,6 +24,7 @@ ACTIVATIONS = ("relu", "tanh", "sigmoid", "gelu")
 LOSSES = ("cross_entropy", "mse")
 OPTIMIZERS = ("sgd", "momentum", "adam")
 SCALES = ("target", "pattern")
+ORDERS = ("skewed", "linear")
 DTYPES = tuple(WIDE)
 
 LONGEST_PERIOD = 1024
@@ -54,19 +55,27 @@ def expect_training(model: Mlp | Cnn) -> None:
 
 @dataclass(frozen=True)
 class Dropout:
-    """A row dropout on what a hidden layer hands on.
+    """A dropout where a layer reads what a hidden layer hands on.
 
     ``rate`` is the share of units that is dropped, in [0, 1); ``granularity``
     neighbouring units are dropped together; ``max_period`` and ``scale`` as in
-    ``#sparsedrop.dropout``. Other values raise a ``ValueError``.
+    ``#sparsedrop.dropout``. With a ``tile``, (outputs, inputs), tiles of the weights
+    are dropped instead of units, in ``order`` skewed or linear; where a layer has fewer
+    outputs or inputs, so has the tile. Other values raise a ``ValueError``.
     """
 
     rate: float
     granularity: int = 1
     max_period: int | None = None
     scale: str = "target"
+    tile: tuple[int, int] | None = None
+    order: str = "skewed"
 
     def __post_init__(self) -> None:
+        expect_keyword("order", self.order, ORDERS)
+        if self.tile is not None:
+            expect(len(self.tile) == 2 and min(self.tile) >= 1, "a tile of two sizes of at least 1", self.tile)
+            expect(self.granularity == 1, "a granularity of 1 with tiles", self.granularity)
         expect(0 <= self.rate < 1, "a rate in [0, 1)", self.rate)
         expect(self.granularity >= 1, "a granularity of at least 1", self.granularity)
         if self.max_period is not None:
@@ -74,13 +83,22 @@ class Dropout:
             expect(self.max_period <= LONGEST_PERIOD, f"max_period of at most {LONGEST_PERIOD}", self.max_period)
         expect_keyword("scale", self.scale, SCALES)
 
+    def fit(self, outputs: int, inputs: int) -> Dropout:
+        """The dropout with a tile no larger than the weights."""
+        if self.tile is None:
+            return self
+        return replace(self, tile=(min(self.tile[0], outputs), min(self.tile[1], inputs)))
+
     def annotation(self, site: str) -> str:
         """The attribute of the product that reads the dropped activation."""
-        parts = [f"row, operand = 0, rate = {number(self.rate)}", f'site = "{site}"']
+        kind = "tile, operand = 1" if self.tile else "row, operand = 0"
+        parts = [f"{kind}, rate = {number(self.rate)}", f'site = "{site}"']
         if self.granularity != 1:
             parts.append(f"granularity = {self.granularity}")
         if self.max_period is not None:
             parts.append(f"max_period = {self.max_period}")
+        if self.tile:
+            parts.append(f"tile = [{self.tile[0]}, {self.tile[1]}], order = {self.order}")
         if self.scale != "target":
             parts.append(f"scale = {self.scale}")
         return "{sparsedrop.dropout = #sparsedrop.dropout<" + ", ".join(parts) + ">}"
@@ -185,9 +203,9 @@ class Mlp:
         return [(d, i) for d, i in along if 0 < i < last and self.drops(i)]
 
     def drops(self, layer: int) -> bool:
-        """Whether hidden layer ``layer`` (from 1) drops units."""
+        """Whether units of hidden layer ``layer`` (from 1) are dropped."""
         dropout = self.dropout[layer - 1]
-        return dropout is not None and dropout.rate > 0
+        return dropout is not None and dropout.rate > 0 and dropout.tile is None
 
     @property
     def arguments(self) -> list[Named]:

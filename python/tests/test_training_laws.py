@@ -47,8 +47,8 @@ def distance(a, b):
     return np.sqrt(difference / sum((y.astype(np.float64) ** 2).sum() for y in b))
 
 
-def build(dtype, optimizer="sgd", lazy=False):
-    model = Mlp([64, 96, 80, 10], 32, Dropout(0.5), dtype=dtype, optimizer=optimizer, lazy=lazy)
+def build(dtype, optimizer="sgd", lazy=False, dropout=Dropout(0.5)):
+    model = Mlp([64, 96, 80, 10], 32, dropout, dtype=dtype, optimizer=optimizer, lazy=lazy)
     return model, {m: sparsedrop.compile(model.mlir(), entry="step", mode=m) for m in ("compact", "masked")}
 
 
@@ -59,6 +59,16 @@ def test_f64_modes_agree(optimizer, lazy):
     compact, masked = (train(functions[m], model, 0) for m in ("compact", "masked"))
     moved = distance(masked, train(functions["masked"], model, 0, steps=0))
     assert moved > 1e-2, "nothing was trained"
+    assert distance(compact, masked) < 1e-9
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("order", ["skewed", "linear"])
+def test_f64_modes_agree_on_tiles(order, optimizer):
+    dropout = [Dropout(0.5, tile=(16, 32), order=order), Dropout(0.3, tile=(3, 8), order=order)]
+    model, functions = build("f64", optimizer, False, dropout)
+    compact, masked = (train(functions[m], model, 0) for m in ("compact", "masked"))
+    assert distance(masked, train(functions["masked"], model, 0, steps=0)) > 1e-2, "nothing was trained"
     assert distance(compact, masked) < 1e-9
 
 

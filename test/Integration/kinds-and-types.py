@@ -1,8 +1,8 @@
 # RUN: %python %s sparsedrop-run sparsedrop-search %t
 # RUN: %python %s %run_on_interp sparsedrop-search %t.device
 
-"""Element types against NumPy, tile and channel patterns as masks against
-their definitions, Bernoulli masks bit by bit, dynamic shapes, the time index."""
+"""Element types against NumPy, tiles (masked and compact) and channels against their
+definitions, Bernoulli masks bit by bit, dynamic shapes, the time index."""
 
 import json
 import math
@@ -90,10 +90,11 @@ for order in ("skewed", "linear"):
         x, w = (rng.standard_normal(s).astype(np.float32) for s in ((m, k), (k, n)))
         keep = 1 - sum(v * i / (i + 1) for i, v in enumerate(d)) / 1e6
         expected = x.astype(np.float64) @ (w * mask.T / keep)
-        actual = execute("tile", matmul(attribute, m, k, n), [x, w], "masked")
-        # k terms in f32, relative to the largest sum; factor 4 for terms that
-        # cancel in the others.
-        np.testing.assert_allclose(actual, expected, atol=k * 2.0**-24 * np.abs(expected).max() * 4, rtol=0)
+        for mode in ("masked", "compact"):
+            actual = execute("tile", matmul(attribute, m, k, n), [x, w], mode)
+            # k terms in f32, relative to the largest sum; factor 4 for terms that
+            # cancel in the others.
+            np.testing.assert_allclose(actual, expected, atol=k * 2.0**-24 * np.abs(expected).max() * 4, rtol=0)
 
 # Channels: Gumbel-top-k of the documented words.
 C = 24

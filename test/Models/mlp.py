@@ -30,6 +30,7 @@ def flags(model):
     for d in dropouts[:1]:
         result += [f"--granularity={d.granularity}", f"--scale={d.scale}"]
         result += [f"--max-period={d.max_period}"] if d.max_period else []
+        result += [f"--tile={d.tile[0]},{d.tile[1]}", f"--order={d.order}"] if d.tile else []
     return result
 
 
@@ -58,7 +59,7 @@ def check_equal(models):
     assert len(left) == len(right) == len(models)
     for model, a, b, names, text in zip(models, left, right, printed, written):
         assert a.count("#sparsedrop.dropout<") == 2 * sum(d is not None for d in model.dropout), model
-        assert a.count('"sparsedrop.sample"') == model.lazy * sum(d is not None and d.rate > 0 for d in model.dropout), model
+        assert a.count('"sparsedrop.sample"') == model.lazy * sum(model.drops(i + 1) for i in range(len(model.dropout))), model
         for x, y in zip(a.splitlines() + [""], b.splitlines() + [""]):
             assert x == y, f"{model}:\nC++:    {x}\nPython: {y}"
         assert names_in(names, model) == names_in(text, model), f"names differ: {model}"
@@ -104,6 +105,10 @@ def check_all_refused():
     half = {"rate": 0.5}
     check_refused("expected a granularity of at least 1", "0", "--rates=0.5", "--granularity=0",
                   dropout={**half, "granularity": 0})
+    check_refused("expected a granularity of 1 with tiles", "2", "--rates=0.5", "--granularity=2", "--tile=4,4",
+                  dropout={**half, "granularity": 2, "tile": (4, 4)})
+    check_refused("expected a tile of two sizes of at least 1", "[4, 0]", "--rates=0.5", "--tile=4,0",
+                  dropout={**half, "tile": (4, 0)})
     check_refused("expected max_period of at least 1", "0", "--rates=0.5", "--max-period=0", dropout={**half, "max_period": 0})
     check_refused("expected max_period of at most 1024", "1025", "--rates=0.5", "--max-period=1025",
                   dropout={**half, "max_period": 1025})
@@ -132,6 +137,9 @@ models += [
 models += [
     Mlp([7, 64, 48, 3], 5, Dropout(0.3, 16, 8, "pattern")),
     Mlp([7, 64, 48, 3], 5, Dropout(0.3, max_period=1)),
+    Mlp([7, 64, 48, 8], 5, Dropout(0.5, tile=(8, 16))),
+    Mlp([7, 64, 48, 3], 5, Dropout(0.5, tile=(32, 50))),
+    Mlp([7, 64, 48, 8], 5, Dropout(0.5, max_period=3, scale="pattern", tile=(4, 4), order="linear"), optimizer="adam", lazy=True),
     Mlp([7, 12, 9, 3], 5, [Dropout(0.25), None]),
     Mlp([7, 12, 9, 3], 5, [None, Dropout(0.0)]),
     Mlp([7, 12, 9, 3], 5),

@@ -23,6 +23,8 @@ static cl::opt<int64_t> batch("batch");
 static cl::list<std::string> rates("rates", cl::CommaSeparated,
                                    cl::desc("for each layer, or 'none'"));
 static cl::opt<int64_t> granularity("granularity", cl::init(1));
+static cl::list<int64_t> tile("tile", cl::CommaSeparated);
+static cl::opt<std::string> order("order", cl::init("skewed"));
 static cl::opt<int64_t> maxPeriod("max-period");
 static cl::opt<std::string> scale("scale", cl::init("target"));
 static cl::opt<std::string> activation("activation", cl::init("relu"));
@@ -39,13 +41,17 @@ static cl::opt<std::string> dtype("dtype",
                                   cl::desc("f32, f64, bf16, f16 or tf32"));
 static cl::opt<bool> names("names", cl::desc("print names, not generic IR"));
 
-static std::optional<RowDropout> getDropout(StringRef rate) {
+static std::optional<LayerDropout> getDropout(StringRef rate) {
   if (rate == "none")
     return std::nullopt;
-  RowDropout dropout{std::strtod(rate.data(), nullptr), granularity, {}, {}};
+  LayerDropout dropout;
+  dropout.rate = std::strtod(rate.data(), nullptr);
+  dropout.granularity = granularity;
   if (maxPeriod.getNumOccurrences())
     dropout.maxPeriod = maxPeriod;
   dropout.scale = symbolizeScaleMode(scale).value();
+  llvm::append_range(dropout.tile, tile);
+  dropout.order = symbolizeTileOrder(order).value();
   return dropout;
 }
 

@@ -2,8 +2,8 @@
 # RUN: %python %s sparsedrop-run %t.device 10 5000 --target=nvptx --device=interp
 
 """Products of which tiles of the weights are dropped: random sizes, tiles, orders, periods
-and biases. For each: compact equals masked, and the result and all gradients equal
-float64 NumPy's.
+and biases; and what such weights are subtracted from. For each: compact equals masked, and the
+result and all gradients equal float64 NumPy's.
 
 Run by hand: random-tiles.py RUN FOLDER COUNT [FIRST [OPTION...]]
 """
@@ -21,6 +21,7 @@ MAPS = """
 #x = affine_map<(m, n, k) -> (m, k)>
 #w = affine_map<(m, n, k) -> ({w})>
 #y = affine_map<(m, n, k) -> (m, n)>
+#id = affine_map<(i, j) -> (i, j)>
 """
 
 PROGRAM = """
@@ -39,6 +40,21 @@ func.func @f(%x: tensor<{m}x{k}x{t}>, %w: tensor<{shape}x{t}>, %c: tensor<{m}x{n
     linalg.yield %1 : {t}
   }} -> tensor<{m}x{n}x{t}>
   return %y : tensor<{m}x{n}x{t}>
+}}
+func.func @u(%old: tensor<{shape}x{t}>, %w: tensor<{shape}x{t}>, %unused: tensor<{m}x{n}x{t}>, %dp: index, %b: index)
+    -> tensor<{shape}x{t}> {{
+  %n = arith.constant {n} : index
+  %k = arith.constant {k} : index
+  {constants}
+  %p = sparsedrop.make_pattern period({dp}) bias({b}) extents(%n, %k) : !sparsedrop.pattern<tile, tile = [{tile}], order = {order}>
+  %d = sparsedrop.dropout %w, %p dim({dims}) : tensor<{shape}x{t}>, !sparsedrop.pattern<tile, tile = [{tile}], order = {order}>
+  %y = linalg.generic {{indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}}
+      ins(%d : tensor<{shape}x{t}>) outs(%old : tensor<{shape}x{t}>) {{
+  ^bb0(%e: {t}, %o: {t}):
+    %0 = arith.subf %o, %e : {t}
+    linalg.yield %0 : {t}
+  }} -> tensor<{shape}x{t}>
+  return %y : tensor<{shape}x{t}>
 }}
 """
 
@@ -84,15 +100,19 @@ def check(run, folder, number, options):
     wide = [a.astype(np.float64) for a in (x, c, g)]
     dw = np.where(mask_of(n, k, tile, order, period, bias), period * (wide[2].T @ wide[0]), 0)
     expected = [wide[0] @ dropped.T + wide[1], wide[2] @ dropped, dw.T if transposed else dw, wide[2]]
-    for entry, extra in (("f", []), ("f_grad", [g])):
+    old = rng.standard_normal(inputs[1].shape).astype(dtype)
+    updated = old.astype(np.float64) - (dropped.T if transposed else dropped)
+    for entry, given, expected in (
+        ("f", inputs, expected[:1]), ("f_grad", [*inputs, g], expected), ("u", [old, *inputs[1:]], [updated]),
+    ):
         command = [run, stem + ".mlir", f"--entry={entry}", "--check", "--steps=1", f"--output={stem}", *options]
-        for i, data in enumerate([*inputs, *extra]):
+        for i, data in enumerate(given):
             np.save(f"{stem}.in{i}.npy", data)
             command.append(f"--input={stem}.in{i}.npy")
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if done.returncode != 0:
             return f"{stem} {entry}: {done.stdout}{done.stderr}"
-        for i, want in enumerate(expected[:1] if entry == "f" else expected):
+        for i, want in enumerate(expected):
             got = np.load(f"{stem}.{i}.npy")
             # Sums of at most max(m, n, k) products of size 10, of factors that are rounded once.
             bound = 4 * max(m, n, k) * period * 20 * np.finfo(dtype).eps

@@ -50,8 +50,9 @@ std::optional<Activation> symbolizeActivation(StringRef keyword);
 std::optional<Loss> symbolizeLoss(StringRef keyword);
 std::optional<Optimizer> symbolizeOptimizer(StringRef keyword);
 
-/// A row dropout on what a hidden layer hands on (see #sparsedrop.dropout).
-struct RowDropout {
+/// A dropout where a layer reads what a hidden layer hands on: of its units, or
+/// of tiles of the weights that they meet (see #sparsedrop.dropout).
+struct LayerDropout {
   /// Share of units that is dropped, in [0, 1).
   double rate = 0;
   /// Neighbouring units that are dropped together, at least 1.
@@ -60,6 +61,10 @@ struct RowDropout {
   std::optional<int64_t> maxPeriod;
   /// `Target` or `Pattern`.
   ScaleMode scale = ScaleMode::Target;
+  /// Rows (outputs) and columns (inputs) of the tiles of weights that are
+  /// dropped instead of units, at most as many as the layer has; empty: units.
+  SmallVector<int64_t, 2> tile = {};
+  TileOrder order = TileOrder::Skewed;
 };
 
 /// Name and shape of an argument.
@@ -79,7 +84,7 @@ struct MLPOptions {
   int64_t batch = 0;
   /// One for each hidden layer, or none at all. Site "hidden1" is that of the
   /// first.
-  SmallVector<std::optional<RowDropout>> dropout;
+  SmallVector<std::optional<LayerDropout>> dropout;
   Activation activation = Activation::ReLU;
   Loss loss = Loss::CrossEntropy;
   Optimizer optimizer = Optimizer::SGD;
@@ -114,8 +119,9 @@ struct MLPOptions {
   /// Adam.
   SmallVector<NamedShape> getState() const;
 
-  /// The dropout of hidden layer `layer` (from 1), unless it drops nothing.
-  const RowDropout *getDropout(size_t layer) const;
+  /// The dropout of the units of hidden layer `layer` (from 1), unless it drops
+  /// none.
+  const LayerDropout *getUnitDropout(size_t layer) const;
 };
 
 /// Checks the options; emits one error at `loc` and fails if they are bad.

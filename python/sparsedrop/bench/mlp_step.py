@@ -108,11 +108,13 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.5)
     parser.add_argument("--granularity", type=int, default=1)
     parser.add_argument("--max-period", type=int)
+    parser.add_argument("--tile", type=int, nargs=2, metavar=("OUT", "IN"), help="drop tiles of weights instead of units")
     parser.add_argument("--optimizer", choices=("sgd", "momentum", "adam"), default="sgd")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--block", type=int, default=10, help="steps of one turn")
     options = parser.parse_args()
-    dropout = Dropout(options.rate, options.granularity, options.max_period)
+    tile = tuple(options.tile) if options.tile else None
+    dropout = Dropout(options.rate, options.granularity, options.max_period, tile=tile)
     model = Mlp(options.widths, options.batch, dropout, optimizer=options.optimizer)
     rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
     if options.optimizer != "sgd":
@@ -124,7 +126,7 @@ def main() -> int:
     seconds = measure(rivals, options.steps, options.block)
     dense, actual, expected = count_operations(model, options.steps)
     print(f"MLP {'-'.join(map(str, options.widths))}, batch {options.batch}, rate {options.rate}, "
-          f"granularity {options.granularity}, {options.optimizer}, {options.steps} steps, {sparsedrop.threads()} threads")
+          f"{f'tiles {tile[0]} x {tile[1]}' if tile else f'granularity {options.granularity}'}, {options.optimizer}, {options.steps} steps, {sparsedrop.threads()} threads")
     compact = sum(seconds["compact"])
     print(f"{'':<12}{'total s':>9}{'median ms':>11}{'x compact':>11}{'peak MB':>9}")
     for name, times in seconds.items():

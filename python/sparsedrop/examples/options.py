@@ -59,6 +59,8 @@ def add_mlp_options(parser: argparse.ArgumentParser) -> None:
     add("--lazy", action="store_true", help="leave parameters and state of dropped units as they are")
     add("--activation", choices=("relu", "tanh", "sigmoid", "gelu"), default="relu")
     add("--granularity", type=int, default=1, help="neighbouring units that are dropped together")
+    add("--tile", type=int, nargs=2, metavar=("OUT", "IN"), help="drop tiles of weights instead of units")
+    add("--order", choices=("skewed", "linear"), default="skewed", help="order of the tiles")
     add("--max-period", type=int, help="longest period (default: depends on the rate)")
     add("--scale", choices=("target", "pattern"), default="target")
 

@@ -28,7 +28,8 @@ def make_model(options: argparse.Namespace, pixels: int) -> Mlp:
     if len(rates) != len(hidden):
         raise sparsedrop.Error(f"expected one rate, or {len(hidden)} for hidden layers, but got {len(rates)}")
     try:
-        more = options.granularity, options.max_period, options.scale
+        tile = tuple(options.tile) if options.tile else None
+        more = options.granularity, options.max_period, options.scale, tile, options.order
         dropout = [Dropout(rate, *more) if rate else None for rate in rates]
         return Mlp(
             [pixels, *hidden, CLASSES], options.batch, dropout, options.activation, optimizer=options.optimizer,

@@ -81,3 +81,32 @@ func.func @whole(%x: tensor<8x64xf32>, %w: tensor<64x96xf32>, %z: tensor<8x96xf3
   %y = linalg.matmul ins(%x, %d : tensor<8x64xf32>, tensor<64x96xf32>) outs(%z : tensor<8x96xf32>) -> tensor<8x96xf32>
   return %y : tensor<8x96xf32>
 }
+
+// -----
+
+// What is not zero where nothing is dropped keeps its other columns; what is read is
+// scaled.
+
+#id = affine_map<(i, j) -> (i, j)>
+
+// REMARK: remark: {{.*}}linalg.generic compacted by rule C9
+
+// CHECK-LABEL: func @update
+//  CHECK-SAME:   %[[OLD:.*]]: tensor<96x64xf32>, %[[W:.*]]: tensor<96x64xf32>
+//       CHECK:   scf.for {{.*}} iter_args(%[[ALL:.*]] = %[[OLD]])
+//       CHECK:     %[[SCALED:.*]] = linalg.generic
+//       CHECK:       arith.mulf
+//       CHECK:     %[[PART:.*]] = linalg.generic {{.*}} ins(%[[SCALED]] : tensor<?x?xf32>)
+//       CHECK:       arith.subf
+//       CHECK:     %[[ROWS:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(1) : tensor<?x?xf32> into tensor<?x64xf32>
+//       CHECK:     sparsedrop.insert %[[ROWS]] into %[[ALL]], %{{.*}} dim(0) : tensor<?x64xf32> into tensor<96x64xf32>
+func.func @update(%old: tensor<96x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
+  %d = sparsedrop.dropout %w, %p dim(0, 1) : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%d : tensor<96x64xf32>) outs(%old : tensor<96x64xf32>) {
+  ^bb0(%e: f32, %o: f32):
+    %0 = arith.subf %o, %e : f32
+    linalg.yield %0 : f32
+  } -> tensor<96x64xf32>
+  return %y : tensor<96x64xf32>
+}

@@ -123,8 +123,9 @@ SmallVector<Value> ClassLoop::createSums(ValueRange totals) {
 LinalgOp ClassLoop::createPart(OpOperand *dropped, ValueRange totals) {
   SmallVector<Value> operands;
   for (OpOperand *input : op.getDpsInputOperands())
-    operands.push_back(
-        compact(*input, input == dropped ? dropout.getSource() : input->get()));
+    operands.push_back(input == dropped
+                           ? scale(compact(*input, dropout.getSource()))
+                           : compact(*input, input->get()));
   SmallVector<Value> sums = createSums(totals);
   llvm::append_range(operands, sums);
   LinalgOp part = clone(rewriter, op, TypeRange(ValueRange(sums)), operands);
@@ -157,22 +158,26 @@ Value ClassLoop::scale(Value part) {
 }
 
 /// `total` with the rows and columns of the class replaced. Other columns of
-/// these rows are in no other class: they are zero, where both are there.
+/// these rows are in no other class: of zeros they are what they were.
 Value ClassLoop::insert(OpOperand &init, Value part, Value total) {
+  auto insertAlong = [&](int64_t side, int64_t dim, Value source, Value dest) {
+    return InsertOp::create(rewriter, loc, source, dest, patterns[side],
+                            rewriter.getDenseI64ArrayAttr(dim))
+        .getResult();
+  };
   std::optional<int64_t> rows = getIndexedDim(op, init, loops[0]);
   std::optional<int64_t> columns = getIndexedDim(op, init, loops[1]);
-  auto type = cast<RankedTensorType>(total.getType());
-  if (rows && columns) {
-    SmallVector<int64_t> shape(type.getShape());
-    shape[*rows] = ShapedType::kDynamic;
-    part = ExpandOp::create(rewriter, loc, type.clone(shape), part, patterns[1],
-                            *columns);
-  }
-  if (!rows && !columns)
-    return part;
-  return InsertOp::create(
-      rewriter, loc, part, total, patterns[rows ? 0 : 1],
-      rewriter.getDenseI64ArrayAttr(rows ? *rows : *columns));
+  if (!rows)
+    return columns ? insertAlong(1, *columns, part, total) : part;
+  if (!columns)
+    return insertAlong(0, *rows, part, total);
+  Value old = CompactOp::create(rewriter, loc, total, patterns[0], *rows);
+  Value whole = isZeroFill(init.get())
+                    ? ExpandOp::create(rewriter, loc, old.getType(), part,
+                                       patterns[1], *columns)
+                          .getResult()
+                    : insertAlong(1, *columns, part, old);
+  return insertAlong(0, *rows, whole, total);
 }
 
 SmallVector<Value> ClassLoop::run(OpOperand *dropped) {
@@ -293,6 +298,13 @@ void mlir::sparsedrop::compactTiles(RewriterBase &rewriter, Operation *root) {
                                               : maskDropout(rewriter, op));
       continue;
     }
+    // What only updates something with a gradient costs less than the gradient.
+    bool isSummed = llvm::any_of(op->getUsers(), [](Operation *user) {
+      auto reader = dyn_cast<LinalgOp>(user);
+      return reader && reader.getNumReductionLoops() != 0;
+    });
+    if (!isSummed && compactProducer(context, op))
+      continue;
     compactReaders(context, op);
     if (op.use_empty())
       rewriter.eraseOp(op);
