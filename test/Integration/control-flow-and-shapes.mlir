@@ -4,6 +4,7 @@
 // RUN: sparsedrop-run %s --entry=pad_and_pool --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=slices --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=slice_of_product --random=1 --check --steps=12 | FileCheck %s
+// RUN: sparsedrop-run %s --entry=tiles_twice --random=1 --check --steps=1 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=accumulate --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=index --random=1 --check --steps=12 | FileCheck %s
 // RUN: sparsedrop-run %s --entry=calls --random=1 --check --steps=12 | FileCheck %s
@@ -190,4 +191,20 @@ func.func @slice_of_product(%x: tensor<3x5xf32>, %w: tensor<5x48xf32>, %v: tenso
   %y = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "columns", granularity = 4>}
     ins(%s, %v : tensor<3x26xf32>, tensor<26x12xf32>) outs(%zo : tensor<3x12xf32>) -> tensor<3x12xf32>
   return %y : tensor<3x12xf32>
+}
+
+// A product of weights with themselves: both factors drop the same tiles.
+func.func @tiles_twice(%w: tensor<70x45xf32>) -> tensor<70x70xf32> {
+  %zero = arith.constant 0.0 : f32
+  %n = arith.constant 70 : index
+  %k = arith.constant 45 : index
+  %dp = arith.constant 3 : index
+  %b = arith.constant 1 : index
+  %p = sparsedrop.make_pattern period(%dp) bias(%b) extents(%n, %k) : !sparsedrop.pattern<tile, tile = [16, 8]>
+  %d = sparsedrop.dropout %w, %p dim(0, 1) : tensor<70x45xf32>, !sparsedrop.pattern<tile, tile = [16, 8]>
+  %e = tensor.empty() : tensor<70x70xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<70x70xf32>) -> tensor<70x70xf32>
+  %y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%d, %d : tensor<70x45xf32>, tensor<70x45xf32>) outs(%z : tensor<70x70xf32>) -> tensor<70x70xf32>
+  return %y : tensor<70x70xf32>
 }

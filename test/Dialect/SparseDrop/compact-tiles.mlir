@@ -110,3 +110,27 @@ func.func @update(%old: tensor<96x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedro
   } -> tensor<96x64xf32>
   return %y : tensor<96x64xf32>
 }
+
+// -----
+
+// The other operand is a mask.
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+// REMARK: remark: {{.*}}NotCompacted{{.*}}sparsedrop.compact reads all units
+// REMARK: remark: {{.*}}NotCompacted{{.*}}linalg.generic computes all units
+
+// CHECK-LABEL: func @twice
+//       CHECK:   sparsedrop.mask
+//       CHECK:   %[[MASKED:.*]] = linalg.generic
+//       CHECK:   scf.for
+//       CHECK:     sparsedrop.compact %[[MASKED]]
+//       CHECK:     linalg.matmul {{.*}} -> tensor<?x96xf32>
+func.func @twice(%w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x96xf32> {
+  %zero = arith.constant 0.0 : f32
+  %d = sparsedrop.dropout %w, %p dim(0, 1) unscaled : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  %e = tensor.empty() : tensor<96x96xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<96x96xf32>) -> tensor<96x96xf32>
+  %y = linalg.matmul indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>]
+      ins(%d, %d : tensor<96x64xf32>, tensor<96x64xf32>) outs(%z : tensor<96x96xf32>) -> tensor<96x96xf32>
+  return %y : tensor<96x96xf32>
+}

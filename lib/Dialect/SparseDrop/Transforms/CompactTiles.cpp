@@ -27,6 +27,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
@@ -226,13 +227,16 @@ static StringRef getProblem(LinalgOp op, OpOperand &operand,
   return {};
 }
 
-/// Products with the dropped value, as far as they can be.
+/// Products with the dropped value, as far as they can be. One that reads it
+/// twice reads a mask the other time.
 static void compactReaders(CompactionContext &context, DropoutOp dropout) {
-  SmallVector<OpOperand *> uses;
-  for (OpOperand &use : dropout->getUses())
-    uses.push_back(&use);
-  for (OpOperand *use : uses) {
-    auto op = dyn_cast<LinalgOp>(use->getOwner());
+  llvm::SmallSetVector<Operation *, 4> users(dropout->user_begin(),
+                                             dropout->user_end());
+  for (Operation *user : users) {
+    auto op = dyn_cast<LinalgOp>(user);
+    OpOperand *use = llvm::find_if(user->getOpOperands(), [&](OpOperand &o) {
+      return o.get() == dropout.getResult();
+    });
     if (!op || !getProblem(op, *use, dropout).empty())
       continue;
     context.reportCompacted(op, "C9", {dropout.getPattern(), 0});
