@@ -114,8 +114,9 @@ def check(run, folder, number, options):
             return f"{stem} {entry}: {done.stdout}{done.stderr}"
         for i, want in enumerate(expected):
             got = np.load(f"{stem}.{i}.npy")
-            # Sums of at most max(m, n, k) products of size 10, of factors that are rounded once.
-            bound = 4 * max(m, n, k) * period * 20 * np.finfo(dtype).eps
+            # Sums of at most max(m, n, k) terms: products of two normal values, below 20 but for
+            # one in millions, times the period. Each term and each partial sum rounds once.
+            bound = 2 * max(m, n, k) * 20 * period * np.finfo(dtype).eps
             error = np.abs(got - want).max(initial=0)
             if error > bound:
                 return f"{stem} {entry}: result {i} is off by {error}, {names} {period} {bias}"

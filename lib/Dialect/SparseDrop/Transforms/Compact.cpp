@@ -110,25 +110,6 @@ static void hoistPatterns(Operation *root) {
     hoist(op, visited);
 }
 
-/// `scale * value`, in f32 (f64 for f64), rounded once.
-static Value createScaled(RewriterBase &rewriter, Location loc, Value value,
-                          Value scale) {
-  auto type = cast<RankedTensorType>(value.getType());
-  Value empty = tensor::EmptyOp::create(
-      rewriter, loc, tensor::getMixedSizes(rewriter, loc, value),
-      type.getElementType());
-  AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
-  auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
-    linalg::YieldOp::create(b, l, emitScaled(b, l, arguments[0], scale));
-  };
-  return linalg::GenericOp::create(rewriter, loc, type, value, empty,
-                                   ArrayRef{identity, identity}, iterators,
-                                   body)
-      .getResult(0);
-}
-
 /// dropout(x, p, d) = expand(scale * compact(x, p, d), p, d).
 static void splitDropouts(RewriterBase &rewriter, Operation *root) {
   root->walk([&](DropoutOp op) {

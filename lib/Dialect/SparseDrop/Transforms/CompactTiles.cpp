@@ -142,20 +142,7 @@ Value ClassLoop::scale(Value part) {
   if (dropout.getUnscaled())
     return part;
   Value factor = rewriter.createOrFold<ScaleOp>(loc, dropout.getPattern());
-  auto type = cast<RankedTensorType>(part.getType());
-  Value empty = tensor::EmptyOp::create(
-      rewriter, loc, tensor::getMixedSizes(rewriter, loc, part),
-      type.getElementType());
-  AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
-  SmallVector<utils::IteratorType> iterators(type.getRank(),
-                                             utils::IteratorType::parallel);
-  auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
-    linalg::YieldOp::create(b, l, emitScaled(b, l, arguments[0], factor));
-  };
-  return linalg::GenericOp::create(rewriter, loc, type, part, empty,
-                                   ArrayRef{identity, identity}, iterators,
-                                   body)
-      .getResult(0);
+  return createScaled(rewriter, loc, part, factor);
 }
 
 /// `total` with the rows and columns of the class replaced. Other columns of

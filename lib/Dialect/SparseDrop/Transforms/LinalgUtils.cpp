@@ -190,3 +190,21 @@ Value mlir::sparsedrop::emitScaled(OpBuilder &b, Location loc, Value x,
     x = arith::TruncFOp::create(b, loc, element, x);
   return x;
 }
+
+Value mlir::sparsedrop::createScaled(RewriterBase &rewriter, Location loc,
+                                     Value value, Value scale) {
+  auto type = cast<RankedTensorType>(value.getType());
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, tensor::getMixedSizes(rewriter, loc, value),
+      type.getElementType());
+  AffineMap identity = rewriter.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> iterators(type.getRank(),
+                                             utils::IteratorType::parallel);
+  auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
+    linalg::YieldOp::create(b, l, emitScaled(b, l, arguments[0], scale));
+  };
+  return linalg::GenericOp::create(rewriter, loc, type, value, empty,
+                                   ArrayRef{identity, identity}, iterators,
+                                   body)
+      .getResult(0);
+}

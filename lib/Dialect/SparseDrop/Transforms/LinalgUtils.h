@@ -53,6 +53,10 @@ linalg::LinalgOp nameProduct(RewriterBase &rewriter, linalg::GenericOp op);
 /// `scale` is f32.
 Value emitScaled(OpBuilder &builder, Location loc, Value x, Value scale);
 
+/// `scale * value` for each element, as `emitScaled` computes it.
+Value createScaled(RewriterBase &rewriter, Location loc, Value value,
+                   Value scale);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H
