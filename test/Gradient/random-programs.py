@@ -14,7 +14,6 @@ Run by hand: random-programs.py RUN FOLDER COUNT [FIRST]
 
 import importlib.util
 import os
-import subprocess
 import sys
 
 import numpy as np
@@ -24,7 +23,7 @@ spec = importlib.util.spec_from_file_location("programs", os.path.join(here, "..
 programs = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(programs)
 # That has made the inputs of the property tests known.
-from driver import run_all
+from driver import execute, run_all
 
 
 class Program(programs.Program):
@@ -41,12 +40,8 @@ class Program(programs.Program):
 def evaluate(run, program, stem, entry, inputs, count, mode):
     command = [run, stem + ".mlir", f"--entry={entry}", f"--mode={mode}"]
     command += [f"--seed={program.seed}", f"--step={program.step}", f"--output={stem}"]
-    for i, data in enumerate(inputs):
-        np.save(f"{stem}.in{i}.npy", data)
-        command.append(f"--input={stem}.in{i}.npy")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    if done.returncode != 0:
-        raise RuntimeError(done.stdout + done.stderr)
+    if problem := execute(command, stem, inputs):
+        raise RuntimeError(problem)
     return [np.load(f"{stem}.{i}.npy").astype(np.float64) for i in range(count)]
 
 
@@ -84,7 +79,7 @@ def check(run, folder, number):
                 break
         else:
             return f"{stem}.mlir: {analytic} by the compiler, {numeric} by differences"
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
+    except RuntimeError as error:
         return f"{stem}.mlir: {error}"
     for path in os.listdir(folder):
         if path.startswith(f"g{number}."):

@@ -13,12 +13,11 @@ Run by hand: random-networks.py RUN FOLDER COUNT [FIRST [OPTION...]]
 """
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+import driver
 import numpy as np
-from driver import run_all
 from networks import Network
 
 
@@ -86,14 +85,7 @@ def build(number):
 def execute(n, stem, run, entry, extra, *options):
     """The message of a failed run."""
     command = [run, stem + ".mlir", f"--entry={entry}", f"--seed={n.seed}", f"--step={n.step}", *options]
-    for i, data in enumerate([*n.inputs, *extra]):
-        np.save(f"{stem}.in{i}.npy", data)
-        command.append(f"--input={stem}.in{i}.npy")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    except subprocess.TimeoutExpired:
-        return f"{stem}.mlir: {entry} still runs after five minutes"
-    return "" if done.returncode == 0 else f"{stem}.mlir: {entry}: {done.stdout}{done.stderr}"
+    return driver.execute(command, stem, [*n.inputs, *extra])
 
 
 def compare_gradients(n, stem, run, extra, options):
@@ -145,4 +137,4 @@ def check(run, folder, number, options):
 
 
 if __name__ == "__main__":
-    sys.exit(run_all(check, "networks"))
+    sys.exit(driver.run_all(check, "networks"))

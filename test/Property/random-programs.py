@@ -15,13 +15,12 @@ Run by hand: random-programs.py RUN FOLDER COUNT [FIRST]
 """
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 import numpy as np
 import reference
-from driver import run_all
+from driver import execute, run_all
 
 ACTIVATIONS = {
     "relu": (["%r = arith.maximumf %a, %cz : T"], lambda x: np.maximum(x, 0)),
@@ -392,15 +391,8 @@ def check(run, folder, number, options):
         # error is one of the values on the way.
         least = min((np.abs(expected).max(initial=0.0) for _, _, expected in program.results), default=0.0)
         command.append(f"--tolerance={get_slack(program) * program_magnitude(program) / max(least, 1e-30):.6e}")
-    for i, data in enumerate(program.inputs):
-        np.save(f"{stem}.in{i}.npy", data)
-        command.append(f"--input={stem}.in{i}.npy")
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    except subprocess.TimeoutExpired:
-        return f"{stem}.mlir: still running after two minutes"
-    if done.returncode != 0:
-        return f"{stem}.mlir: {done.stdout}{done.stderr}"
+    if problem := execute(command, stem, program.inputs):
+        return problem
     for i, (_, _, expected) in enumerate(program.results):
         actual = np.load(f"{stem}.{i}.npy").astype(np.float64)
         scale = max(np.abs(expected).max(initial=0.0), program_magnitude(program))

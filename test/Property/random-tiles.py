@@ -9,12 +9,11 @@ Run by hand: random-tiles.py RUN FOLDER COUNT [FIRST [OPTION...]]
 """
 
 import os
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 import numpy as np
-from driver import run_all
+from driver import execute, run_all
 
 # Weights as (output, contraction) or the transpose.
 MAPS = """
@@ -106,12 +105,8 @@ def check(run, folder, number, options):
         ("f", inputs, expected[:1]), ("f_grad", [*inputs, g], expected), ("u", [old, *inputs[1:]], [updated]),
     ):
         command = [run, stem + ".mlir", f"--entry={entry}", "--check", "--steps=1", f"--output={stem}", *options]
-        for i, data in enumerate(given):
-            np.save(f"{stem}.in{i}.npy", data)
-            command.append(f"--input={stem}.in{i}.npy")
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        if done.returncode != 0:
-            return f"{stem} {entry}: {done.stdout}{done.stderr}"
+        if problem := execute(command, stem, given):
+            return f"{entry}: {problem}"
         for i, want in enumerate(expected):
             got = np.load(f"{stem}.{i}.npy")
             # Sums of at most max(m, n, k) terms: products of two normal values, below 20 but for

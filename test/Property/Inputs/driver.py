@@ -1,8 +1,28 @@
 """The command line of random tests: RUN FOLDER COUNT [FIRST [OPTION...]]."""
 
 import concurrent.futures
+import glob
 import os
+import subprocess
 import sys
+
+import numpy as np
+
+
+def execute(command, stem, inputs, timeout=300):
+    """Runs a command with arrays as inputs; "" or what is wrong. Its results, to be at
+    STEM.N.npy, are its own: older ones are gone before."""
+    for path in glob.glob(f"{stem}.[0-9]*.npy"):
+        os.unlink(path)
+    command = list(command)
+    for i, data in enumerate(inputs):
+        np.save(f"{stem}.in{i}.npy", data)
+        command.append(f"--input={stem}.in{i}.npy")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return f"{' '.join(command)}: still runs after {timeout} seconds"
+    return "" if done.returncode == 0 else f"{stem}.mlir: {done.stdout}{done.stderr}"
 
 
 def run_all(check, what):
