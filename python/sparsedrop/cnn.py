@@ -39,6 +39,7 @@ __all__ = [
     "CRITERIA",
     "LAYOUTS",
     "POOLS",
+    "SENSITIVITY_OF",
     "ChannelDropout",
     "Cnn",
     "Conv",
@@ -49,6 +50,7 @@ __all__ = [
 ]
 
 LAYOUTS = ("nhwc", "nchw")
+SENSITIVITY_OF = ("batch", "sample")
 FEWEST_CHANNELS = 32
 """Convolutions that read fewer drop none unless they say so."""
 
@@ -122,6 +124,8 @@ class Cnn:
 
     ``lazy_statistics`` leaves those of a channel as they are in a step that drops the
     channel everywhere: its part of the convolution that makes it is then not computed.
+    Sensitivities are changes of the loss of a whole ``batch`` or sums of the changes
+    of each ``sample``: ``sensitivity_of``.
     """
 
     layers: Sequence[Layer]
@@ -139,6 +143,7 @@ class Cnn:
     blend: float = 0.1
     norm_epsilon: float = 1e-5
     lazy_statistics: bool = True
+    sensitivity_of: str = "batch"
     dtype: str = "f32"
 
     def __post_init__(self) -> None:
@@ -149,6 +154,7 @@ class Cnn:
         for extent in self.size:
             expect(1 <= extent < LARGEST, f"a size in [1, {LARGEST})", extent)
         expect_keyword("layout", self.layout, LAYOUTS)
+        expect_keyword("sensitivity_of", self.sensitivity_of, SENSITIVITY_OF)
         expect_training(self)
         expect(0 < self.blend <= 1, "blend in (0, 1]", self.blend)
         expect(0 < self.norm_epsilon <= 1, "norm_epsilon in (0, 1]", self.norm_epsilon)

@@ -46,7 +46,9 @@ class CnnWriter(LayerWriter):
         wrt = ", ".join(str(i) for i, (name, _) in enumerate(arguments) if name in wanted)
         head = f"func.func @loss{self.signature(arguments, attributes=self.attributes())}\n"
         head += "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")) + "\n"
-        marked = wrap(f"attributes {{sparsedrop.differentiate = {{of = [0], wrt = [{wrt}]}}}}", 4, "    ")
+        of = self.model.sensitivity_of
+        more = "" if of == "batch" else f', sensitivity = "{of}"'
+        marked = wrap(f"attributes {{sparsedrop.differentiate = {{of = [0], wrt = [{wrt}]{more}}}}}", 4, "    ")
         return self.function(head + "\n".join(marked))
 
     def predict_function(self) -> str:

@@ -63,9 +63,9 @@ class Reference:
                 )
                 window(d, i, j, stride, *size)[...] += np.einsum("nfhw,fc->nchw", dy, weight[:, :, i, j])
             dx = np.where(mask[:, None, None], scale * inner(d, layer.padding), 0)
-            count = len(x)
-            # The factor of the batch undoes the mean in the loss.
-            self.sensitivity[name] = np.abs(count * (x * dx).sum((2, 3))).mean(0)
+            changes = (x * dx).sum((2, 3))
+            changes = changes.sum(0) if self.model.sensitivity_of == "batch" else np.abs(changes).sum(0)
+            self.sensitivity[name] = np.abs(changes)
             return dx
 
         self.importance[name] = np.abs(x).mean((0, 2, 3))

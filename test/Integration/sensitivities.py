@@ -30,7 +30,7 @@ LAYOUTS = {"nhwc_hwcf": 3, "nchw_fchw": 1}
 MARKS = {"s": "sensitivity", "i": "importance", "r": "rate"}
 
 
-def program(layout, n, size, c, f, attribute, marks="si", type="f32", wrt="[0, 1, 2, 3]", measured=None):
+def program(layout, n, size, c, f, attribute, marks="si", type="f32", wrt="[0, 1, 2, 3]", measured=None, of="batch"):
     """loss = sum of y g, with y = conv3x3(x, w) of dropped input maps; @f_grad gives y,
     the gradients of x and w, and the sensitivities and importances updated."""
     last = size - 2
@@ -43,7 +43,7 @@ def program(layout, n, size, c, f, attribute, marks="si", type="f32", wrt="[0, 1
     length = measured or c
     return f"""
 func.func @f(%x: {t(x)}, %w: {t(w)}, %s: tensor<{length}xf32>{mark("s")}, %i: tensor<{length}xf32>{mark("i")}, %r: f32{mark("r")},
-             %seed: i64 {{sparsedrop.seed}}, %step: i64 {{sparsedrop.step}}) -> {t(y)} attributes {{sparsedrop.differentiate = {{wrt = {wrt}, average = {AVERAGE}}}}} {{
+             %seed: i64 {{sparsedrop.seed}}, %step: i64 {{sparsedrop.step}}) -> {t(y)} attributes {{sparsedrop.differentiate = {{wrt = {wrt}, average = {AVERAGE}, sensitivity = "{of}"}}}} {{
   %zero = arith.constant 0.0 : {type}
   %e = tensor.empty() : {t(y)}
   %z = linalg.fill ins(%zero : {type}) outs(%e : {t(y)}) -> {t(y)}
@@ -80,7 +80,8 @@ def as_nchw(layout, x, w, g):
 
 
 def check(layout, n, size, c, f, rate, scale, type, marks, multiple, mode, number):
-    text, x, w, y = program(layout, n, size, c, f, dropout(0.5, scale, multiple), marks, type)
+    of = ("batch", "sample")[number // 3 % 2]
+    text, x, w, y = program(layout, n, size, c, f, dropout(0.5, scale, multiple), marks, type, of=of)
     arrays = [rng.uniform(-1, 1, shape) for shape in (x, w)]
     if type == "bf16":
         # Few bits, so that nothing but the products is rounded.
@@ -114,7 +115,8 @@ def check(layout, n, size, c, f, rate, scale, type, marks, multiple, mode, numbe
     assert np.abs(actual - back(expected)).max() <= tolerance * np.abs(expected).max(), text
     assert np.abs(dx - back(expected_dx)).max() <= tolerance * np.abs(expected_dx).max(), text
     terms = (wx * back_to_nchw(layout, dx.astype(np.float64))).sum(axis=(2, 3))
-    measured = {"s": np.abs(terms).sum(axis=0), "i": np.abs(wx).mean(axis=(0, 2, 3))}
+    changes = np.abs(terms.sum(axis=0)) if of == "batch" else np.abs(terms).sum(axis=0)
+    measured = {"s": changes, "i": np.abs(wx).mean(axis=(0, 2, 3))}
     for name, old, new in (("s", s, new_s), ("i", i, new_i)):
         if name not in marks:
             continue

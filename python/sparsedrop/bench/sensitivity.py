@@ -5,7 +5,7 @@
 Trains a network on Fashion-MNIST with channel dropout, then takes probe batches of
 the test set. For each channel that a convolution can drop, the loss is measured
 without it (its weights zeroed: only this convolution's use of the map is gone); the
-change is what sensitivities estimate from one backward pass. Printed is Spearman's
+change is what sensitivities estimate from one backward pass a batch. Printed is Spearman's
 rank correlation over the channels of each layer between the change and the
 sensitivity, the importance (mean magnitude) and, as the level of chance, random
 numbers.
@@ -22,7 +22,7 @@ import numpy as np
 
 import sparsedrop
 from sparsedrop.channels import ChannelSchedule
-from sparsedrop.cnn import ChannelDropout, Cnn, Convolution, plain, residual
+from sparsedrop.cnn import SENSITIVITY_OF, ChannelDropout, Cnn, Convolution, plain, residual
 from sparsedrop.examples import fashion_mnist
 from sparsedrop.examples.cnn_training import CnnPrograms, Policy
 from sparsedrop.examples.training import Run
@@ -130,6 +130,7 @@ def main() -> int:
     parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--channel-rate", type=float, default=0.5)
     parser.add_argument("--probe", type=int, default=2, help="batches to measure on")
+    parser.add_argument("--sensitivity-of", choices=SENSITIVITY_OF, default="batch", help="whose loss changes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path, default=fashion_mnist.DEFAULT_FOLDER)
     options = parser.parse_args()
@@ -137,7 +138,8 @@ def main() -> int:
     # Scaled by energy, so that importances are measured, too.
     dropout = ChannelDropout(options.channel_rate, criterion="sensitivity", scale="energy")
     model: Cnn = MODELS[options.model](
-        options.widths, options.batch, depth=options.blocks, size=fashion_mnist.SIZE, dropout=dropout, optimizer="momentum"
+        options.widths, options.batch, depth=options.blocks, size=fashion_mnist.SIZE, dropout=dropout,
+        optimizer="momentum", sensitivity_of=options.sensitivity_of,
     )
     steps = len(data.labels) // options.batch
     programs = CnnPrograms(model, Policy(ChannelSchedule(options.channel_rate, warmup=steps)))

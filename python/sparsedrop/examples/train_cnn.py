@@ -12,7 +12,7 @@ from typing import Any, Sequence
 
 import sparsedrop
 from sparsedrop.channels import LARGEST_RATE, ChannelSchedule
-from sparsedrop.cnn import CHANNEL_SCALES, CRITERIA, LAYOUTS, ChannelDropout, Cnn, plain, residual
+from sparsedrop.cnn import CHANNEL_SCALES, CRITERIA, LAYOUTS, SENSITIVITY_OF, ChannelDropout, Cnn, plain, residual
 
 from . import trainer
 from .cnn_training import CnnPrograms, Policy
@@ -31,6 +31,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--layout", choices=LAYOUTS, default="nhwc")
     add("--channel-rate", type=float, default=0.5, help="share of channels that is dropped")
     add("--criterion", choices=CRITERIA, default="sensitivity", help="what chooses the channels")
+    add("--sensitivity-of", choices=SENSITIVITY_OF, default="batch", help="whose loss changes without a channel")
     add("--reversed", action="store_true", help="keep the worst channels: an ablation")
     add("--temperature", type=float, default=0.5, help="weight of chance against the criterion")
     add("--scale", choices=CHANNEL_SCALES, default="energy", help="what kept channels are multiplied by")
@@ -66,7 +67,7 @@ def make_model(options: argparse.Namespace) -> Cnn:
         return MODELS[options.model](
             options.widths, options.batch, depth=options.blocks, size=SIZE, classes=CLASSES, dropout=dropout,
             layout=options.layout, optimizer=options.optimizer, momentum=options.momentum, decay=options.decay,
-            lazy_statistics=not options.all_statistics,
+            lazy_statistics=not options.all_statistics, sensitivity_of=options.sensitivity_of,
         )
     except ValueError as error:
         raise sparsedrop.Error(str(error)) from error

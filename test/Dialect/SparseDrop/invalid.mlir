@@ -392,6 +392,11 @@ func.func @twice(%a: tensor<4xf32> {sparsedrop.importance = "s"}, %b: tensor<4xf
 
 // -----
 
+// expected-error @below {{expects 'sensitivity' to be "batch" or "sample", but got "pixel"}}
+func.func private @change(tensor<f32>) attributes {sparsedrop.differentiate = {sensitivity = "pixel"}}
+
+// -----
+
 // expected-error @below {{expects 'average' to be a float in [0, 1), but got 1.000000e+00 : f64}}
 func.func private @average(tensor<f32>) attributes {sparsedrop.differentiate = {average = 1.0 : f64}}
 

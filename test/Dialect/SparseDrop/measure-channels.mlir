@@ -28,9 +28,9 @@ func.func @f(%x: tensor<2x16x4xf32>, %w: tensor<16x8xf32>, %z: tensor<2x8x4xf32>
 //       CHECK:   %[[P:.*]] = sparsedrop.sample
 //       CHECK:   sparsedrop.dropout %[[X]], %[[P]] dim(1)
 //       CHECK:   %[[DX:.*]] = sparsedrop.dropout %{{.*}}, %[[P]] dim(1)
-//       CHECK:   %[[SUMS:.*]] = linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]{{.*}} ins(%[[X]], %[[DX]] :
+//       CHECK:   %[[SUMS:.*]] = linalg.generic {{.*}}iterator_types = ["reduction", "parallel", "reduction"]{{.*}} ins(%[[X]], %[[DX]] :
 //       CHECK:     arith.mulf
-//       CHECK:   linalg.generic {{.*}}iterator_types = ["reduction", "parallel"]{{.*}} ins(%[[SUMS]] :
+//       CHECK:   linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} ins(%[[SUMS]] :
 //       CHECK:     math.absf
 //       CHECK:   %[[OLD:.*]] = sparsedrop.compact %{{.*}}, %[[P]] dim(0)
 //       CHECK:   %[[NEW:.*]] = sparsedrop.compact %{{.*}}, %[[P]] dim(0)
@@ -41,6 +41,27 @@ func.func @f(%x: tensor<2x16x4xf32>, %w: tensor<16x8xf32>, %z: tensor<2x8x4xf32>
 
 // All of it works on the kept channels.
 // COMPACT-LABEL: func.func @f_grad(
-//       COMPACT:   linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]{{.*}} ins(%{{.*}}, %{{.*}} : tensor<2x?x4xf32>, tensor<2x?x4xf32>)
-//       COMPACT:   linalg.generic {{.*}}iterator_types = ["reduction", "parallel"]{{.*}} ins(%{{.*}} : tensor<2x?xf32>)
+//       COMPACT:   linalg.generic {{.*}}iterator_types = ["reduction", "parallel", "reduction"]{{.*}} ins(%{{.*}}, %{{.*}} : tensor<2x?x4xf32>, tensor<2x?x4xf32>)
+//       COMPACT:   linalg.generic {{.*}}iterator_types = ["parallel"]{{.*}} ins(%{{.*}} : tensor<?xf32>)
 //       COMPACT:   sparsedrop.insert %{{.*}} into %{{.*}}, %{{.*}} dim(0) : tensor<?xf32> into tensor<16xf32>
+
+// Changes of single samples' losses do not cancel.
+func.func @apart(%x: tensor<2x16x4xf32>, %w: tensor<16x8xf32>, %z: tensor<2x8x4xf32>,
+                 %s: tensor<16xf32> {sparsedrop.sensitivity = "maps"}) -> tensor<2x8x4xf32>
+    attributes {sparsedrop.differentiate = {wrt = [3], sensitivity = "sample"}} {
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(b, p, f, c) -> (b, c, p)>, affine_map<(b, p, f, c) -> (c, f)>, affine_map<(b, p, f, c) -> (b, f, p)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"],
+      sparsedrop.dropout = #sparsedrop.dropout<channel, operand = 0, rate = 0.5, site = "maps">}
+      ins(%x, %w : tensor<2x16x4xf32>, tensor<16x8xf32>) outs(%z : tensor<2x8x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %m = arith.mulf %a, %b : f32
+    %n = arith.addf %o, %m : f32
+    linalg.yield %n : f32
+  } -> tensor<2x8x4xf32>
+  return %0 : tensor<2x8x4xf32>
+}
+// CHECK-LABEL: func.func @apart_grad(
+//       CHECK:   %[[SUMS:.*]] = linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "reduction"]
+//       CHECK:   linalg.generic {{.*}}iterator_types = ["reduction", "parallel"]{{.*}} ins(%[[SUMS]] :
+//       CHECK:     math.absf

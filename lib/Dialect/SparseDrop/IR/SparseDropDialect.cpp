@@ -202,6 +202,15 @@ static LogicalResult verifyAverage(Operation *op, Attribute value) {
                            << value;
 }
 
+static LogicalResult verifySensitivity(Operation *op, Attribute value) {
+  auto name = dyn_cast<StringAttr>(value);
+  if (name && (name == "batch" || name == "sample"))
+    return success();
+  return op->emitOpError()
+         << "expects 'sensitivity' to be \"batch\" or \"sample\", but got "
+         << value;
+}
+
 static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function)
@@ -219,11 +228,17 @@ static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
         return failure();
       continue;
     }
+    if (entry.getName() == "sensitivity") {
+      if (failed(verifySensitivity(op, entry.getValue())))
+        return failure();
+      continue;
+    }
     bool isWrt = entry.getName() == "wrt";
     if (!isWrt && entry.getName() != "of")
-      return op->emitOpError() << "expects 'wrt', 'of' and 'average' in '"
-                               << kDifferentiateAttrName << "', but got '"
-                               << entry.getName().getValue() << "'";
+      return op->emitOpError()
+             << "expects 'wrt', 'of', 'average' and 'sensitivity' in '"
+             << kDifferentiateAttrName << "', but got '"
+             << entry.getName().getValue() << "'";
     if (failed(verifyNumbers(op, entry, isWrt ? "argument" : "result",
                              isWrt ? function.getNumArguments()
                                    : function.getNumResults())))

@@ -42,6 +42,7 @@ struct Request {
   /// Share of what is known of channels that stays when they are measured
   /// again; paper, section C.3.
   double average = 0.9;
+  bool samplesApart = false; ///< of sensitivities
 };
 } // namespace
 
@@ -104,6 +105,9 @@ static FailureOr<Request> readRequest(func::FuncOp function) {
   if (auto average =
           dictionary ? dictionary.getAs<FloatAttr>("average") : FloatAttr())
     request.average = average.getValueAsDouble();
+  if (auto of =
+          dictionary ? dictionary.getAs<StringAttr>("sensitivity") : StringAttr())
+    request.samplesApart = of == "sample";
   return request;
 }
 
@@ -231,6 +235,7 @@ static LogicalResult addSweep(RewriterBase &rewriter, func::FuncOp gradient,
   }
   rewriter.setInsertionPoint(exit);
   ReverseSweep sweep(rewriter, activity);
+  sweep.samplesApart = request.samplesApart;
   for (int64_t number : request.results) {
     Value value = exit.getOperand(number);
     sweep.add(value, createSeed(rewriter, gradient, value));

@@ -29,8 +29,9 @@ public:
         sumType(type.getElementType().isF64() ? b.getF64Type()
                                               : b.getF32Type()) {}
 
-  /// The sums over samples of |the sums over the rest of source * dx|, in f32.
-  Value createSensitivity(Value dx);
+  /// |The sums over the rest of source * dx|, in f32; of each sample and then
+  /// added if they are taken `apart`.
+  Value createSensitivity(Value dx, bool apart);
   /// The means of |x|, in f32.
   Value createImportance(Value x);
 
@@ -90,7 +91,7 @@ Value ChannelSums::createSum(ValueRange inputs, ArrayRef<int64_t> kept,
       .getResult(0);
 }
 
-Value ChannelSums::createSensitivity(Value dx) {
+Value ChannelSums::createSensitivity(Value dx, bool apart) {
   auto multiply = [&](OpBuilder &inner, ValueRange in) -> Value {
     return arith::MulFOp::create(inner, loc,
                                  convert(inner, loc, in[0], sumType),
@@ -102,7 +103,7 @@ Value ChannelSums::createSensitivity(Value dx) {
                    b.getF32Type());
   };
   SmallVector<Value> both = {source, dx};
-  bool hasSamples = channel != 0;
+  bool hasSamples = apart && channel != 0;
   // Each sample is a single element.
   if (hasSamples && type.getRank() == 2)
     return createSum(both, channel, b.getF32Type(), magnitude);
@@ -160,7 +161,7 @@ void mlir::sparsedrop::measureChannels(ReverseSweep &sweep, DropoutOp op,
   SampleOp sample = getChannelSample(op);
   ChannelSums sums(sweep.rewriter, op);
   if (isRequested(sweep.activity, sample.getSensitivity()))
-    sweep.add(sample.getSensitivity(), sums.createSensitivity(dx));
+    sweep.add(sample.getSensitivity(), sums.createSensitivity(dx, sweep.samplesApart));
   if (isRequested(sweep.activity, sample.getImportance())) {
     Value kept = DropoutOp::create(
         sweep.rewriter, op.getLoc(), op.getType(), op.getSource(),

@@ -27,13 +27,13 @@ namespace mlir::sparsedrop {
 /// value x that it drops, where dx is the adjoint of x through this dropout
 /// (paper, section C.3):
 ///
-///     sensitivity S_c = sum over samples of |sum over the rest of x dx|
+///     sensitivity S_c = |sum over the rest of x dx|
 ///     importance  I_c = mean of |x|
 ///
-/// both 0 where c is dropped. Samples are the elements of dimension 0; where
-/// that is the channels' own there is one sample. S is the change of the loss
-/// when channel c is removed, to first order, if the loss is a mean over
-/// samples.
+/// both 0 where c is dropped. S is the change of the loss when channel c is
+/// removed, to first order. With `sweep.samplesApart` it is the sum over samples
+/// (dimension 0, if that is not the channels' own) of each one's |sum|, an
+/// ablation: changes of different signs do not cancel.
 void measureChannels(ReverseSweep &sweep, DropoutOp op, Value dx);
 
 /// Whether `measureChannels` has something to measure for `op`.

@@ -56,6 +56,8 @@ public:
 
   RewriterBase &rewriter;
   Activity &activity;
+  /// Sensitivities are sums of what single samples' losses change by.
+  bool samplesApart = false;
 
 private:
   LogicalResult reverse(Operation *op);

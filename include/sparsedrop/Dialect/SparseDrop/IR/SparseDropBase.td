@@ -57,7 +57,7 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.importance = "site"` | `tensor<Cxf32>` argument | importances of a channel site; likewise |
     | `sparsedrop.rate = "site"` | `f32` argument | the drop rate of a channel site in this step, in [0, 1); 0 keeps all channels |
     | `sparsedrop.donate = N` | argument | tied to result N, may be updated in place |
-    | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient; `average = 0.9` is the share of old sensitivities in new ones |
+    | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient; `average = 0.9` is the share of old sensitivities in new ones, `sensitivity = "batch"` or `"sample"` what they are changes of |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
     | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
     | `sparsedrop.group = array<i64: 0, 1>` | structured op on buffers | the number of the launch that it shares, and its loops that are the rows |

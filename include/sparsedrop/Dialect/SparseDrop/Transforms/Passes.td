@@ -140,10 +140,11 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     `sparsedrop.sensitivity` and `sparsedrop.importance`) have no gradient: what
     stands in its place is the argument updated by what the backward pass measures
     where a draw that reads it drops a value x, whose gradient there is dx. The
-    sensitivity of a channel is the sum over samples (dimension 0) of |the sum over
-    all else of x dx|, its importance the mean of |x|; both go into a moving average,
-    `average = 0.9` of which is old, at the channels that were kept. Scales and
-    choices are not differentiated.
+    sensitivity of a channel is |the sum over all else of x dx|, to first order the
+    change of the loss without it (`sensitivity = "sample"`: the sum over samples,
+    dimension 0, of each one's change), its importance the mean of |x|; both go into
+    a moving average, `average = 0.9` of which is old, at the channels that were
+    kept. Scales and choices are not differentiated.
 
     Before:
 
