@@ -70,12 +70,13 @@ public:
       : rewriter(rewriter), earlier(earlier), later(later) {}
 
   /// The op that does both, in the place of the earlier one; null if there is
-  /// none.
-  GenericOp fuse();
+  /// none. With `alike` all results have the same indexing map.
+  GenericOp fuse(bool alike);
 
 private:
   bool matchLoops();
   bool matchParallel();
+  bool areResultsAlike();
   bool collectOperands();
   bool hoist(Value value, SmallVectorImpl<Operation *> &moved);
   AffineMap getMap(OpOperand &operand);
@@ -138,6 +139,17 @@ bool Siblings::matchParallel() {
   if (earlier.getNumReductionLoops() != 0)
     types = own;
   return types[outer] == utils::IteratorType::parallel;
+}
+
+bool Siblings::areResultsAlike() {
+  OpOperand *first = earlier.getDpsInitOperand(0);
+  AffineMap map = earlier.getMatchingIndexingMap(first);
+  return llvm::all_of(earlier.getDpsInitsMutable(),
+                      [&](OpOperand &init) {
+                        return earlier.getMatchingIndexingMap(&init) == map;
+                      }) &&
+         llvm::all_of(later.getDpsInitsMutable(),
+                      [&](OpOperand &init) { return getMap(init) == map; });
 }
 
 AffineMap Siblings::getMap(OpOperand &operand) {
@@ -252,8 +264,9 @@ void Siblings::fillBody(GenericOp fused) {
   linalg::YieldOp::create(rewriter, fused.getLoc(), yielded);
 }
 
-GenericOp Siblings::fuse() {
-  if (!matchLoops() || !matchParallel() || !collectOperands())
+GenericOp Siblings::fuse(bool alike) {
+  if (!matchLoops() || !matchParallel() || (alike && !areResultsAlike()) ||
+      !collectOperands())
     return {};
   rewriter.setInsertionPoint(earlier);
   SmallVector<AffineMap> maps = inputMaps;
@@ -300,9 +313,9 @@ static SmallVector<GenericOp> getSiblings(GenericOp op) {
 }
 
 /// The first op behind `op` that can join it, joined; null if none can.
-static GenericOp fuseNext(RewriterBase &rewriter, GenericOp op) {
+static GenericOp fuseNext(RewriterBase &rewriter, GenericOp op, bool alike) {
   for (GenericOp later : getSiblings(op))
-    if (GenericOp fused = Siblings(rewriter, op, later).fuse())
+    if (GenericOp fused = Siblings(rewriter, op, later).fuse(alike))
       return fused;
   return {};
 }
@@ -310,6 +323,8 @@ static GenericOp fuseNext(RewriterBase &rewriter, GenericOp op) {
 namespace {
 struct FuseSiblings
     : public mlir::sparsedrop::impl::FuseSiblingsBase<FuseSiblings> {
+  using FuseSiblingsBase::FuseSiblingsBase;
+
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     getOperation().walk([&](Block *block) {
@@ -318,7 +333,7 @@ struct FuseSiblings
         auto generic = dyn_cast<GenericOp>(op);
         if (!generic || !isCandidate(generic))
           continue;
-        while (GenericOp fused = fuseNext(rewriter, generic))
+        while (GenericOp fused = fuseNext(rewriter, generic, alike))
           generic = fused;
         op = generic;
       }

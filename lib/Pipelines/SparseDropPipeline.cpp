@@ -28,6 +28,8 @@ void mlir::sparsedrop::buildSparseDropPipeline(
     OpPassManager &pm, const SparseDropPipelineOptions &options) {
   // While the sizes are those that the program was written with.
   pm.addPass(createCheckSizes());
+  // Before functions gain arguments.
+  pm.addPass(createRecalibrate());
   SearchDistributionOptions search;
   search.method = options.method;
   search.periods.assign(options.periods.begin(), options.periods.end());

@@ -28,6 +28,10 @@ static void addFormation(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createShareElementwise());
   pm.addPass(createFormKernels());
+  // What is no product reads what it has in common once.
+  FuseSiblingsOptions siblings;
+  siblings.alike = true;
+  pm.addPass(createFuseSiblings(siblings));
   pm.addPass(createFoldPadding());
   pm.addPass(createSinkScalars());
   pm.addPass(createFuseEpilogues());

@@ -155,11 +155,17 @@ bool Executable::findEntry(StringRef wanted) {
   return true;
 }
 
-/// Whether the pipeline will make `entry` as the gradient of a function.
-static bool isFutureGradient(ModuleOp module, StringRef entry) {
+/// Whether the pipeline will make `entry`: the gradient of a function, or what
+/// recalibrates its statistics.
+static bool isFutureFunction(ModuleOp module, StringRef entry) {
   return llvm::any_of(getFunctions(module), [&](func::FuncOp function) {
-    return function->hasAttr(kDifferentiateAttrName) &&
-           getGradientName(function.getName()) == entry;
+    if (function->hasAttr(kDifferentiateAttrName) &&
+        getGradientName(function.getName()) == entry)
+      return true;
+    bool hasStatistics = false;
+    for (unsigned i = 0, e = function.getNumResults(); i < e; ++i)
+      hasStatistics |= !!function.getResultAttr(i, kStatisticAttrName);
+    return hasStatistics && getRecalibrationName(function.getName()) == entry;
   });
 }
 
@@ -267,7 +273,7 @@ Executable::prepare(ModuleOp module, const ExecutableOptions &options) {
   executable->family = options.family;
   executable->table = options.table;
   executable->measured = options.measured;
-  if (!isFutureGradient(module, options.entry) &&
+  if (!isFutureFunction(module, options.entry) &&
       !executable->findEntry(options.entry))
     return nullptr;
   SparseDropPipelineOptions pipeline;

@@ -1,10 +1,11 @@
 """Writes annotated MLIR for convolutional networks, plain and residual.
 
 ``Cnn`` is described by its layers, or made by ``plain`` and ``residual``; its module
-has five functions: ``@loss``, marked for differentiation; ``@step``, which calls its
+has three functions: ``@loss``, marked for differentiation; ``@step``, which calls its
 gradient and updates parameters, running statistics and sensitivities in place;
-``@predict``, the forward pass with the running statistics; ``@recalibrate``, which
-moves these to the statistics of a batch without dropout. Channels of what a
+``@predict``, the forward pass with the running statistics. The compiler adds
+``@loss_recalibrate``, which moves these to the statistics of a batch without dropout
+(``sparsedrop-recalibrate``). Channels of what a
 convolution reads are dropped (``ChannelDropout``).
 """
 
@@ -243,6 +244,13 @@ class Cnn:
         x = ("x", Image(*self.size, self.channels).shape(self.batch, self.layout))
         target = ("target", (self.batch, self.classes))
         return [x, target, *self.updated(), *self.rates(), ("learning_rate", ())]
+
+    @property
+    def loss_arguments(self) -> list[Named]:
+        """Names and shapes of the arguments of ``@loss``, besides seed and step; those
+        of ``@loss_recalibrate``, which takes a share behind them."""
+        known = [*self.parameters(), *self.statistics(), *self.channel_arrays()]
+        return [*self.arguments[:2], *known, *self.rates()]
 
     def mlir(self) -> str:
         """The module's text."""

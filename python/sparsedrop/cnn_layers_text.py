@@ -273,7 +273,7 @@ class LayerWriter(TrainingWriter):
         start = Operand("out", "logits_start", logits, "matrix", self.t)
         self.generic("y", [product, bias], start, ["%s = arith.addf %p, %b"])
 
-    def forward(self, drops: bool = True, measures: bool = True, has_head: bool = True) -> None:
+    def forward(self, drops: bool = True, measures: bool = True) -> None:
         """All layers; batch norm by the batch's statistics if it ``measures`` them,
         else by the running ones."""
         self.drops, self.measures = drops, measures
@@ -286,5 +286,4 @@ class LayerWriter(TrainingWriter):
                 value = self.convolution(place, value)
             else:
                 value = self.pooling(place, value)
-        if has_head:
-            self.head(value)
+        self.head(value)

@@ -19,13 +19,8 @@ class CnnWriter(LayerWriter):
         split = ((name, *name.rsplit("_", 1)) for name, _ in named)
         return {name: f'sparsedrop.{what} = "{site}"' for name, site, what in split}
 
-    def loss_arguments(self) -> list[Named]:
-        model = self.model
-        means = [named for named in model.statistics() if named[0].endswith("_mean")]
-        return [self.x, self.target, *model.parameters(), *means, *model.channel_arrays(), *model.rates()]
-
     def loss_results(self) -> list[Named]:
-        """The loss, mean and variance of the batch in each batch norm."""
+        """The loss, mean and unbiased variance of the batch in each batch norm."""
         return [("loss", ()), *self.model.statistics()]
 
     def moved(self) -> list[Named]:
@@ -34,18 +29,28 @@ class CnnWriter(LayerWriter):
         return [*self.model.parameters(), *self.model.channel_arrays()]
 
     def batch_statistics(self) -> list[str]:
-        return [f"{name.rsplit('_', 1)[0]}_batch#{i % 2}" for i, (name, _) in enumerate(self.model.statistics())]
+        """Their names in @loss."""
+        sites = [name.rsplit("_", 1)[0] for name, _ in self.model.statistics()[::2]]
+        return [name for site in sites for name in (f"{site}_batch#0", f"{site}_unbiased")]
+
+    def marked_results(self) -> str:
+        """Types of what @loss returns; statistics name their running values."""
+        names = [name for name, _ in self.model.loss_arguments]
+        marks = [f" {{sparsedrop.statistic = {names.index(name)}}}" for name, _ in self.model.statistics()]
+        return ", ".join(self.type(named) + mark for named, mark in zip(self.loss_results(), ["", *marks]))
 
     def loss_function(self) -> str:
-        arguments, results = self.loss_arguments(), self.loss_results()
+        arguments, results = self.model.loss_arguments, self.loss_results()
         self.forward()
         self.cross_entropy()
+        if self.model.statistics():
+            self.unbias_variances()
         self.emit("return " + ", ".join(f"%{name}" for name in ["loss", *self.batch_statistics()]))
         self.emit(f": {self.types(results)}", 6)
         wanted = [name for name, _ in self.moved()]
         wrt = ", ".join(str(i) for i, (name, _) in enumerate(arguments) if name in wanted)
         head = f"func.func @loss{self.signature(arguments, attributes=self.attributes())}\n"
-        head += "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")) + "\n"
+        head += "\n".join(wrap(f"-> ({self.marked_results()})", 4, "    ")) + "\n"
         of = self.model.sensitivity_of
         more = "" if of == "batch" else f', sensitivity = "{of}"'
         marked = wrap(f"attributes {{sparsedrop.differentiate = {{of = [0], wrt = [{wrt}]{more}}}}}", 4, "    ")
@@ -58,27 +63,25 @@ class CnnWriter(LayerWriter):
         arguments = [self.x, *self.model.parameters(), *self.model.statistics()]
         return self.function(f"func.func @predict{self.signature(arguments)} -> {logits}")
 
-    def blend(self, value: str, batch: str, shape: tuple[int, ...], factor: str) -> str:
+    def blend(self, value: str, batch: str, shape: tuple[int, ...]) -> str:
         """A running statistic, moved by %blend of the way to the batch's."""
         out = Operand("r", value, shape, "vector", self.wide)
-        body = [*([f"%u = arith.mulf %b, %{factor}"] if factor else []), f"%d = arith.subf %{'u' if factor else 'b'}, %r"]
-        body += ["%k = arith.mulf %d, %blend", "%n = arith.addf %r, %k"]
+        body = ["%d = arith.subf %b, %r", "%k = arith.mulf %d, %blend", "%n = arith.addf %r, %k"]
         self.generic(f"new_{value}", [Operand("b", batch, shape, "vector", self.wide)], out, body)
         return f"new_{value}"
 
-    def blend_all(self, batch: Sequence[str]) -> list[str]:
-        """All running statistics; variances without their bias."""
-        sizes, new = {}, []
+    def unbias_variances(self) -> None:
+        """Those of the batch without their bias: what running ones follow."""
+        self.comment("Variances without their bias.")
         for conv in self.model.convolutions():
-            sizes[conv.name] = self.model.batch * conv.result.height * conv.result.width
-        for (name, shape), value in zip(self.model.statistics(), batch):
-            site, what = name.rsplit("_", 1)
-            factor = ""
-            if what == "variance":
-                factor = f"{site}_unbiased"
-                self.constant(factor, sizes[site] / (sizes[site] - 1))
-            new.append(self.blend(name, value, shape, factor))
-        return new
+            name, count, shape = conv.name, self.model.batch * conv.result.height * conv.result.width, (conv.result.channels,)
+            if not conv.layer.norm:
+                continue
+            self.constant(f"{name}_factor", count / (count - 1))
+            self.empty(f"{name}_room", shape, self.wide)
+            variance = Operand("v", f"{name}_batch#1", shape, "vector", self.wide)
+            out = Operand("out", f"{name}_room", shape, "vector", self.wide)
+            self.generic(f"{name}_unbiased", [variance], out, [f"%r = arith.mulf %v, %{name}_factor"])
 
     # Statistics of dropped channels
     def lazy_readers(self) -> dict[str, Convolution]:
@@ -159,12 +162,13 @@ class CnnWriter(LayerWriter):
         arrays = [f"new_{name}" for name, _ in model.channel_arrays()]
         self.comment("The loss, the batch's statistics, gradients, what channels are worth.")
         names = ["loss", *batch, *(f"d{name}" for name, _ in model.parameters()), *arrays]
-        self.call_gradient(self.loss_arguments(), [*self.loss_results(), *self.moved()], names)
+        self.call_gradient(self.model.loss_arguments, [*self.loss_results(), *self.moved()], names)
         self.comment("Updates in place.")
         self.update_constants()
         new = [self.update(name, shape) for name, shape in model.parameters()]
         self.constant("blend", model.blend)
-        statistics = self.keep_statistics(self.blend_all(batch))
+        moved = [self.blend(name, value, shape) for (name, shape), value in zip(model.statistics(), batch)]
+        statistics = self.keep_statistics(moved)
         updated = [values[k] for k in range(len(new[0])) for values in new]
         self.emit("return " + ", ".join(f"%{name}" for name in ["loss", *updated, *statistics, *arrays]))
         self.emit(f": {self.types(results)}", 6)
@@ -172,30 +176,13 @@ class CnnWriter(LayerWriter):
         signature = self.signature(model.arguments, kept, draws, self.attributes())
         return self.function(f"func.func @step{signature}\n" + "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")))
 
-    def recalibrate_function(self) -> str:
-        """Moves the running statistics by a share of the way, an argument."""
-        model, share = self.model, ("share", ())
-        self.forward(drops=False, has_head=False)
-        self.comment("The running statistics, moved.")
-        self.emit(f"%blend = tensor.extract %share[] : {self.tensor((), self.wide)}")
-        statistics = model.statistics()
-        self.emit("return " + ", ".join(f"%{name}" for name in self.blend_all(self.batch_statistics())))
-        self.emit(f": {self.types(statistics)}", 6)
-        arguments = [self.x, *model.parameters()[:-2], *statistics, share]
-        signature = self.signature(arguments, statistics, first=0)
-        return self.function(
-            f"func.func @recalibrate{signature}\n" + "\n".join(wrap(f"-> ({self.types(statistics)})", 4, "    "))
-        )
-
     def module(self) -> str:
         model = self.model
         functions = [
             self.loss_function(),
             self.predict_function(),
-            self.gradient_declaration(self.loss_arguments(), [*self.loss_results(), *self.moved()]),
+            self.gradient_declaration(self.model.loss_arguments, [*self.loss_results(), *self.moved()]),
             self.step_function(),
         ]
-        if model.statistics():
-            functions.append(self.recalibrate_function())
         count = sum(1 for _ in model.convolutions())
         return self.assemble(f"A network of {count} convolutions, {model.layout}: {model.optimizer}.", functions)

@@ -300,13 +300,15 @@ def test_prediction_and_recalibration():
     values, text = make_values(model, 5), model.mlir()
     rng, references = np.random.default_rng(5), []
     parameters = [values[name] for name, _ in model.parameters()]
-    recalibrate = sparsedrop.compile(text, entry="recalibrate")
+    known = {name: values[name] for name, _ in model.loss_arguments}
+    recalibrate = sparsedrop.compile(text, entry="loss_recalibrate")
     running = [values[name].copy() for name, _ in model.statistics()]
     for number in range(1, 4):
         x = rng.standard_normal(values["x"].shape)
         _, _, reference = step(model, reference_values(model, {**values, "x": x}))
         references.append(reference)
-        recalibrate(x, *parameters[:-2], *running, np.float64(1 / number))
+        known.update(x=x, **{name: value for (name, _), value in zip(model.statistics(), running)})
+        recalibrate(*known.values(), 1 / number)
     counts = {conv.name: model.batch * conv.result.height * conv.result.width for conv in model.convolutions()}
     for (name, _), value in zip(model.statistics(), running):
         count = counts[name.rsplit("_", 1)[0]]

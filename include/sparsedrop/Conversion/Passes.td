@@ -317,7 +317,8 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
     activations. A result that is read by nothing else is not written.
 
     A result that has an element for each iteration of a reduction loop is what
-    `sparsedrop-linalg-to-loops` knows; other lowerings may not.
+    `sparsedrop-linalg-to-loops` knows; other lowerings may not. With `alike` only
+    reductions join each other: what the kernels of a GPU do at once.
 
     Before:
 
@@ -367,6 +368,11 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let options = [
+    Option<"alike", "alike", "bool", "false",
+           "Only reductions whose results have the same indexing map, as one "
+           "thread can own them">
+  ];
 }
 
 def LinalgToLoops : Pass<"sparsedrop-linalg-to-loops", "::mlir::ModuleOp"> {

@@ -61,12 +61,9 @@ class Probe:
         self.names = [name for name, _ in self.model.updated()]
 
     def arguments(self) -> list[np.ndarray]:
-        """Of ``@loss``, besides the batch: parameters, means, channel arrays, rates."""
-        model = self.model
-        means = [named for named in model.statistics() if named[0].endswith("_mean")]
-        arrays = {name for name, _ in [*model.parameters(), *means, *model.channel_arrays()]}
-        values = [value for name, value in zip(self.names, self.run.values) if name in arrays]
-        return [*values, *(np.float32(0) for _ in model.rates())]
+        """Of ``@loss``, besides the batch."""
+        values = dict(zip(self.names, self.run.values))
+        return [values.get(name, np.float32(0)) for name, _ in self.model.loss_arguments[2:]]
 
     def mean_loss(self) -> float:
         values = self.arguments()

@@ -34,7 +34,7 @@ class CnnPrograms(Programs):
         super().__init__(model)
         self.policy, self.recalibrate = policy, None
         if policy.recalibration and model.statistics():
-            self.recalibrate = sparsedrop.compile(self.text, entry="recalibrate", mode="dense")
+            self.recalibrate = sparsedrop.compile(self.text, entry="loss_recalibrate", mode="dense")
 
     def initialize(self, seed: int) -> list[np.ndarray]:
         """Weights after He et al. 2015 (variance 2 / inputs), gammas and running
@@ -87,10 +87,13 @@ class CnnPrograms(Programs):
         model = self.model
         parameters = run.values[: len(model.parameters())]
         statistics = [self.value(run, name).copy() for name, _ in model.statistics()]
+        arrays = [self.value(run, name) for name, _ in model.channel_arrays()]
+        # Neither labels nor rates matter to statistics.
+        target, rates = np.zeros((model.batch, model.classes), np.float32), [np.float32(0)] * len(model.rates())
         if self.recalibrate:
             order = run.order(len(data.labels))
             count = min(self.policy.recalibration, len(order) // model.batch)
             for i in range(count):
                 x = self.images(data.images[order[i * model.batch : (i + 1) * model.batch]])
-                self.recalibrate(x, *parameters[:-2], *statistics, np.float32(1 / (i + 1)))
+                self.recalibrate(x, target, *parameters, *statistics, *arrays, *rates, 1 / (i + 1))
         return [*parameters, *statistics]

@@ -72,6 +72,10 @@ std::string mlir::sparsedrop::getGradientName(StringRef function) {
   return function.str() + "_grad";
 }
 
+std::string mlir::sparsedrop::getRecalibrationName(StringRef function) {
+  return function.str() + "_recalibrate";
+}
+
 //===----------------------------------------------------------------------===//
 // Checks of an annotation against the op that carries it
 //===----------------------------------------------------------------------===//
@@ -309,6 +313,43 @@ static LogicalResult verifySiteArgument(FunctionOpInterface function,
       return function->emitOpError()
              << "expects '" << name << "' of site " << attribute.getValue()
              << " on one argument, but got it on " << i << " and " << index;
+  return success();
+}
+
+LogicalResult SparseDropDialect::verifyRegionResultAttribute(
+    Operation *op, unsigned regionIndex, unsigned resultIndex,
+    NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  if (!function || name != kStatisticAttrName)
+    return op->emitOpError() << "carries an unknown attribute '" << name
+                             << "' on result " << resultIndex;
+  auto running = dyn_cast<IntegerAttr>(attribute.getValue());
+  if (!running || running.getInt() < 0 ||
+      running.getInt() >= function.getNumArguments())
+    return op->emitOpError()
+           << "expects '" << name << "' to be the number of one of "
+           << function.getNumArguments() << " arguments, but got "
+           << attribute.getValue();
+  Type type = function.getResultTypes()[resultIndex];
+  // After lowering a tensor may be another type.
+  auto tensor = dyn_cast<TensorType>(type);
+  if (tensor && (!tensor.hasRank() || !isDroppable(tensor.getElementType())))
+    return op->emitOpError() << "expects '" << name
+                             << "' on a ranked tensor of floats, but got "
+                             << type;
+  Type other = function.getArgumentTypes()[running.getInt()];
+  if (other != type)
+    return op->emitOpError()
+           << "expects a statistic and its running value of the same type, but "
+              "result "
+           << resultIndex << " is " << type << " and argument "
+           << running.getInt() << " is " << other;
+  for (unsigned i = 0; i < resultIndex; ++i)
+    if (function.getResultAttr(i, name) == attribute.getValue())
+      return op->emitOpError()
+             << "expects one statistic for argument " << running.getInt()
+             << ", but got results " << i << " and " << resultIndex;
   return success();
 }
 

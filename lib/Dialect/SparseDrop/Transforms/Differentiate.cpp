@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "InlineCalls.h"
 #include "MeasureChannels.h"
 #include "ReverseSweep.h"
 
@@ -19,8 +20,6 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "mlir/Transforms/Inliner.h"
-#include "mlir/Transforms/InliningUtils.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_DIFFERENTIATE
@@ -114,58 +113,6 @@ static FailureOr<Request> readRequest(func::FuncOp function) {
 //===----------------------------------------------------------------------===//
 // Preparation
 //===----------------------------------------------------------------------===//
-
-/// Whether calls lead from `function` back to itself.
-static bool isRecursive(func::FuncOp function, SymbolTableCollection &symbols,
-                        llvm::SmallPtrSetImpl<Operation *> &open,
-                        llvm::SmallPtrSetImpl<Operation *> &done) {
-  if (done.contains(function))
-    return false;
-  if (!open.insert(function).second)
-    return true;
-  WalkResult result = function.walk([&](func::CallOp call) {
-    auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(
-        call, call.getCalleeAttr());
-    return callee && isRecursive(callee, symbols, open, done)
-               ? WalkResult::interrupt()
-               : WalkResult::advance();
-  });
-  open.erase(function);
-  done.insert(function);
-  return result.wasInterrupted();
-}
-
-/// Puts the bodies of called functions in the place of their calls.
-static LogicalResult inlineCalls(func::FuncOp function) {
-  SymbolTableCollection symbols;
-  llvm::SmallPtrSet<Operation *, 8> open, done;
-  if (isRecursive(function, symbols, open, done))
-    return function.emitOpError()
-           << "cannot be differentiated: it calls itself";
-  InlinerInterface interface(function.getContext());
-  InlinerConfig config;
-  SmallVector<func::CallOp> calls;
-  auto collect = [&] {
-    calls.clear();
-    function.walk([&](func::CallOp call) {
-      auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(
-          call, call.getCalleeAttr());
-      if (callee && !callee.isExternal() && callee.getBody().hasOneBlock())
-        calls.push_back(call);
-    });
-    return !calls.empty();
-  };
-  while (collect())
-    for (func::CallOp call : calls) {
-      auto callee = symbols.lookupNearestSymbolFrom<func::FuncOp>(
-          call, call.getCalleeAttr());
-      if (failed(inlineCall(interface, config.getCloneCallback(), call, callee,
-                            &callee.getBody())))
-        return call.emitOpError() << "cannot be inlined";
-      call.erase();
-    }
-  return success();
-}
 
 /// Elementwise ops on tensors and softmax become structured ops.
 static LogicalResult structureOps(RewriterBase &rewriter,
@@ -314,7 +261,7 @@ LogicalResult mlir::sparsedrop::differentiate(RewriterBase &rewriter,
     gradient.erase();
     return failure();
   };
-  if (failed(inlineCalls(gradient)))
+  if (failed(inlineCalls(gradient, "differentiated")))
     return fail();
   if (!gradient.getBody().hasOneBlock()) {
     function.emitOpError() << "cannot be differentiated: it has branches "

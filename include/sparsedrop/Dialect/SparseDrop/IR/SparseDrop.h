@@ -55,6 +55,7 @@ inline constexpr StringLiteral kSensitivityAttrName = "sparsedrop.sensitivity";
 inline constexpr StringLiteral kImportanceAttrName = "sparsedrop.importance";
 inline constexpr StringLiteral kRateAttrName = "sparsedrop.rate";
 inline constexpr StringLiteral kDonateAttrName = "sparsedrop.donate";
+inline constexpr StringLiteral kStatisticAttrName = "sparsedrop.statistic";
 inline constexpr StringLiteral kDifferentiateAttrName =
     "sparsedrop.differentiate";
 inline constexpr StringLiteral kProductAttrName = "sparsedrop.product";
@@ -101,6 +102,9 @@ std::optional<SmallVector<int64_t>> getLinearCoefficients(AffineExpr expr,
 
 /// Name of the gradient of a function: NAME_grad.
 std::string getGradientName(StringRef function);
+
+/// Name of the function that recalibrates statistics: NAME_recalibrate.
+std::string getRecalibrationName(StringRef function);
 
 } // namespace mlir::sparsedrop
 

@@ -57,6 +57,7 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.importance = "site"` | `tensor<Cxf32>` argument | importances of a channel site; likewise |
     | `sparsedrop.rate = "site"` | `f32` argument | the drop rate of a channel site in this step, in [0, 1); 0 keeps all channels |
     | `sparsedrop.donate = N` | argument | tied to result N, may be updated in place |
+    | `sparsedrop.statistic = N` | result | a statistic of the batch, whose running value is argument N |
     | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient; `average = 0.9` is the share of old sensitivities in new ones, `sensitivity = "batch"` or `"sample"` what they are changes of |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
     | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
@@ -66,6 +67,7 @@ def SparseDrop_Dialect : Dialect {
   let useDefaultTypePrinterParser = 1;
   let hasOperationAttrVerify = 1;
   let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let hasConstantMaterializer = 1;
   let extraClassDeclaration = [{
     void registerAttributes();

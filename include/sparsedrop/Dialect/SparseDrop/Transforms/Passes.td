@@ -182,6 +182,78 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     "::mlir::sparsedrop::SparseDropDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def Recalibrate : Pass<"sparsedrop-recalibrate", "::mlir::ModuleOp"> {
+  let summary = "Adds functions that recalibrate running statistics";
+  let description = [{
+    The statistics that a norm is trained with are those of dropped, scaled values;
+    those that it predicts with should be of whole ones. A result marked
+    `sparsedrop.statistic = N` is a statistic of the batch, argument N its running
+    value. For each function F with such results adds `F_recalibrate`, which takes
+    the arguments of F and a share (f64) and returns the running statistics, in
+    place and in the order of the results, moved by this share of the way to the
+    batch's, with nothing dropped. Called on batches i = 0, 1, ... with the share
+    1 / (i + 1) it leaves the means over these batches, whatever was there before.
+
+    To be run first, so that arguments are the same in every mode; whether one is
+    still read does not matter (targets, rates, seeds are not).
+
+    Before:
+
+    ```mlir
+    #map = affine_map<(d0, d1) -> (d0, d1)>
+    #row = affine_map<(d0, d1) -> (d0)>
+    func.func @f(%x: tensor<8x4xf32>, %old: tensor<8xf32>, %z: tensor<8xf32>) -> (tensor<8xf32> {sparsedrop.statistic = 1}) {
+      %0 = linalg.generic {indexing_maps = [#map, #row], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<8x4xf32>) outs(%z : tensor<8xf32>) {
+        ^bb0(%a: f32, %sum: f32):
+          %1 = arith.addf %sum, %a : f32
+          linalg.yield %1 : f32
+      } -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #map = affine_map<(d0, d1) -> (d0, d1)>
+    #row = affine_map<(d0, d1) -> (d0)>
+    #element = affine_map<(d0) -> (d0)>
+    func.func @f(%x: tensor<8x4xf32>, %old: tensor<8xf32>, %z: tensor<8xf32>) -> tensor<8xf32> {
+      %0 = linalg.generic {indexing_maps = [#map, #row], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<8x4xf32>) outs(%z : tensor<8xf32>) {
+        ^bb0(%a: f32, %sum: f32):
+          %1 = arith.addf %sum, %a : f32
+          linalg.yield %1 : f32
+      } -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    func.func @f_recalibrate(%x: tensor<8x4xf32>, %old: tensor<8xf32> {sparsedrop.donate = 0}, %z: tensor<8xf32>, %share: f64) -> tensor<8xf32> {
+      %0 = linalg.generic {indexing_maps = [#map, #row], iterator_types = ["parallel", "reduction"]}
+          ins(%x : tensor<8x4xf32>) outs(%z : tensor<8xf32>) {
+        ^bb0(%a: f32, %sum: f32):
+          %1 = arith.addf %sum, %a : f32
+          linalg.yield %1 : f32
+      } -> tensor<8xf32>
+      %2 = arith.truncf %share : f64 to f32
+      %3 = tensor.empty() : tensor<8xf32>
+      %4 = linalg.generic {indexing_maps = [#element, #element, #element], iterator_types = ["parallel"]}
+          ins(%old, %0 : tensor<8xf32>, tensor<8xf32>) outs(%3 : tensor<8xf32>) {
+        ^bb0(%r: f32, %b: f32, %out: f32):
+          %5 = arith.subf %b, %r : f32
+          %6 = arith.mulf %5, %2 : f32
+          %7 = arith.addf %r, %6 : f32
+          linalg.yield %7 : f32
+      } -> tensor<8xf32>
+      return %4 : tensor<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"];
+}
+
 def ExcludeSites : Pass<"sparsedrop-exclude-sites", "::mlir::ModuleOp"> {
   let summary = "Drops nothing at chosen sites";
   let description = [{

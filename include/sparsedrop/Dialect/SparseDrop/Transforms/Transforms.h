@@ -60,6 +60,11 @@ LogicalResult materializeDropout(ModuleOp module);
 /// materialized. An op that cannot be differentiated is an error that names it.
 LogicalResult differentiate(RewriterBase &rewriter, func::FuncOp function);
 
+/// Adds `F_recalibrate` for a function F with results marked
+/// `sparsedrop.statistic`: moves running statistics to those of a batch of which
+/// nothing is dropped.
+LogicalResult recalibrate(RewriterBase &rewriter, func::FuncOp function);
+
 /// Checks that the samples of one site below `root` (a function, after
 /// inlining) agree in kind, rate, distribution and scale.
 LogicalResult verifySites(Operation *root);
