@@ -46,6 +46,17 @@ static std::pair<Value, bool> getStart(LinalgOp op) {
   return {init, true};
 }
 
+/// A sum of products of elements that are read once each: there is nothing to
+/// tile, it is a reduction, which other reductions of these elements may join.
+/// Sums of 16 bits are left to the contraction, which adds in f32.
+static bool readsOnce(LinalgOp op) {
+  return llvm::all_of(op.getDpsInputOperands(),
+                      [&](OpOperand *input) {
+                        return op.getMatchingIndexingMap(input).isPermutation();
+                      }) &&
+         getElementTypeOrSelf(op->getResult(0)).getIntOrFloatBitWidth() >= 32;
+}
+
 static void form(RewriterBase &rewriter, LinalgOp op) {
   rewriter.setInsertionPoint(op);
   Location loc = op.getLoc();
@@ -81,7 +92,8 @@ struct FormKernels
     IRRewriter rewriter(&getContext());
     SmallVector<LinalgOp> products;
     getOperation().walk([&](LinalgOp op) {
-      if (op.hasPureTensorSemantics() && succeeded(matchProduct(rewriter, op)))
+      if (op.hasPureTensorSemantics() &&
+          succeeded(matchProduct(rewriter, op)) && !readsOnce(op))
         products.push_back(op);
     });
     for (LinalgOp op : products)

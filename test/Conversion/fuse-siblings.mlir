@@ -1,4 +1,5 @@
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings)' --split-input-file | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings{alike})' --split-input-file | FileCheck %s --check-prefix=ALIKE
 
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
@@ -141,4 +142,52 @@ func.func @alone(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %old: tensor<4xf32>)
     linalg.yield %0 : f32
   } -> tensor<4xf32>
   return %square, %total, %sum : tensor<4x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+}
+
+// -----
+
+// Alike are reductions to the same elements: the third adds up rows.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+#column = affine_map<(i, j) -> (j)>
+
+// ALIKE-LABEL: func @sums
+//       ALIKE:   %[[BOTH:.*]]:2 = linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]} ins(%{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<4x8xf32>)
+//       ALIKE:   %[[COLUMNS:.*]] = linalg.generic
+//       ALIKE:   %[[SQUARE:.*]] = linalg.generic
+//       ALIKE:   return %[[BOTH]]#0, %[[BOTH]]#1, %[[COLUMNS]], %[[SQUARE]]
+func.func @sums(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<8xf32>, tensor<4x8xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %f = tensor.empty() : tensor<8xf32>
+  %wide = linalg.fill ins(%c0 : f32) outs(%f : tensor<8xf32>) -> tensor<8xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %columns = linalg.generic {indexing_maps = [#id, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%wide : tensor<8xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<8xf32>
+  %dot = linalg.generic {indexing_maps = [#id, #id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %y : tensor<4x8xf32>, tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %m = arith.mulf %a, %b : f32
+    %0 = arith.addf %s, %m : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %g = tensor.empty() : tensor<4x8xf32>
+  %square = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%g : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.mulf %a, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return %sum, %dot, %columns, %square : tensor<4xf32>, tensor<4xf32>, tensor<8xf32>, tensor<4x8xf32>
 }

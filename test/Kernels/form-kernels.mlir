@@ -46,3 +46,30 @@ func.func @other(%x: tensor<8x4xf32>, %y: tensor<8xf32>, %i: tensor<8x4xi32>, %j
   %1 = linalg.matmul ins(%i, %j : tensor<8x4xi32>, tensor<4x8xi32>) outs(%k : tensor<8x8xi32>) -> tensor<8x8xi32>
   return %0, %1 : tensor<8xf32>, tensor<8x8xi32>
 }
+
+// Nothing is read twice: a reduction, unless it would add up in 16 bits.
+
+// CHECK-LABEL: func.func @pairs
+// CHECK-NOT: sparsedrop.contract
+// CHECK: linalg.generic
+// CHECK: sparsedrop.contract {{.*}}tensor<5x7xbf16>
+func.func @pairs(%x: tensor<5x7xf32>, %y: tensor<5x7xf32>, %s: tensor<7xf32>, %u: tensor<5x7xbf16>, %v: tensor<7xbf16>)
+    -> (tensor<7xf32>, tensor<7xbf16>) {
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>],
+      iterator_types = ["reduction", "parallel"]} ins(%x, %y : tensor<5x7xf32>, tensor<5x7xf32>) outs(%s : tensor<7xf32>) {
+  ^bb0(%a: f32, %b: f32, %sum: f32):
+    %p = arith.mulf %a, %b : f32
+    %q = arith.addf %sum, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<7xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>],
+      iterator_types = ["reduction", "parallel"]} ins(%u, %u : tensor<5x7xbf16>, tensor<5x7xbf16>) outs(%v : tensor<7xbf16>) {
+  ^bb0(%a: bf16, %b: bf16, %sum: bf16):
+    %p = arith.mulf %a, %b : bf16
+    %q = arith.addf %sum, %p : bf16
+    linalg.yield %q : bf16
+  } -> tensor<7xbf16>
+  return %0, %1 : tensor<7xf32>, tensor<7xbf16>
+}

@@ -75,6 +75,9 @@ def FormKernels : Pass<"sparsedrop-form-kernels", "::mlir::ModuleOp"> {
     split loops, a convolution. A zero fill that it starts from is absorbed;
     what else it starts from is added in the epilogue.
 
+    Operands of which each element is read once, by all loops, make no product but
+    a reduction, unless the sum has 16 bits: other reductions may join it.
+
     Before:
 
     ```mlir

@@ -335,9 +335,9 @@ LogicalResult SparseDropDialect::verifyRegionResultAttribute(
   // After lowering a tensor may be another type.
   auto tensor = dyn_cast<TensorType>(type);
   if (tensor && (!tensor.hasRank() || !isDroppable(tensor.getElementType())))
-    return op->emitOpError() << "expects '" << name
-                             << "' on a ranked tensor of floats, but got "
-                             << type;
+    return op->emitOpError()
+           << "expects '" << name << "' on a ranked tensor of floats, but got "
+           << type;
   Type other = function.getArgumentTypes()[running.getInt()];
   if (other != type)
     return op->emitOpError()

@@ -104,8 +104,8 @@ static FailureOr<Request> readRequest(func::FuncOp function) {
   if (auto average =
           dictionary ? dictionary.getAs<FloatAttr>("average") : FloatAttr())
     request.average = average.getValueAsDouble();
-  if (auto of =
-          dictionary ? dictionary.getAs<StringAttr>("sensitivity") : StringAttr())
+  if (auto of = dictionary ? dictionary.getAs<StringAttr>("sensitivity")
+                           : StringAttr())
     request.samplesApart = of == "sample";
   return request;
 }

@@ -161,7 +161,8 @@ void mlir::sparsedrop::measureChannels(ReverseSweep &sweep, DropoutOp op,
   SampleOp sample = getChannelSample(op);
   ChannelSums sums(sweep.rewriter, op);
   if (isRequested(sweep.activity, sample.getSensitivity()))
-    sweep.add(sample.getSensitivity(), sums.createSensitivity(dx, sweep.samplesApart));
+    sweep.add(sample.getSensitivity(),
+              sums.createSensitivity(dx, sweep.samplesApart));
   if (isRequested(sweep.activity, sample.getImportance())) {
     Value kept = DropoutOp::create(
         sweep.rewriter, op.getLoc(), op.getType(), op.getSource(),

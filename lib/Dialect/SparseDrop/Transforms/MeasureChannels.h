@@ -31,9 +31,9 @@ namespace mlir::sparsedrop {
 ///     importance  I_c = mean of |x|
 ///
 /// both 0 where c is dropped. S is the change of the loss when channel c is
-/// removed, to first order. With `sweep.samplesApart` it is the sum over samples
-/// (dimension 0, if that is not the channels' own) of each one's |sum|, an
-/// ablation: changes of different signs do not cancel.
+/// removed, to first order. With `sweep.samplesApart` it is the sum over
+/// samples (dimension 0, if that is not the channels' own) of each one's |sum|,
+/// an ablation: changes of different signs do not cancel.
 void measureChannels(ReverseSweep &sweep, DropoutOp op, Value dx);
 
 /// Whether `measureChannels` has something to measure for `op`.
