@@ -318,7 +318,8 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
 
     A result that has an element for each iteration of a reduction loop is what
     `sparsedrop-linalg-to-loops` knows; other lowerings may not. With `alike` only
-    reductions join each other: what the kernels of a GPU do at once.
+    reductions join each other, sums and maxima that several threads can share: what
+    the kernels of a GPU do at once.
 
     Before:
 

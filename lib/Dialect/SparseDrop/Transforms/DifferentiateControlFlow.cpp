@@ -6,19 +6,23 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A branch is taken again, backwards. A loop saves what it carries into each
-// iteration; backwards, an iteration is computed again from there and then
-// swept, with the adjoints of what it carries and of what it captures as the
-// values carried by the backward loop.
+// A branch is taken again, backwards. Backwards, an iteration of a loop is
+// computed again and then swept, with the adjoints of what it carries and of
+// what it captures as the values carried by the backward loop. What this needs
+// of what the loop carries into each iteration, and of the results of
+// reductions, products above all, is saved by the loop; what it does not need is
+// neither saved nor computed again.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ReverseSweep.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
@@ -109,18 +113,25 @@ public:
 private:
   Value toIndex(OpBuilder &builder, Value value);
   Value countIterations();
-  SmallVector<OpFoldResult> getStackSizes(Value init, Value count);
-  void saveStates(Value count);
+  Value createStack(Value state, Value count);
+  void readProducts(IRMapping &mapping, Value number, Value count);
+  void save();
   Value push(OpBuilder &builder, Value state, Value stack, Value number);
   Value pop(Value stack, Value number, Type type);
-  LogicalResult reverseBody(Value number, ValueRange carried);
+  LogicalResult reverseBody(Value number, Value count, ValueRange carried);
 
   ReverseSweep &sweep;
   RewriterBase &b;
   scf::ForOp op;
   Location loc;
-  SmallVector<Operation *> bodyOps; ///< but those that save states
-  SmallVector<Value> stacks;        ///< of what each iteration starts from
+  /// Something of each iteration that the backward one reads from a stack.
+  struct Read {
+    Value source; ///< in the loop
+    Value stack;  ///< an empty one; the loop fills it
+    Value value;  ///< the slice of this iteration
+  };
+  SmallVector<Operation *> bodyOps;
+  SmallVector<Read> reads;
   SmallVector<unsigned> activeArgs;
   SmallVector<Value> captures;
 };
@@ -147,11 +158,16 @@ Value ForReverse::countIterations() {
   return b.createOrFold<arith::DivUIOp>(loc, padded, step);
 }
 
-SmallVector<OpFoldResult> ForReverse::getStackSizes(Value init, Value count) {
+/// A stack of values like `state`, which is there before the loop or has a
+/// static shape; created before the loop.
+Value ForReverse::createStack(Value state, Value count) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(op);
   SmallVector<OpFoldResult> sizes{getAsOpFoldResult(count)};
-  if (isa<RankedTensorType>(init.getType()))
-    llvm::append_range(sizes, tensor::getMixedSizes(b, loc, init));
-  return sizes;
+  if (isa<RankedTensorType>(state.getType()))
+    llvm::append_range(sizes, tensor::getMixedSizes(b, loc, state));
+  return tensor::EmptyOp::create(b, loc, sizes,
+                                 getElementTypeOrSelf(state.getType()));
 }
 
 /// The slice of one state in a stack.
@@ -186,16 +202,74 @@ Value ForReverse::pop(Value stack, Value number, Type type) {
                                         sizes, strides);
 }
 
-/// Replaces the loop by one that also carries stacks of its states.
-void ForReverse::saveStates(Value count) {
-  SmallVector<Value> inits;
-  for (Value init : op.getInitArgs()) {
-    Type type = init.getType();
-    Type element = getElementTypeOrSelf(type);
-    inits.push_back(
-        tensor::EmptyOp::create(b, loc, getStackSizes(init, count), element));
+/// The ops of `body` that what it yields depends on, but for what only makes
+/// `leaves`.
+static llvm::SmallPtrSet<Operation *, 32> getLiveOps(Block &body,
+                                                     ArrayRef<Value> leaves) {
+  llvm::SmallPtrSet<Operation *, 32> live;
+  SmallVector<Operation *> worklist{body.getTerminator()};
+  for (Operation &op : body.without_terminator())
+    if (!wouldOpBeTriviallyDead(&op))
+      worklist.push_back(&op);
+  while (!worklist.empty()) {
+    Operation *op = worklist.pop_back_val();
+    if (!live.insert(op).second)
+      continue;
+    llvm::SetVector<Value> operands(op->operand_begin(), op->operand_end());
+    getUsedValuesDefinedAbove(op->getRegions(), operands);
+    for (Value operand : operands)
+      if (Operation *def = operand.getDefiningOp();
+          def && def->getBlock() == &body &&
+          !llvm::is_contained(leaves, operand))
+        worklist.push_back(def);
   }
-  unsigned states = inits.size();
+  return live;
+}
+
+/// Whether an op that is in `live` reads `value`.
+static bool isRead(Value value,
+                   const llvm::SmallPtrSet<Operation *, 32> &live) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    Operation *inBlock = value.getParentBlock()->findAncestorOpInBlock(*user);
+    return inBlock && live.contains(inBlock);
+  });
+}
+
+/// Results of reductions are read from stacks, too, rather than computed again:
+/// they are few for what they cost. Without a static shape nothing tells how
+/// large the stack is before the loop.
+void ForReverse::readProducts(IRMapping &mapping, Value number, Value count) {
+  SmallVector<std::pair<Value, Value>> products;
+  SmallVector<Value> leaves;
+  for (Operation *inner : bodyOps) {
+    auto product = dyn_cast<linalg::LinalgOp>(inner);
+    if (!product || product.getNumReductionLoops() == 0)
+      continue;
+    for (Value result : inner->getResults())
+      if (cast<RankedTensorType>(result.getType()).hasStaticShape()) {
+        products.push_back({result, mapping.lookup(result)});
+        leaves.push_back(mapping.lookup(result));
+      }
+  }
+  Block *body = b.getInsertionBlock();
+  auto live = getLiveOps(*body, leaves);
+  OpBuilder::InsertionGuard guard(b);
+  for (auto [source, copy] : products) {
+    if (!isRead(copy, live))
+      continue;
+    Value stack = createStack(source, count);
+    b.setInsertionPoint(copy.getDefiningOp());
+    Value value = pop(stack, number, source.getType());
+    b.replaceAllUsesWith(copy, value);
+    reads.push_back({source, stack, value});
+  }
+}
+
+/// Replaces the loop by one that also fills the stacks that are read.
+void ForReverse::save() {
+  SmallVector<Value> inits;
+  for (const Read &read : reads)
+    inits.push_back(read.stack);
   auto yieldStacks = [&](OpBuilder &builder, Location,
                          ArrayRef<BlockArgument> newArgs) {
     // The number of this iteration.
@@ -205,23 +279,24 @@ void ForReverse::saveStates(Value count) {
     if (!number.getType().isIndex())
       number = toIndex(builder, number);
     SmallVector<Value> yields;
-    for (unsigned i = 0; i < states; ++i)
-      yields.push_back(
-          push(builder, op.getRegionIterArg(i), newArgs[i], number));
+    for (auto [read, stack] : llvm::zip(reads, newArgs))
+      yields.push_back(push(builder, read.source, stack, number));
     return yields;
   };
-  auto replaced = cast<scf::ForOp>(
+  unsigned states = op.getInitArgs().size();
+  op = cast<scf::ForOp>(
       *cast<LoopLikeOpInterface>(op.getOperation())
            .replaceWithAdditionalYields(b, inits,
                                         /*replaceInitOperandUsesInLoop=*/false,
                                         yieldStacks));
-  op = replaced;
-  for (unsigned i = 0; i < states; ++i)
-    stacks.push_back(op.getResult(states + i));
+  for (auto [i, read] : llvm::enumerate(reads))
+    b.replaceUsesWithIf(read.stack, op.getResult(states + i),
+                        [&](OpOperand &use) { return use.getOwner() != op; });
 }
 
 /// The body of the backward loop, at the insertion point.
-LogicalResult ForReverse::reverseBody(Value number, ValueRange carried) {
+LogicalResult ForReverse::reverseBody(Value number, Value count,
+                                      ValueRange carried) {
   IRMapping mapping;
   Value iv = number;
   if (Type type = op.getInductionVar().getType(); !type.isIndex())
@@ -229,10 +304,12 @@ LogicalResult ForReverse::reverseBody(Value number, ValueRange carried) {
   iv = arith::MulIOp::create(b, loc, iv, op.getStep());
   iv = arith::AddIOp::create(b, loc, iv, op.getLowerBound());
   mapping.map(op.getInductionVar(), iv);
-  unsigned states = stacks.size();
+  unsigned states = op.getInitArgs().size();
   for (unsigned i = 0; i < states; ++i) {
     Value argument = op.getRegionIterArg(i);
-    Value state = pop(stacks[i], number, argument.getType());
+    Value stack = createStack(op.getInitArgs()[i], count);
+    Value state = pop(stack, number, argument.getType());
+    reads.push_back({argument, stack, state});
     mapping.map(argument, state);
     if (llvm::is_contained(activeArgs, i))
       sweep.activity.insert(state);
@@ -254,6 +331,10 @@ LogicalResult ForReverse::reverseBody(Value number, ValueRange carried) {
   for (Value capture : captures)
     yields.push_back(inner.getOrZeros(capture));
   scf::YieldOp::create(b, loc, yields);
+  readProducts(mapping, number, count);
+  auto live = getLiveOps(*b.getInsertionBlock(), {});
+  llvm::erase_if(reads,
+                 [&](const Read &read) { return !isRead(read.value, live); });
   return success();
 }
 
@@ -279,7 +360,6 @@ LogicalResult ForReverse::run() {
   scf::ForOp original = op;
   b.setInsertionPoint(original);
   Value count = countIterations();
-  saveStates(count);
   b.restoreInsertionPoint(here);
 
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
@@ -295,9 +375,10 @@ LogicalResult ForReverse::run() {
     Value last = arith::SubIOp::create(b, loc, count, one);
     Value number =
         arith::SubIOp::create(b, loc, last, reversed.getInductionVar());
-    if (failed(reverseBody(number, reversed.getRegionIterArgs())))
+    if (failed(reverseBody(number, count, reversed.getRegionIterArgs())))
       return failure();
   }
+  save();
   for (auto [i, index] : llvm::enumerate(activeArgs))
     sweep.add(inits[index], reversed.getResult(i));
   for (auto [i, capture] : llvm::enumerate(captures))
