@@ -143,8 +143,8 @@ bool Siblings::matchParallel() {
   return types[outer] == utils::IteratorType::parallel;
 }
 
-/// Whether each result is the sum, the maximum, ... of terms: several threads can
-/// share it. One that is not would keep the others to a single thread.
+/// Whether each result is the sum, the maximum, ... of terms: several threads
+/// can share it. One that is not would keep the others to a single thread.
 static bool isSplittable(GenericOp op) {
   for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i) {
     SmallVector<Operation *> combiners;

@@ -43,6 +43,8 @@ void mlir::sparsedrop::buildSparseDropPipeline(
   }
   // The rules of both passes below are on structured ops.
   pm.addPass(createConvertElementwiseToLinalgPass());
+  // What all iterations drop alike is dropped once.
+  pm.addPass(createLoopInvariantCodeMotionPass());
   pm.addPass(createDifferentiate());
   // Patterns do not cross calls. Each function has its seed and step by now, so
   // inlining cannot mix them up; equal draws of one site then become one.

@@ -33,6 +33,15 @@ def test_cnn_step_prints_all_modes_and_products(layout):
         assert word in done.stdout
 
 
+@pytest.mark.parametrize("more", [[], ["--tile", "4", "3", "--recurrent"]])
+def test_lstm_step_prints_all_modes(more):
+    sizes = ["--units", "6", "5", "--vocabulary", "9", "--batch", "2", "--words", "3"]
+    done = run("lstm_step", *sizes, "--rates", "0.5", "--steps", "2", *more)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4 and all(word in lines[1] for word in (*sparsedrop.MODES, "pytorch", "speed-up", "operations"))
+    assert [line.split()[0] for line in lines[2:]] == ["6", "5"]
+
+
 def test_tiles_prints_all_products():
     done = run("tiles", "--size", "20", "30", "--batch", "4", "--tile", "5", "4", "--periods", "2", "--rounds", "1")
     for word in ("forward", "input gradient", "weight gradient"):

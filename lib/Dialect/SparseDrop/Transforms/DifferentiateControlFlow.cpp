@@ -10,11 +10,12 @@
 // computed again and then swept, with the adjoints of what it carries and of
 // what it captures as the values carried by the backward loop. What this needs
 // of what the loop carries into each iteration, and of the results of
-// reductions, products above all, is saved by the loop; what it does not need is
-// neither saved nor computed again.
+// reductions, products above all, is saved by the loop; what it does not need
+// is neither saved nor computed again.
 //
 //===----------------------------------------------------------------------===//
 
+#include "AccumulatedProducts.h"
 #include "ReverseSweep.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -116,6 +117,7 @@ private:
   Value createStack(Value state, Value count);
   void readProducts(IRMapping &mapping, Value number, Value count);
   void save();
+  SmallVector<Value> hoistProducts(scf::ForOp &reversed, Value count);
   Value push(OpBuilder &builder, Value state, Value stack, Value number);
   Value pop(Value stack, Value number, Type type);
   LogicalResult reverseBody(Value number, Value count, ValueRange carried);
@@ -134,6 +136,7 @@ private:
   SmallVector<Read> reads;
   SmallVector<unsigned> activeArgs;
   SmallVector<Value> captures;
+  Value backNumber; ///< of the iteration that a backward one goes through
 };
 } // namespace
 
@@ -338,6 +341,27 @@ LogicalResult ForReverse::reverseBody(Value number, Value count,
   return success();
 }
 
+/// The adjoints of the captures; those that are sums of products over the
+/// iterations are computed behind the loop.
+SmallVector<Value> ForReverse::hoistProducts(scf::ForOp &reversed,
+                                             Value count) {
+  auto findStack = [&](Value value) {
+    for (const Read &read : reads)
+      if (read.value == value)
+        return read.stack;
+    return Value();
+  };
+  Slices slices{backNumber, count, findStack};
+  SmallVector<Value> sums;
+  for (unsigned i = 0, e = captures.size(); i < e; ++i)
+    sums.push_back(
+        hoistAccumulation(b, reversed, activeArgs.size() + i, slices));
+  for (auto [i, sum] : llvm::enumerate(sums))
+    if (!sum)
+      sum = reversed.getResult(activeArgs.size() + i);
+  return sums;
+}
+
 LogicalResult ForReverse::run() {
   captures = getActiveCaptures(sweep, op);
   bodyOps = getOps(*op.getBody());
@@ -375,14 +399,16 @@ LogicalResult ForReverse::run() {
     Value last = arith::SubIOp::create(b, loc, count, one);
     Value number =
         arith::SubIOp::create(b, loc, last, reversed.getInductionVar());
+    backNumber = number;
     if (failed(reverseBody(number, count, reversed.getRegionIterArgs())))
       return failure();
   }
+  SmallVector<Value> ofCaptures = hoistProducts(reversed, count);
   save();
   for (auto [i, index] : llvm::enumerate(activeArgs))
     sweep.add(inits[index], reversed.getResult(i));
-  for (auto [i, capture] : llvm::enumerate(captures))
-    sweep.set(capture, reversed.getResult(activeArgs.size() + i));
+  for (auto [capture, adjoint] : llvm::zip(captures, ofCaptures))
+    sweep.set(capture, adjoint);
   return success();
 }
 

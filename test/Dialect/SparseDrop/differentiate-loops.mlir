@@ -1,0 +1,74 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-differentiate,canonicalize,cse)' | FileCheck %s
+
+// A recurrent product. Saved are the state that each step reads and what its
+// product gave, tanh of which has a gradient; the outputs that the loop collects
+// are not saved again. Backwards nothing is multiplied again, and the gradient of
+// the weight is one product behind the loop, over the steps (d0), too.
+
+// CHECK-DAG: #[[LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d1)>
+// CHECK-DAG: #[[RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
+// CHECK-DAG: #[[OUT:.*]] = affine_map<(d0, d1, d2, d3) -> (d1, d2)>
+
+// CHECK-LABEL: func.func @recurrent_grad(
+//  CHECK-SAME:   %[[X:.*]]: tensor<5x2x3xf32>, %[[W:.*]]: tensor<3x3xf32>, %[[H:.*]]: tensor<2x3xf32>
+//       CHECK:   %[[FORTH:.*]]:4 = scf.for %[[I:.*]] = %{{.*}} iter_args(%[[STATE:.*]] = %[[H]], %{{.*}} = %{{.*}}, %[[STATES:.*]] = %{{.*}}, %[[PRODUCTS:.*]] = %{{.*}}) -> (tensor<2x3xf32>, tensor<5x2x3xf32>, tensor<5x2x3xf32>, tensor<5x2x3xf32>)
+//       CHECK:     %[[PRODUCT:.*]] = linalg.matmul
+//       CHECK:     tensor.insert_slice %[[STATE]] into %[[STATES]][%[[I]], 0, 0]
+//       CHECK:     tensor.insert_slice %[[PRODUCT]] into %[[PRODUCTS]][%[[I]], 0, 0]
+//       CHECK:   %[[BACK:.*]]:4 = scf.for
+//       CHECK:     tensor.extract_slice %[[FORTH]]#3
+//       CHECK:     linalg.matmul {{.*}}"dgrad"
+//   CHECK-NOT:     linalg.matmul
+//       CHECK:     scf.yield
+//       CHECK:   %[[DW:.*]] = linalg.generic {indexing_maps = [#[[LHS]], #[[RHS]], #[[OUT]]], iterator_types = ["reduction", "parallel", "parallel", "reduction"]} ins(%[[FORTH]]#2, %[[BACK]]#3 : tensor<5x2x3xf32>, tensor<5x2x3xf32>)
+//  CHECK-SAME:     attrs = {sparsedrop.product = "wgrad"}
+//       CHECK:   return %{{.*}}, %{{.*}}, %[[DW]], %{{.*}}
+func.func @recurrent(%x: tensor<5x2x3xf32>, %w: tensor<3x3xf32>, %h: tensor<2x3xf32>) -> tensor<5x2x3xf32>
+    attributes {sparsedrop.differentiate} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %all = tensor.empty() : tensor<5x2x3xf32>
+  %0:2 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %h, %y = %all) -> (tensor<2x3xf32>, tensor<5x2x3xf32>) {
+    %xi = tensor.extract_slice %x[%i, 0, 0] [1, 2, 3] [1, 1, 1] : tensor<5x2x3xf32> to tensor<2x3xf32>
+    %p = linalg.matmul ins(%s, %w : tensor<2x3xf32>, tensor<3x3xf32>) outs(%xi : tensor<2x3xf32>) -> tensor<2x3xf32>
+    %e = tensor.empty() : tensor<2x3xf32>
+    %t = linalg.tanh ins(%p : tensor<2x3xf32>) outs(%e : tensor<2x3xf32>) -> tensor<2x3xf32>
+    %n = tensor.insert_slice %t into %y[%i, 0, 0] [1, 2, 3] [1, 1, 1] : tensor<2x3xf32> into tensor<5x2x3xf32>
+    scf.yield %t, %n : tensor<2x3xf32>, tensor<5x2x3xf32>
+  }
+  return %0#1 : tensor<5x2x3xf32>
+}
+
+// A pattern of each step: what it keeps differs, so each product stays compact
+// in the loop. One that all steps share drops of the stack.
+
+// CHECK-LABEL: func.func @patterns_grad(
+//       CHECK:   %[[P:.*]] = sparsedrop.sample "all"
+//       CHECK:   %[[FORTH:.*]]:2 = scf.for
+//       CHECK:   %[[BACK:.*]]:3 = scf.for
+//       CHECK:     sparsedrop.sample "each"
+//       CHECK:     linalg.matmul {{.*}}"wgrad"
+//       CHECK:     scf.yield
+//       CHECK:   %[[DROPPED:.*]] = sparsedrop.dropout %[[FORTH]]#1, %[[P]] dim(2) : tensor<4x2x6xf32>
+//       CHECK:   linalg.generic {{.*}} ins(%[[DROPPED]], %[[BACK]]#2 :
+func.func @patterns(%w: tensor<6x6xf32>, %v: tensor<6x6xf32>, %h: tensor<2x6xf32>, %seed: i64, %step: i64) -> tensor<2x6xf32>
+    attributes {sparsedrop.differentiate = {wrt = [0, 1]}} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %c6 = arith.constant 6 : index
+  %zero = arith.constant 0.0 : f32
+  %p = sparsedrop.sample "all" seed(%seed) step(%step) extents(%c6) {rate = 0.5 : f64} : !sparsedrop.pattern<row>
+  %0 = scf.for %i = %c0 to %c4 step %c1 iter_args(%s = %h) -> (tensor<2x6xf32>) {
+    %e = tensor.empty() : tensor<2x6xf32>
+    %z = linalg.fill ins(%zero : f32) outs(%e : tensor<2x6xf32>) -> tensor<2x6xf32>
+    %d = sparsedrop.dropout %s, %p dim(1) : tensor<2x6xf32>, !sparsedrop.pattern<row>
+    %a = linalg.matmul ins(%d, %w : tensor<2x6xf32>, tensor<6x6xf32>) outs(%z : tensor<2x6xf32>) -> tensor<2x6xf32>
+    %q = sparsedrop.sample "each" seed(%seed) step(%step) extents(%c6) index(%i) {rate = 0.5 : f64} : !sparsedrop.pattern<row>
+    %f = sparsedrop.dropout %s, %q dim(1) : tensor<2x6xf32>, !sparsedrop.pattern<row>
+    %b = linalg.matmul ins(%f, %v : tensor<2x6xf32>, tensor<6x6xf32>) outs(%a : tensor<2x6xf32>) -> tensor<2x6xf32>
+    scf.yield %b : tensor<2x6xf32>
+  }
+  return %0 : tensor<2x6xf32>
+}
