@@ -5,9 +5,9 @@
 // are not saved again. Backwards nothing is multiplied again, and the gradient of
 // the weight is one product behind the loop, over the steps (d0), too.
 
-// CHECK-DAG: #[[LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d1)>
-// CHECK-DAG: #[[RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
-// CHECK-DAG: #[[OUT:.*]] = affine_map<(d0, d1, d2, d3) -> (d1, d2)>
+// CHECK-DAG: #[[$LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d1)>
+// CHECK-DAG: #[[$RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d2)>
+// CHECK-DAG: #[[$OUT:.*]] = affine_map<(d0, d1, d2, d3) -> (d1, d2)>
 
 // CHECK-LABEL: func.func @recurrent_grad(
 //  CHECK-SAME:   %[[X:.*]]: tensor<5x2x3xf32>, %[[W:.*]]: tensor<3x3xf32>, %[[H:.*]]: tensor<2x3xf32>
@@ -20,7 +20,7 @@
 //       CHECK:     linalg.matmul {{.*}}"dgrad"
 //   CHECK-NOT:     linalg.matmul
 //       CHECK:     scf.yield
-//       CHECK:   %[[DW:.*]] = linalg.generic {indexing_maps = [#[[LHS]], #[[RHS]], #[[OUT]]], iterator_types = ["reduction", "parallel", "parallel", "reduction"]} ins(%[[FORTH]]#2, %[[BACK]]#3 : tensor<5x2x3xf32>, tensor<5x2x3xf32>)
+//       CHECK:   %[[DW:.*]] = linalg.generic {indexing_maps = [#[[$LHS]], #[[$RHS]], #[[$OUT]]], iterator_types = ["reduction", "parallel", "parallel", "reduction"]} ins(%[[FORTH]]#2, %[[BACK]]#3 : tensor<5x2x3xf32>, tensor<5x2x3xf32>)
 //  CHECK-SAME:     attrs = {sparsedrop.product = "wgrad"}
 //       CHECK:   return %{{.*}}, %{{.*}}, %[[DW]], %{{.*}}
 func.func @recurrent(%x: tensor<5x2x3xf32>, %w: tensor<3x3xf32>, %h: tensor<2x3xf32>) -> tensor<5x2x3xf32>
