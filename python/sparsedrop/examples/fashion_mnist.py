@@ -55,6 +55,15 @@ class Data:
         """For the log, and to know the same data again: SHA-256 of the bytes."""
         return {"training": len(self.labels), "test": len(self.test_labels), "sha256": self.digest}
 
+    #: What is counted.
+    unit = "images"
+
+    def check(self, batch: int, held_out: int) -> None:
+        """Raises ``Error`` if less than a batch is left for training."""
+        if len(self.labels) - held_out < batch:
+            less = f" less {held_out} held out" if held_out else ""
+            raise Error(f"{len(self.labels)} training images{less} are fewer than a batch of {batch}")
+
     def split(self, held_out: int) -> Data:
         """The first images for training and the last ``held_out`` of the
         training set for testing: the real test set is not touched."""

@@ -1,4 +1,4 @@
-"""A plot of test accuracy against training time."""
+"""A plot of what models are measured by against training time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Sequence
 
 from sparsedrop import Error
 
-from .training import Run
+from .training import Metric, Run
 
 
 def check_available(path: Path) -> None:
@@ -23,7 +23,7 @@ def check_available(path: Path) -> None:
         raise Error(f"--plot {path}: expected a name that ends in .png, or in one of {', '.join(sorted(kinds))}")
 
 
-def plot(runs: Sequence[Run], path: Path, title: str) -> None:
+def plot(runs: Sequence[Run], path: Path, title: str, metric: Metric) -> None:
     """Writes a picture: a line for the mean of each mode over its seeds, a band
     from the worst to the best seed, over seconds of training."""
     import matplotlib
@@ -38,14 +38,14 @@ def plot(runs: Sequence[Run], path: Path, title: str) -> None:
         if not count:
             continue
         seconds = [sum(run.epochs[i].total for run in of) / len(of) for i in range(count)]
-        accuracy = [[100 * run.epochs[i].accuracy for run in of] for i in range(count)]
-        line = axes.plot(seconds, [sum(a) / len(a) for a in accuracy], marker=".", label=mode)[0]
-        low, high = [min(a) for a in accuracy], [max(a) for a in accuracy]
+        scores = [[metric.factor * run.epochs[i].score for run in of] for i in range(count)]
+        line = axes.plot(seconds, [sum(s) / len(s) for s in scores], marker=".", label=mode)[0]
+        low, high = [min(s) for s in scores], [max(s) for s in scores]
         axes.fill_between(seconds, low, high, alpha=0.2, color=line.get_color())
-    lowest = min((100 * e.accuracy for run in runs for e in run.epochs), default=0)
+    lowest = min((metric.factor * e.score for run in runs for e in run.epochs), default=0)
     axes.set_ylim(bottom=max(0, math.floor(lowest) - 1))
     axes.set_xlabel("seconds of training")
-    axes.set_ylabel("test accuracy, %")
+    axes.set_ylabel(metric.label)
     axes.set_title(title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend()

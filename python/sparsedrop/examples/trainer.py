@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import shlex
@@ -26,23 +27,26 @@ from .training import Epoch, Programs, Progress, Run
 
 LOG_VERSION = 3
 
-MakePrograms = Callable[[argparse.Namespace, fashion_mnist.Data, Dict[str, Any]], Programs]
+MakePrograms = Callable[[argparse.Namespace, Any, Dict[str, Any]], Programs]
 """Makes the programs of a model from the options, the data, and the options of the
 training that is resumed."""
+
+Load = Callable[[argparse.Namespace], Any]
+"""Reads the data: an object with ``describe``, ``split``, ``check`` and ``unit``, as
+``fashion_mnist.Data`` has them."""
+
+
+def load_images(options: argparse.Namespace) -> fashion_mnist.Data:
+    return fashion_mnist.load(options.data, options.limit)
 
 
 class Trainer:
     """The whole job: the grid, the runs of all seeds and modes, files."""
 
-    def __init__(self, options: argparse.Namespace, command: Sequence[str], make_programs: MakePrograms):
+    def __init__(self, options: argparse.Namespace, command: Sequence[str], make_programs: MakePrograms, load: Load):
         self.options, self.command = options, command
-        self.data = fashion_mnist.load(options.data, options.limit)
-        held_out = options.held_out if options.lr_grid else 0
-        if len(self.data.labels) - held_out < options.batch:
-            less = f" less {held_out} held out" if held_out else ""
-            raise sparsedrop.Error(
-                f"{len(self.data.labels)} training images{less} are fewer than a batch of {options.batch}"
-            )
+        self.data = load(options)
+        self.data.check(options.batch, options.held_out if options.lr_grid else 0)
         self.resumed = checkpoint.load(options.resume) if options.resume else None
         stored = self.resumed[0].get("options") if self.resumed else None
         self.programs = make_programs(options, self.data, stored if isinstance(stored, dict) else {})
@@ -54,7 +58,7 @@ class Trainer:
         if not self.options.quiet:
             print(text, flush=True)
 
-    def train(self, run: Run, data: fashion_mnist.Data) -> Epoch:
+    def train(self, run: Run, data: Any) -> Epoch:
         progress = Progress(f"{run.mode} seed {run.seed} epoch {len(run.epochs) + 1}", not self.options.quiet)
         try:
             epoch = run.train_epoch(data, progress)
@@ -70,28 +74,31 @@ class Trainer:
         return epoch
 
     def search_rates(self) -> None:
-        """Each mode's best rate by the accuracy on held-out training images."""
-        options = self.options
+        """Each mode's best rate by the metric on held-out training data."""
+        options, metric = self.options, self.programs.metric
         data = self.data.split(options.held_out)
-        self.say(f"learning rates, on {options.held_out} held-out training images\n{summary.HEADER}")
+        self.say(f"learning rates, on {options.held_out} held-out training {data.unit}\n{summary.header(metric)}")
         for mode in options.mode:
-            best = (-1.0, 0.0)
+            best = (-math.inf, 0.0)
             for rate in options.lr_grid:
                 run = Run(self.programs, mode, options.grid_seed, rate)
                 while len(run.epochs) < options.grid_epochs and not run.diverged:
                     epoch = self.train(run, data)
                 self.grid.append(
-                    {"mode": mode, "learning_rate": rate, "accuracy": epoch.accuracy, "diverged": run.diverged}
+                    {"mode": mode, "learning_rate": rate, "diverged": run.diverged,
+                     metric.name: epoch.score if math.isfinite(epoch.score) else None}
                 )
                 self.write_log()
-                best = max(best, (epoch.accuracy, rate))
-            self.rates[mode] = best[1]
-            self.say(f"{mode}: rate {best[1]:g}, held-out accuracy {100 * best[0]:.2f} %")
+                if math.isfinite(epoch.score):
+                    best = max(best, (metric.order(epoch.score), rate))
+            self.rates[mode] = best[1] or options.lr_grid[0]
+            found = metric.factor * abs(best[0])
+            self.say(f"{mode}: rate {self.rates[mode]:g}, held-out {metric.name} {found:.2f}{metric.unit}")
 
     def run_all(self) -> None:
         """Every seed in turn; within a seed, modes take turns epoch by epoch."""
         options = self.options
-        self.say(summary.HEADER)
+        self.say(summary.header(self.programs.metric))
         for seed in options.seeds:
             of_seed = [self.find_run(mode, seed) for mode in options.mode]
             for number in range(1, options.epochs + 1):
@@ -134,7 +141,7 @@ class Trainer:
             "grid": self.grid,
             "learning_rates": self.rates,
             "runs": [run.describe() for run in self.runs],
-            "summary": summary.summarize(self.runs),
+            "summary": without_nan(summary.summarize(self.runs, self.programs.metric)),
         }
 
     def resume(self) -> None:
@@ -163,7 +170,7 @@ class Trainer:
         """Takes over what a checkpoint holds."""
         named = self.programs.model.updated()
         for i, entry in enumerate(meta["runs"]):
-            epochs = [Epoch.read(epoch) for epoch in entry["epochs"]]
+            epochs = [Epoch.read(epoch, self.programs.metric) for epoch in entry["epochs"]]
             values = [arrays[f"{i}:{k}"] for k in range(len(named))]
             for (name, shape), value in zip(named, values):
                 if value.shape != shape or value.dtype != np.float32:
@@ -173,6 +180,15 @@ class Trainer:
                     entry["steps"], entry["diverged"], entry["notes"])
             )
         self.grid, self.rates = meta["grid"], meta["learning_rates"]
+
+
+def without_nan(value: Any) -> Any:
+    """For JSON: what is not finite is null."""
+    if isinstance(value, dict):
+        return {name: without_nan(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def processor() -> str:
@@ -188,11 +204,12 @@ def processor() -> str:
     return f"{name}, {len(os.sched_getaffinity(0))} processors"
 
 
-def run(options: argparse.Namespace, command: Sequence[str], make_programs: MakePrograms, title: str) -> int:
+def run(options: argparse.Namespace, command: Sequence[str], make_programs: MakePrograms, title: str,
+        load: Load) -> int:
     check_options(options)
     if options.threads:
         sparsedrop.set_threads(options.threads)
-    trainer = Trainer(options, command, make_programs)
+    trainer = Trainer(options, command, make_programs, load)
     interrupted = False
     try:
         if options.resume:
@@ -204,21 +221,22 @@ def run(options: argparse.Namespace, command: Sequence[str], make_programs: Make
         interrupted = True
         print("\ninterrupted: what follows is of the epochs that were completed", file=sys.stderr)
     trainer.write_log()
-    print(summary.summary_table(summary.summarize(trainer.runs)), flush=True)
+    metric = trainer.programs.metric
+    print(summary.summary_table(summary.summarize(trainer.runs, metric), metric), flush=True)
     if options.plot and trainer.runs:
-        plot.plot(trainer.runs, options.plot, f"{title}, {len(options.seeds)} seeds")
+        plot.plot(trainer.runs, options.plot, f"{title}, {len(options.seeds)} seeds", metric)
     return 130 if interrupted else 0
 
 
 def run_guarded(
     program: str, arguments: Sequence[str], parse: Callable[[], argparse.Namespace],
-    make_programs: MakePrograms, title: Callable[[argparse.Namespace], str],
+    make_programs: MakePrograms, title: Callable[[argparse.Namespace], str], load: Load = load_images,
 ) -> int:
     """Runs the program; what goes wrong is one line on stderr and a status."""
     try:
         options = parse()
         command = ["python", "-m", f"sparsedrop.examples.{program}", *arguments]
-        return run(options, command, make_programs, title(options))
+        return run(options, command, make_programs, title(options), load)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130

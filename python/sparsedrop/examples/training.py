@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
@@ -15,9 +15,32 @@ import sparsedrop
 from .fashion_mnist import CLASSES, Data
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What a model is measured by on data that it was not trained on: its ``name`` in
+    logs, what it is multiplied by and called in tables and plots, whether more is better."""
+
+    name: str
+    factor: float
+    title: str
+    label: str
+    unit: str
+    grows: bool
+
+    def order(self, value: float) -> float:
+        """A number that is larger for the better of two."""
+        return value if self.grows else -value
+
+
+ACCURACY = Metric("accuracy", 100, "test %", "test accuracy, %", " %", True)
+PERPLEXITY = Metric("perplexity", 1, "test ppl", "test perplexity", "", False)
+
+
 class Programs:
     """The compiled functions of a model; each mode is compiled once. Says how a
-    model is fed: this one takes images as rows, as an MLP does."""
+    model is fed and measured: this one takes images as rows, as an MLP does."""
+
+    metric = ACCURACY
 
     def __init__(self, model: Any):
         self.model = model
@@ -46,6 +69,22 @@ class Programs:
         """What ``@predict`` takes besides the images, to evaluate a run."""
         return run.values[: len(self.model.parameters())]
 
+    def count_steps(self, data: Data) -> int:
+        """Steps of an epoch; a last batch that is not full is left out."""
+        return len(data.labels) // self.model.batch
+
+    def feed(self, run: Run, data: Data) -> Iterator[list[np.ndarray]]:
+        """What ``@step`` takes first, step by step of the run's next epoch."""
+        batch, one_hot = self.model.batch, np.eye(CLASSES, dtype=np.float32)
+        order = run.order(len(data.labels))
+        for start in range(0, len(order) - batch + 1, batch):
+            chosen = order[start : start + batch]
+            yield [self.images(data.images[chosen]), one_hot[data.labels[chosen]]]
+
+    def measure(self, run: Run, data: Data) -> float:
+        """The metric of a run on the test set."""
+        return evaluate(self, self.evaluated(run, data), data.test_images, data.test_labels)
+
 
 def initialize(model: Any, seed: int) -> list[np.ndarray]:
     """Weights after He et al. 2015 (variance 2 / inputs), biases 0; then the
@@ -65,22 +104,25 @@ def initialize(model: Any, seed: int) -> list[np.ndarray]:
 @dataclass
 class Epoch:
     """``seconds`` are those of the training steps, with gathering the batches;
-    ``total`` sums them from the first epoch on."""
+    ``total`` sums them from the first epoch on; ``score`` is the model's metric."""
 
     epoch: int
     loss: float
-    accuracy: float
+    score: float
     seconds: float
     total: float
 
-    def describe(self) -> dict[str, Any]:
-        """For JSON, which has no NaN and no infinity: such a loss is null."""
-        return {**vars(self), "loss": self.loss if math.isfinite(self.loss) else None}
+    def describe(self, metric: Metric) -> dict[str, Any]:
+        """For JSON, which has no NaN and no infinity: such a number is null."""
+        names = {"score": metric.name}
+        finite = {name: value if math.isfinite(value) else None for name, value in vars(self).items()}
+        return {names.get(name, name): value for name, value in finite.items()}
 
     @classmethod
-    def read(cls, entry: dict[str, Any]) -> Epoch:
+    def read(cls, entry: dict[str, Any], metric: Metric) -> Epoch:
         """What ``describe`` gave."""
-        return cls(**{**entry, "loss": math.nan if entry["loss"] is None else entry["loss"]})
+        names = {metric.name: "score"}
+        return cls(**{names.get(name, name): math.nan if value is None else value for name, value in entry.items()})
 
 
 @dataclass
@@ -121,28 +163,25 @@ class Run:
         return self.rate * (1 - second**number) ** 0.5 / (1 - first**number)
 
     def train_epoch(self, data: Data, progress: Callable[[int, int], None] = lambda done, of: None) -> Epoch:
-        """One pass over the data; a last batch that is not full is left out."""
-        batch = self.programs.model.batch
-        order, one_hot = self.order(len(data.labels)), np.eye(CLASSES, dtype=np.float32)
-        losses, seconds = [], 0.0
-        for start in range(0, len(order) - batch + 1, batch):
+        """One pass over the data."""
+        losses, seconds, count = [], 0.0, self.programs.count_steps(data)
+        feed = self.programs.feed(self, data)
+        for done in range(1, count + 1):
             begin = time.perf_counter()
-            chosen = order[start : start + batch]
-            x, target = self.programs.images(data.images[chosen]), one_hot[data.labels[chosen]]
+            inputs = next(feed)
             more = [*self.programs.step_arguments(self), np.float32(self.learning_rate())]
-            loss = float(self.function(x, target, *self.values, *more, seed=self.seed, step=self.steps)[0])
+            loss = float(self.function(*inputs, *self.values, *more, seed=self.seed, step=self.steps)[0])
             seconds += time.perf_counter() - begin
             self.steps += 1
             losses.append(loss)
-            progress(start + batch, len(order))
+            progress(done, count)
             if not np.isfinite(loss):
                 self.diverged = True
                 break
         before = self.epochs[-1].total if self.epochs else 0.0
-        values = self.programs.evaluated(self, data)
-        accuracy = evaluate(self.programs, values, data.test_images, data.test_labels)
+        score = self.programs.measure(self, data)
         mean = float(np.mean(losses)) if losses else float("nan")
-        self.epochs.append(Epoch(len(self.epochs) + 1, mean, accuracy, seconds, before + seconds))
+        self.epochs.append(Epoch(len(self.epochs) + 1, mean, score, seconds, before + seconds))
         return self.epochs[-1]
 
     def describe(self) -> dict[str, Any]:
@@ -154,7 +193,7 @@ class Run:
             "diverged": self.diverged,
             "steps": self.steps,
             "notes": self.notes,
-            "epochs": [epoch.describe() for epoch in self.epochs],
+            "epochs": [epoch.describe(self.programs.metric) for epoch in self.epochs],
         }
 
 
