@@ -126,7 +126,9 @@ def test_resume_bit_for_bit(data, tmp_path, more):
 
 def test_learning_rate_with_the_smallest_perplexity(data, tmp_path, capsys):
     log = tmp_path / "log.json"
-    grid = ["--lr-grid", 1e-6, 1.0, 30.0, "--grid-epochs", 8, "--held-out", 60, "--rate", 0]
+    lines = [f"{book}1:{verse} and God saw the light." for book in BOOKS for verse in range(1, 11)]
+    data.write_text("\n".join(lines) + "\n")
+    grid = ["--lr-grid", 1e-6, 1.0, 1e-5, "--grid-epochs", 4, "--held-out", 60, "--rate", 0]
     assert train(data, "--epochs", 1, *grid, "--log", log) == 0
     assert "held-out perplexity" in capsys.readouterr().out
     entries = json.loads(log.read_text())
