@@ -132,8 +132,10 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     products, marked `sparsedrop.product = "dgrad"` and `"wgrad"`, a broadcast a
     sum, a window a sum over a spread-out copy. Elementwise bodies are
     differentiated scalar by scalar and read the result where that will do.
-    Maxima and minima give to the first that attains them. Loops save what they
-    carry. The gradient of a dropout is a dropout with the same pattern, so that
+    Maxima and minima give to the first that attains them. Loops save what their
+    backward loop reads, results of products among it; where the gradient of what
+    all iterations read is a sum of their products, it is one product behind the
+    loop, over the iterations, too. The gradient of a dropout is a dropout with the same pattern, so that
     compaction finds it. Annotations must have been materialized.
 
     Sensitivities and importances of channels (arguments marked
