@@ -125,6 +125,21 @@ def test_steps_with_dropout(name, shape):
         values.update(compact)
 
 
+@pytest.mark.parametrize("name", DROPOUTS)
+def test_steps_on_the_interpreter(name):
+    """The code for a GPU, in f32: sums of some dozen terms below 1."""
+    model = Lstm(9, 6, 2, 3, 2, clip=1.0, **{"embedding": 7, **DROPOUTS[name]})
+    values = {n: v.astype(np.float32) if v.dtype == np.float64 else v for n, v in make_values(replace(model, dtype="f64"), 8).items()}
+    expected_loss, expected = Reference(model, values, *draws_of(model, 5, 2)).step()
+    for mode in ("compact", "masked"):
+        step = sparsedrop.compile(model.mlir(), entry="step", mode=mode, target="interp", chip="sm_90a")
+        results = step(*(value.copy() for value in values.values()), seed=5, step=2)
+        # What was updated in place is the caller's own array.
+        results = [array.numpy() if isinstance(array, sparsedrop.DeviceArray) else array for array in results]
+        assert abs(float(results[0]) - expected_loss) <= 2e-6
+        compare({n: array for (n, _), array in zip(model.updated(), results[1:])}, expected, 2e-6)
+
+
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
 def test_optimizers_have_compact_and_masked_steps_alike(optimizer):
     model = replace(MODELS["two layers"], dropout=Dropout(0.5), optimizer=optimizer, clip=0.5)
