@@ -33,7 +33,7 @@ def test_cnn_step_prints_all_modes_and_products(layout):
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("more", [[], ["--tile", "4", "3", "--recurrent"]])
+@pytest.mark.parametrize("more", [[], ["--tile", "2", "2", "--recurrent"]])
 def test_lstm_step_prints_all_modes(more):
     sizes = ["--units", "6", "5", "--vocabulary", "9", "--batch", "2", "--words", "3"]
     done = run("lstm_step", *sizes, "--rates", "0.5", "--steps", "2", *more)

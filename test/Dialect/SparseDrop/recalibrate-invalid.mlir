@@ -1,4 +1,4 @@
-// RUN: sparsedrop-opt %s --sparsedrop-recalibrate --split-input-file --verify-diagnostics
+// RUN: sparsedrop-opt %s --split-input-file --verify-diagnostics --pass-pipeline='builtin.module(sparsedrop-recalibrate)'
 
 // expected-error @below {{cannot be recalibrated: it has no body}}
 func.func private @declared(tensor<4xf32>) -> (tensor<4xf32> {sparsedrop.statistic = 0})
