@@ -7,9 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/Reductions.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -143,20 +142,9 @@ bool Siblings::matchParallel() {
   return types[outer] == utils::IteratorType::parallel;
 }
 
-/// Whether each result is the sum, the maximum, ... of terms: several threads
-/// can share it. One that is not would keep the others to a single thread.
-static bool isSplittable(GenericOp op) {
-  for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i) {
-    SmallVector<Operation *> combiners;
-    if (!matchReduction(op.getRegionOutputArgs(), i, combiners) ||
-        combiners.size() != 1 || !arith::getNeutralElement(combiners[0]))
-      return false;
-  }
-  return true;
-}
-
 bool Siblings::areResultsAlike() {
-  if (!isSplittable(earlier) || !isSplittable(later))
+  // One that cannot be shared would keep the others to a single thread.
+  if (!sparsedrop::isSplittable(earlier) || !sparsedrop::isSplittable(later))
     return false;
   OpOperand *first = earlier.getDpsInitOperand(0);
   AffineMap map = earlier.getMatchingIndexingMap(first);

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/Reductions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -25,18 +26,6 @@ using linalg::GenericOp;
 
 /// Partial results are worth their memory from so many terms each on.
 static constexpr int64_t kTerms = 8;
-
-/// The op that adds a term to result `index`, if the body is one.
-static Operation *getCombiner(GenericOp op, unsigned index) {
-  Operation *combiner =
-      op.getBody()->getTerminator()->getOperand(index).getDefiningOp();
-  BlockArgument out = op.getRegionOutputArgs()[index];
-  if (!combiner || combiner->getBlock() != op.getBody() ||
-      combiner->getNumOperands() != 2 || !out.hasOneUse() ||
-      !llvm::is_contained(combiner->getOperands(), Value(out)))
-    return nullptr;
-  return arith::getNeutralElement(combiner) ? combiner : nullptr;
-}
 
 /// The reduction loop along the outermost dimension of an operand that all
 /// loops index, if there are reductions inside of it.
@@ -140,7 +129,7 @@ static void split(RewriterBase &rewriter, GenericOp op) {
   std::optional<unsigned> outer = getOuterReduction(op);
   SmallVector<Operation *> combiners;
   for (unsigned i = 0, e = op->getNumResults(); i < e; ++i)
-    combiners.push_back(getCombiner(op, i));
+    combiners.push_back(sparsedrop::getCombiner(op, i));
   if (!outer || llvm::is_contained(combiners, nullptr))
     return;
   rewriter.setInsertionPoint(op);

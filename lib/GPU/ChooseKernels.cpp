@@ -13,6 +13,7 @@
 #include "Emitters.h"
 #include "Signature.h"
 
+#include "sparsedrop/Conversion/Reductions.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

@@ -20,7 +20,8 @@
 #include "Bodies.h"
 #include "Emitters.h"
 
-#include "mlir/Analysis/SliceAnalysis.h"
+#include "sparsedrop/Conversion/Reductions.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -32,24 +33,6 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
-
-/// The op that combines two partial results of output `i`; null if there is
-/// none, or several.
-static Operation *getCombiner(LinalgOp op, unsigned i) {
-  SmallVector<Operation *> combiners;
-  if (!matchReduction(op.getRegionOutputArgs(), i, combiners) ||
-      combiners.size() != 1 || combiners[0]->getNumOperands() != 2 ||
-      !arith::getNeutralElement(combiners[0]))
-    return nullptr;
-  return combiners[0];
-}
-
-bool mlir::sparsedrop::isSplittable(LinalgOp op) {
-  for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i)
-    if (!getCombiner(op, i))
-      return false;
-  return true;
-}
 
 static int64_t countThreads(KernelAttr choice) {
   int64_t count = 1;

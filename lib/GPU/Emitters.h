@@ -35,10 +35,6 @@ LogicalResult emitLoops(KernelModule &kernels, RewriterBase &host,
 /// threads take neighbouring iterations of it, and vectors follow it.
 std::optional<unsigned> findColumn(linalg::LinalgOp op);
 
-/// Whether the sums of `op` can be formed in parts: each result is a reduction
-/// by one combiner that has a neutral element.
-bool isSplittable(linalg::LinalgOp op);
-
 /// Why a choice of the family cannot be obeyed; empty if it can. (planWgmma
 /// tells for wgmma.)
 std::string getPlainProblem(ContractOp op, KernelAttr choice);

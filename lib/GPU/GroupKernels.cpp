@@ -18,6 +18,8 @@
 #include "Buffers.h"
 #include "Emitters.h"
 
+#include "sparsedrop/Conversion/Reductions.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

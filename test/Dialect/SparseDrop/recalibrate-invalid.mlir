@@ -40,8 +40,31 @@ func.func private @shape(tensor<5xf32>) -> (tensor<4xf32> {sparsedrop.statistic 
 
 // -----
 
-// expected-error @below {{expects 'sparsedrop.statistic' on a ranked tensor of floats, but got 'tensor<4xi32>'}}
+// expected-error @below {{cannot be recalibrated: expected statistics that are ranked tensors of floats, but result 0 is 'tensor<4xi32>'}}
 func.func private @type(tensor<4xi32>) -> (tensor<4xi32> {sparsedrop.statistic = 0})
+
+// -----
+
+// expected-error @below {{expected statistics that are ranked tensors of floats, but result 0 is 'f32'}}
+func.func @scalar(%x: f32) -> (f32 {sparsedrop.statistic = 0}) {
+  return %x : f32
+}
+
+// -----
+
+// What is not inlined would go on dropping.
+func.func private @branches(%x: tensor<4x8xf32>, %y: tensor<8x4xf32>, %z: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  cf.br ^next
+^next:
+  %0 = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.5, site = "s">}
+      ins(%x, %y : tensor<4x8xf32>, tensor<8x4xf32>) outs(%z : tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %0 : tensor<4x4xf32>
+}
+func.func @calls(%x: tensor<4x8xf32>, %y: tensor<8x4xf32>, %z: tensor<4x4xf32>) -> (tensor<4x4xf32> {sparsedrop.statistic = 2}) {
+  // expected-error @below {{cannot be recalibrated: it calls 'branches', which has branches between blocks; lift them to scf first}}
+  %0 = call @branches(%x, %y, %z) : (tensor<4x8xf32>, tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %0 : tensor<4x4xf32>
+}
 
 // -----
 

@@ -8,10 +8,11 @@
 
 #include "AccumulatedProducts.h"
 
+#include "Stacks.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 
 using namespace mlir;
@@ -88,22 +89,13 @@ Value Accumulation::getStack(Value factor) {
 
 /// Makes the loop carry a stack to which each iteration adds `factor`.
 Value Accumulation::addStack(Value factor) {
-  auto type = cast<RankedTensorType>(factor.getType());
   Location loc = factor.getLoc();
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop);
-  SmallVector<OpFoldResult> sizes = {getAsOpFoldResult(slices.count)};
-  llvm::append_range(sizes, tensor::getMixedSizes(b, loc, factor));
-  Value empty = tensor::EmptyOp::create(b, loc, sizes, type.getElementType());
+  Value empty = createStack(b, loc, factor, slices.count);
   auto push = [&](OpBuilder &builder, Location,
                   ArrayRef<BlockArgument> stacks) -> SmallVector<Value> {
-    SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
-    SmallVector<OpFoldResult> ones(sizes.size(), builder.getIndexAttr(1));
-    SmallVector<OpFoldResult> slice = sizes;
-    offsets[0] = slices.number;
-    slice[0] = ones[0];
-    return {tensor::InsertSliceOp::create(builder, loc, factor, stacks[0],
-                                          offsets, slice, ones)};
+    return {pushSlice(builder, loc, factor, stacks[0], slices.number)};
   };
   loop = cast<scf::ForOp>(
       *cast<LoopLikeOpInterface>(loop.getOperation())

@@ -239,8 +239,6 @@ static LogicalResult nameGradient(func::FuncOp function, func::FuncOp gradient,
 
 LogicalResult mlir::sparsedrop::differentiate(RewriterBase &rewriter,
                                               func::FuncOp function) {
-  if (function.isExternal())
-    return function.emitOpError() << "cannot be differentiated: it has no body";
   FailureOr<Request> request = readRequest(function);
   if (failed(request))
     return failure();
@@ -254,25 +252,18 @@ LogicalResult mlir::sparsedrop::differentiate(RewriterBase &rewriter,
   if (annotated.wasInterrupted())
     return failure();
   auto module = function->getParentOfType<ModuleOp>();
-  rewriter.setInsertionPointAfter(function);
-  auto gradient = cast<func::FuncOp>(rewriter.clone(*function));
-  gradient->removeAttr(kDifferentiateAttrName);
-  auto fail = [&] {
-    gradient.erase();
+  FailureOr<func::FuncOp> clone =
+      cloneWithoutCalls(rewriter, function, "differentiated");
+  if (failed(clone))
     return failure();
-  };
-  if (failed(inlineCalls(gradient, "differentiated")))
-    return fail();
-  if (!gradient.getBody().hasOneBlock()) {
-    function.emitOpError() << "cannot be differentiated: it has branches "
-                              "between blocks; lift them to scf first";
-    return fail();
-  }
+  func::FuncOp gradient = *clone;
   SymbolTable symbols(module);
   if (failed(structureOps(rewriter, gradient)) ||
       failed(addSweep(rewriter, gradient, *request)) ||
-      failed(nameGradient(function, gradient, symbols)))
-    return fail();
+      failed(nameGradient(function, gradient, symbols))) {
+    gradient.erase();
+    return failure();
+  }
   return success();
 }
 

@@ -17,6 +17,7 @@
 
 #include "AccumulatedProducts.h"
 #include "ReverseSweep.h"
+#include "Stacks.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -114,12 +115,10 @@ public:
 private:
   Value toIndex(OpBuilder &builder, Value value);
   Value countIterations();
-  Value createStack(Value state, Value count);
+  Value addStack(Value state, Value count);
   void readProducts(IRMapping &mapping, Value number, Value count);
   void save();
   SmallVector<Value> hoistProducts(scf::ForOp &reversed, Value count);
-  Value push(OpBuilder &builder, Value state, Value stack, Value number);
-  Value pop(Value stack, Value number, Type type);
   LogicalResult reverseBody(Value number, Value count, ValueRange carried);
 
   ReverseSweep &sweep;
@@ -162,47 +161,11 @@ Value ForReverse::countIterations() {
 }
 
 /// A stack of values like `state`, which is there before the loop or has a
-/// static shape; created before the loop.
-Value ForReverse::createStack(Value state, Value count) {
+/// static shape.
+Value ForReverse::addStack(Value state, Value count) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(op);
-  SmallVector<OpFoldResult> sizes{getAsOpFoldResult(count)};
-  if (isa<RankedTensorType>(state.getType()))
-    llvm::append_range(sizes, tensor::getMixedSizes(b, loc, state));
-  return tensor::EmptyOp::create(b, loc, sizes,
-                                 getElementTypeOrSelf(state.getType()));
-}
-
-/// The slice of one state in a stack.
-static void getSlice(OpBuilder &b, Location loc, Value stack, Value number,
-                     SmallVectorImpl<OpFoldResult> &offsets,
-                     SmallVectorImpl<OpFoldResult> &sizes,
-                     SmallVectorImpl<OpFoldResult> &strides) {
-  sizes = tensor::getMixedSizes(b, loc, stack);
-  offsets.assign(sizes.size(), b.getIndexAttr(0));
-  strides.assign(sizes.size(), b.getIndexAttr(1));
-  sizes[0] = b.getIndexAttr(1);
-  offsets[0] = number;
-}
-
-Value ForReverse::push(OpBuilder &builder, Value state, Value stack,
-                       Value number) {
-  if (!isa<RankedTensorType>(state.getType()))
-    return tensor::InsertOp::create(builder, loc, state, stack, number);
-  SmallVector<OpFoldResult> offsets, sizes, strides;
-  getSlice(builder, loc, stack, number, offsets, sizes, strides);
-  return tensor::InsertSliceOp::create(builder, loc, state, stack, offsets,
-                                       sizes, strides);
-}
-
-Value ForReverse::pop(Value stack, Value number, Type type) {
-  auto tensorType = dyn_cast<RankedTensorType>(type);
-  if (!tensorType)
-    return tensor::ExtractOp::create(b, loc, stack, number);
-  SmallVector<OpFoldResult> offsets, sizes, strides;
-  getSlice(b, loc, stack, number, offsets, sizes, strides);
-  return tensor::ExtractSliceOp::create(b, loc, tensorType, stack, offsets,
-                                        sizes, strides);
+  return createStack(b, loc, state, count);
 }
 
 /// The ops of `body` that what it yields depends on, but for what only makes
@@ -260,9 +223,9 @@ void ForReverse::readProducts(IRMapping &mapping, Value number, Value count) {
   for (auto [source, copy] : products) {
     if (!isRead(copy, live))
       continue;
-    Value stack = createStack(source, count);
+    Value stack = addStack(source, count);
     b.setInsertionPoint(copy.getDefiningOp());
-    Value value = pop(stack, number, source.getType());
+    Value value = popSlice(b, loc, stack, number, source.getType());
     b.replaceAllUsesWith(copy, value);
     reads.push_back({source, stack, value});
   }
@@ -283,7 +246,7 @@ void ForReverse::save() {
       number = toIndex(builder, number);
     SmallVector<Value> yields;
     for (auto [read, stack] : llvm::zip(reads, newArgs))
-      yields.push_back(push(builder, read.source, stack, number));
+      yields.push_back(pushSlice(builder, loc, read.source, stack, number));
     return yields;
   };
   unsigned states = op.getInitArgs().size();
@@ -310,8 +273,8 @@ LogicalResult ForReverse::reverseBody(Value number, Value count,
   unsigned states = op.getInitArgs().size();
   for (unsigned i = 0; i < states; ++i) {
     Value argument = op.getRegionIterArg(i);
-    Value stack = createStack(op.getInitArgs()[i], count);
-    Value state = pop(stack, number, argument.getType());
+    Value stack = addStack(op.getInitArgs()[i], count);
+    Value state = popSlice(b, loc, stack, number, argument.getType());
     reads.push_back({argument, stack, state});
     mapping.map(argument, state);
     if (llvm::is_contained(activeArgs, i))

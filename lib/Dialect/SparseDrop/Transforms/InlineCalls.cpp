@@ -1,4 +1,4 @@
-//===- InlineCalls.cpp - Bodies in the place of calls ---------------------===//
+//===- InlineCalls.cpp - Functions without calls --------------------------===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "InlineCalls.h"
+
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Transforms/Inliner.h"
 #include "mlir/Transforms/InliningUtils.h"
@@ -34,8 +36,8 @@ static bool isRecursive(func::FuncOp function, SymbolTableCollection &symbols,
   return result.wasInterrupted();
 }
 
-LogicalResult mlir::sparsedrop::inlineCalls(func::FuncOp function,
-                                            StringRef purpose) {
+/// Puts the bodies of called functions in the place of their calls.
+static LogicalResult inlineCalls(func::FuncOp function, StringRef purpose) {
   SymbolTableCollection symbols;
   llvm::SmallPtrSet<Operation *, 8> open, done;
   if (isRecursive(function, symbols, open, done))
@@ -64,4 +66,25 @@ LogicalResult mlir::sparsedrop::inlineCalls(func::FuncOp function,
       call.erase();
     }
   return success();
+}
+
+FailureOr<func::FuncOp>
+mlir::sparsedrop::cloneWithoutCalls(RewriterBase &rewriter,
+                                    func::FuncOp function, StringRef purpose) {
+  if (function.isExternal())
+    return function.emitOpError()
+           << "cannot be " << purpose << ": it has no body";
+  rewriter.setInsertionPointAfter(function);
+  auto clone = cast<func::FuncOp>(rewriter.clone(*function));
+  clone->removeAttr(kDifferentiateAttrName);
+  if (failed(inlineCalls(clone, purpose))) {
+    clone.erase();
+    return failure();
+  }
+  if (clone.getBody().hasOneBlock())
+    return clone;
+  clone.erase();
+  return function.emitOpError()
+         << "cannot be " << purpose
+         << ": it has branches between blocks; lift them to scf first";
 }

@@ -1,4 +1,4 @@
-//===- InlineCalls.h - Bodies in the place of calls ------------- C++ -*-===//
+//===- InlineCalls.h - Functions without calls ------------------*- C++ -*-===//
 //
 // Part of the SparseDrop project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for license information.
@@ -10,13 +10,17 @@
 #define SPARSEDROP_LIB_TRANSFORMS_INLINECALLS_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/PatternMatch.h"
 
 namespace mlir::sparsedrop {
 
-/// Puts the bodies of called functions in the place of their calls, down to
-/// functions without a body or with several blocks. A function that calls
-/// itself "cannot be `purpose`".
-LogicalResult inlineCalls(func::FuncOp function, StringRef purpose);
+/// A copy of `function` behind it, of one block, to be rewritten and named: not
+/// marked for differentiation, with the bodies of called functions in the place
+/// of their calls, down to those without a body or with several blocks. Where
+/// there is none, an error says that `function` "cannot be `purpose`".
+FailureOr<func::FuncOp> cloneWithoutCalls(RewriterBase &rewriter,
+                                          func::FuncOp function,
+                                          StringRef purpose);
 
 } // namespace mlir::sparsedrop
 

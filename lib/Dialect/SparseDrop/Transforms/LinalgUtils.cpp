@@ -208,3 +208,24 @@ Value mlir::sparsedrop::createScaled(RewriterBase &rewriter, Location loc,
                                    body)
       .getResult(0);
 }
+
+Value mlir::sparsedrop::createBlend(OpBuilder &b, Location loc, Value old,
+                                    Value fresh, Value share) {
+  auto type = cast<RankedTensorType>(old.getType());
+  Value empty =
+      tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, old),
+                              type.getElementType());
+  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
+  SmallVector<utils::IteratorType> loops(type.getRank(),
+                                         utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, empty.getType(), ValueRange{old, fresh}, empty,
+             ArrayRef<AffineMap>{identity, identity, identity}, loops,
+             [&](OpBuilder &inner, Location, ValueRange in) {
+               Value change = arith::SubFOp::create(inner, loc, in[1], in[0]);
+               Value part = arith::MulFOp::create(inner, loc, change, share);
+               Value sum = arith::AddFOp::create(inner, loc, in[0], part);
+               linalg::YieldOp::create(inner, loc, sum);
+             })
+      .getResult(0);
+}

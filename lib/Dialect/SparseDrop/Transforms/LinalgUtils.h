@@ -57,6 +57,11 @@ Value emitScaled(OpBuilder &builder, Location loc, Value x, Value scale);
 Value createScaled(RewriterBase &rewriter, Location loc, Value value,
                    Value scale);
 
+/// `old + share * (fresh - old)` for each element of two tensors; `share` is of
+/// their type.
+Value createBlend(OpBuilder &builder, Location loc, Value old, Value fresh,
+                  Value share);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_TRANSFORMS_LINALGUTILS_H

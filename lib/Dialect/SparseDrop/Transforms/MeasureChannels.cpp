@@ -8,6 +8,8 @@
 
 #include "MeasureChannels.h"
 
+#include "LinalgUtils.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -206,20 +208,7 @@ FailureOr<Value> mlir::sparsedrop::updateChannels(ReverseSweep &sweep,
   Value fresh = CompactOp::create(b, loc, measured, sample.getPattern(), 0);
   Value share = arith::ConstantOp::create(
       b, loc, b.getF32FloatAttr(static_cast<float>(1 - average)));
-  Value empty = tensor::EmptyOp::create(
-      b, loc, tensor::getMixedSizes(b, loc, old), b.getF32Type());
-  AffineMap map = b.getMultiDimIdentityMap(1);
-  Value updated =
-      linalg::GenericOp::create(
-          b, loc, empty.getType(), ValueRange{old, fresh}, empty,
-          ArrayRef<AffineMap>{map, map, map}, utils::IteratorType::parallel,
-          [&](OpBuilder &inner, Location, ValueRange in) {
-            Value change = arith::SubFOp::create(inner, loc, in[1], in[0]);
-            Value step = arith::MulFOp::create(inner, loc, change, share);
-            Value sum = arith::AddFOp::create(inner, loc, in[0], step);
-            linalg::YieldOp::create(inner, loc, sum);
-          })
-          .getResult(0);
+  Value updated = createBlend(b, loc, old, fresh, share);
   return InsertOp::create(b, loc, updated, argument, sample.getPattern(),
                           ArrayRef<int64_t>{0})
       .getResult();

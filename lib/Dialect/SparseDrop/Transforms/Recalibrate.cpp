@@ -7,13 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "InlineCalls.h"
+#include "LinalgUtils.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 #include "sparsedrop/Dialect/SparseDrop/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/SymbolTable.h"
 
 namespace mlir::sparsedrop {
@@ -48,6 +47,21 @@ static void removeMarks(func::FuncOp function) {
         StringAttr::get(function.getContext(), kStatisticAttrName));
 }
 
+/// What is called is not looked into any more: it must drop nothing.
+static LogicalResult verifyCalls(func::FuncOp function, SymbolTable &symbols) {
+  WalkResult result = function.walk([&](func::CallOp call) {
+    auto callee = symbols.lookup<func::FuncOp>(call.getCallee());
+    if (!callee || callee.isExternal())
+      return WalkResult::advance();
+    call.emitOpError() << "cannot be recalibrated: it calls '"
+                       << call.getCallee()
+                       << "', which has branches between blocks; lift them to "
+                          "scf first";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// Nothing in `function` is dropped any more.
 static void removeDropouts(RewriterBase &rewriter, func::FuncOp function) {
   function.walk([&](Operation *op) {
@@ -55,30 +69,6 @@ static void removeDropouts(RewriterBase &rewriter, func::FuncOp function) {
     if (auto dropout = dyn_cast<DropoutOp>(op))
       rewriter.replaceOp(dropout, dropout.getSource());
   });
-}
-
-/// `running + share * (batch - running)`, elementwise.
-static Value createBlend(OpBuilder &b, Location loc, Value running, Value batch,
-                         Value share) {
-  auto type = cast<RankedTensorType>(running.getType());
-  auto element = cast<FloatType>(type.getElementType());
-  if (element.getWidth() < 64)
-    share = arith::TruncFOp::create(b, loc, element, share);
-  Value empty = tensor::EmptyOp::create(
-      b, loc, tensor::getMixedSizes(b, loc, running), element);
-  AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
-  SmallVector<utils::IteratorType> loops(type.getRank(),
-                                         utils::IteratorType::parallel);
-  return linalg::GenericOp::create(
-             b, loc, empty.getType(), ValueRange{running, batch}, empty,
-             ArrayRef<AffineMap>{identity, identity, identity}, loops,
-             [&](OpBuilder &inner, Location, ValueRange in) {
-               Value change = arith::SubFOp::create(inner, loc, in[1], in[0]);
-               Value part = arith::MulFOp::create(inner, loc, change, share);
-               Value sum = arith::AddFOp::create(inner, loc, in[0], part);
-               linalg::YieldOp::create(inner, loc, sum);
-             })
-      .getResult(0);
 }
 
 /// Makes `clone` return new running statistics, in place, and nothing else.
@@ -95,9 +85,13 @@ static void returnStatistics(RewriterBase &rewriter, func::FuncOp clone,
   SmallVector<Type> types;
   for (auto [i, statistic] : llvm::enumerate(statistics)) {
     Value running = clone.getArgument(statistic.running);
-    Value batch = exit.getOperand(statistic.result);
-    results.push_back(createBlend(rewriter, exit.getLoc(), running, batch,
-                                  clone.getArgument(last)));
+    Value share = clone.getArgument(last);
+    auto element = cast<FloatType>(getElementTypeOrSelf(running.getType()));
+    if (element.getWidth() < 64)
+      share =
+          arith::TruncFOp::create(rewriter, exit.getLoc(), element, share);
+    results.push_back(createBlend(rewriter, exit.getLoc(), running,
+                                  exit.getOperand(statistic.result), share));
     types.push_back(running.getType());
     clone.setArgAttr(statistic.running, kDonateAttrName,
                      rewriter.getI64IntegerAttr(i));
@@ -109,27 +103,28 @@ static void returnStatistics(RewriterBase &rewriter, func::FuncOp clone,
 
 LogicalResult mlir::sparsedrop::recalibrate(RewriterBase &rewriter,
                                             func::FuncOp function) {
-  if (function.isExternal())
-    return function.emitOpError() << "cannot be recalibrated: it has no body";
   SymbolTable symbols(function->getParentOfType<ModuleOp>());
   std::string name = getRecalibrationName(function.getName());
   if (Operation *existing = symbols.lookup(name))
     return existing->emitError() << "has the name of the recalibration of '"
                                  << function.getName() << "'";
   SmallVector<Statistic> statistics = findStatistics(function);
-  rewriter.setInsertionPointAfter(function);
-  auto clone = cast<func::FuncOp>(rewriter.clone(*function));
-  clone->removeAttr(kDifferentiateAttrName);
-  auto fail = [&] {
+  for (const Statistic &statistic : statistics)
+    if (Type type = function.getResultTypes()[statistic.result];
+        !isa<RankedTensorType>(type) ||
+        !isDroppable(getElementTypeOrSelf(type)))
+      return function.emitOpError()
+             << "cannot be recalibrated: expected statistics that are ranked "
+                "tensors of floats, but result "
+             << statistic.result << " is " << type;
+  FailureOr<func::FuncOp> copy =
+      cloneWithoutCalls(rewriter, function, "recalibrated");
+  if (failed(copy))
+    return failure();
+  func::FuncOp clone = *copy;
+  if (failed(verifyCalls(clone, symbols))) {
     clone.erase();
     return failure();
-  };
-  if (failed(inlineCalls(clone, "recalibrated")))
-    return fail();
-  if (!clone.getBody().hasOneBlock()) {
-    function.emitOpError() << "cannot be recalibrated: it has branches between "
-                              "blocks; lift them to scf first";
-    return fail();
   }
   removeDropouts(rewriter, clone);
   returnStatistics(rewriter, clone, statistics);

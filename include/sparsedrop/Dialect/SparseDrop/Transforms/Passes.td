@@ -135,8 +135,9 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     Maxima and minima give to the first that attains them. Loops save what their
     backward loop reads, results of products among it; where the gradient of what
     all iterations read is a sum of their products, it is one product behind the
-    loop, over the iterations, too. The gradient of a dropout is a dropout with the same pattern, so that
-    compaction finds it. Annotations must have been materialized.
+    loop, over the iterations, too. The gradient of a dropout is a dropout with the
+    same pattern, so that compaction finds it. Annotations must have been
+    materialized.
 
     Sensitivities and importances of channels (arguments marked
     `sparsedrop.sensitivity` and `sparsedrop.importance`) have no gradient: what
@@ -197,7 +198,8 @@ def Recalibrate : Pass<"sparsedrop-recalibrate", "::mlir::ModuleOp"> {
     1 / (i + 1) it leaves the means over these batches, whatever was there before.
 
     To be run first, so that arguments are the same in every mode; whether one is
-    still read does not matter (targets, rates, seeds are not).
+    still read does not matter (targets, rates, seeds are not). Dropouts are what
+    drops: a program's own `sparsedrop.compact` and `insert` stay.
 
     Before:
 
