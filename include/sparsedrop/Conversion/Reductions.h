@@ -1,0 +1,26 @@
+//===- Reductions.h - Reductions of structured ops --------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_CONVERSION_REDUCTIONS_H
+#define SPARSEDROP_CONVERSION_REDUCTIONS_H
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace mlir::sparsedrop {
+
+/// The op that combines two partial results of output `index`, and has a neutral
+/// element; null if there is none, or several.
+Operation *getCombiner(linalg::LinalgOp op, unsigned index);
+
+/// Whether the sums, maxima, ... of `op` can be formed in parts: each result has
+/// a combiner.
+bool isSplittable(linalg::LinalgOp op);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_CONVERSION_REDUCTIONS_H

@@ -1,0 +1,31 @@
+//===- Reductions.cpp - Reductions of structured ops ----------------------===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "sparsedrop/Conversion/Reductions.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using linalg::LinalgOp;
+
+Operation *mlir::sparsedrop::getCombiner(LinalgOp op, unsigned index) {
+  SmallVector<Operation *> combiners;
+  if (!matchReduction(op.getRegionOutputArgs(), index, combiners) ||
+      combiners.size() != 1 || combiners[0]->getNumOperands() != 2 ||
+      !arith::getNeutralElement(combiners[0]))
+    return nullptr;
+  return combiners[0];
+}
+
+bool mlir::sparsedrop::isSplittable(LinalgOp op) {
+  for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i)
+    if (!getCombiner(op, i))
+      return false;
+  return true;
+}

@@ -1,0 +1,30 @@
+//===- Stacks.h - What the iterations of a loop keep ------------*- C++ -*-===//
+//
+// Part of the SparseDrop project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for license information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SPARSEDROP_LIB_TRANSFORMS_STACKS_H
+#define SPARSEDROP_LIB_TRANSFORMS_STACKS_H
+
+#include "mlir/IR/Builders.h"
+
+namespace mlir::sparsedrop {
+
+/// A stack, tensor[count, ...], of values like `state`, whose sizes are known at
+/// the insertion point: a tensor or a scalar.
+Value createStack(OpBuilder &builder, Location loc, Value state, Value count);
+
+/// `stack` with `state` as the slice `number`.
+Value pushSlice(OpBuilder &builder, Location loc, Value state, Value stack,
+                Value number);
+
+/// The slice `number` of `stack`, which is of `type`.
+Value popSlice(OpBuilder &builder, Location loc, Value stack, Value number,
+               Type type);
+
+} // namespace mlir::sparsedrop
+
+#endif // SPARSEDROP_LIB_TRANSFORMS_STACKS_H
