@@ -117,7 +117,8 @@ class Lstm:
         """The element type of an argument or result of ``@step``."""
         if name in INTEGERS:
             return "i32"
-        is_narrow = name == "x" or name == "embedding" or "_weight" in name and name[:2] not in ("m_", "v_")
+        is_weight = "_weight" in name and name[:2] not in ("m_", "v_")
+        is_narrow = is_weight or name in ("x", "embedding")
         return self.dtype if is_narrow else WIDE[self.dtype]
 
     @property

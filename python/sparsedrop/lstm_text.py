@@ -217,10 +217,9 @@ class LstmWriter(TrainingWriter):
         model = self.model
         words = self.tensor((model.steps, model.batch), "i32")
         self.comment(f"Words of {name} that are not in the vocabulary are an error.")
-        self.emit("%none = arith.constant 0 : i32" if name == "tokens" else "%nothing = arith.constant 0 : i32")
-        zero = "none" if name == "tokens" else "nothing"
+        self.emit(f"%{name}_zero = arith.constant 0 : i32")
         self.emit(f"%{name}_empty = tensor.empty() : tensor<i32>")
-        self.emit(f"%{name}_least = linalg.fill ins(%{zero} : i32) outs(%{name}_empty : tensor<i32>) -> tensor<i32>")
+        self.emit(f"%{name}_least = linalg.fill ins(%{name}_zero : i32) outs(%{name}_empty : tensor<i32>) -> tensor<i32>")
         self.emit(f"%{name}_most = linalg.reduce {{ arith.maxui }} ins(%{name} : {words}) outs(%{name}_least : tensor<i32>)")
         self.emit("dimensions = [0, 1]", 6)
         self.emit(f"%{name}_largest = tensor.extract %{name}_most[] : tensor<i32>")
@@ -244,15 +243,20 @@ class LstmWriter(TrainingWriter):
         self.emit(f"linalg.yield %value : {self.t}", 6)
         self.emit(f"}} -> {self.tensor(shape)}")
 
+    def gradient(self, name: str) -> str:
+        """The value of a parameter's gradient before it is clipped."""
+        return f"{'d' if self.model.clip is None else 'g'}{name}"
+
     def scatter(self) -> None:
-        """%gembedding: gradients of embedded words, added up where words are equal."""
+        """The embedding's gradient: those of embedded words, added up where words are
+        equal."""
         model, row = self.model, (self.model.embedding,)
         shape, flat = (model.vocabulary, *row), (self.rows, *row)
         self.comment("The gradient of the embedding: that of each word is added to its row.")
         self.emit("%first = arith.constant 0 : index")
         self.emit("%second = arith.constant 1 : index")
         self.emit(f"%rows = arith.constant {self.rows} : index")
-        start = "gtied"
+        start = "of_projection"
         if not model.tied:
             self.constant("zero", 0, self.t)
             self.empty("table", shape)
@@ -262,7 +266,7 @@ class LstmWriter(TrainingWriter):
         words = self.tensor((model.steps, model.batch), "i32")
         self.emit(f"%order = tensor.collapse_shape %tokens [[0, 1]] : {words} into tensor<{self.rows}xi32>")
         table = self.tensor(shape)
-        self.emit(f"%gembedding = scf.for %r = %first to %rows step %second iter_args(%sums = %{start}) -> ({table}) {{")
+        self.emit(f"%{self.gradient('embedding')} = scf.for %r = %first to %rows step %second iter_args(%sums = %{start}) -> ({table}) {{")
         self.emit(f"%word = tensor.extract %order[%r] : tensor<{self.rows}xi32>")
         self.emit("%place = arith.index_cast %word : i32 to index")
         self.row("old", "sums", "place", shape)
@@ -276,16 +280,8 @@ class LstmWriter(TrainingWriter):
         """%loss: the mean over words of log(sum(exp(y - largest))) - (y - largest) of
         the word that came."""
         t, shape, rows = self.wide, self.target[1], self.target[1][:1]
-        y = Operand("a", "y", shape, "matrix", t)
         self.comment("The mean over words of log(sum(exp(y - largest))) - (y - largest) of the word that came.")
-        self.emit(f"%minus_infinity = arith.constant {'0xFF800000' if t == 'f32' else '0xFFF0000000000000'} : {t}")
-        self.empty("rows", rows, t)
-        self.fill("lowest", "minus_infinity", "rows", rows, t)
-        self.generic("largest", [y], Operand("m", "lowest", rows, "rows", t), ["%r = arith.maximumf %a, %m"])
-        self.fill("zero_rows", "zero", "rows", rows, t)
-        out = Operand("sum", "zero_rows", rows, "rows", t)
-        largest = Operand("m", "largest", rows, "rows", t)
-        self.generic("total", [y, largest], out, ["%d = arith.subf %a, %m", "%e = math.exp %d", "%r = arith.addf %e, %sum"])
+        self.totals(Operand("a", "y", shape, "matrix", t), rows)
         words = self.tensor((self.model.steps, self.model.batch), "i32")
         self.emit(f"%labels = tensor.collapse_shape %target [[0, 1]] : {words} into tensor<{rows[0]}xi32>")
         vector = self.tensor(rows, t)
@@ -305,11 +301,7 @@ class LstmWriter(TrainingWriter):
         ):
             self.emit(line, 6)
         self.emit(f"}} -> {vector}")
-        self.mean(
-            [Operand("a", "total", rows, "vector", t), Operand("b", "label", rows, "vector", t)],
-            self.rows,
-            ["%l = math.log %a", "%t = arith.subf %l, %b"],
-        )
+        self.mean_of_logs(rows)
 
     # Functions
     def loss_arguments(self) -> list[Named]:
@@ -387,7 +379,7 @@ class LstmWriter(TrainingWriter):
         self.fill("square_start", "nothing_yet", "square_empty", (), t)
         total = "square_start"
         for name, shape in model.parameters():
-            gradient = Operand("g", f"g{name}", shape, "matrix" if len(shape) == 2 else "vector", model.type_of(name))
+            gradient = Operand("g", self.gradient(name), shape, "matrix" if len(shape) == 2 else "vector", model.type_of(name))
             out = Operand("s", total, (), "all" if len(shape) == 2 else "sum", t)
             total = f"square_{name}"
             self.generic(total, [gradient], out, ["%q = arith.mulf %g, %g", "%r = arith.addf %s, %q"])
@@ -401,18 +393,18 @@ class LstmWriter(TrainingWriter):
             same, type = "matrix" if len(shape) == 2 else "vector", model.type_of(name)
             self.empty(f"d{name}_empty", shape, type)
             out = Operand("out", f"d{name}_empty", shape, same, type)
-            self.generic(f"d{name}", [Operand("g", f"g{name}", shape, same, type)], out, ["%r = arith.mulf %g, %part"])
+            self.generic(f"d{name}", [Operand("g", self.gradient(name), shape, same, type)], out, ["%r = arith.mulf %g, %part"])
 
     def step_function(self) -> str:
         model = self.model
         results = [("loss", ()), *model.updated()]
-        prefix = "d" if model.clip is None else "g"
         self.check("tokens")
         self.check("target")
         self.embed()
         self.comment("The loss, the new state, the gradients.")
         carried = [f"new_{name}" for name, _ in model.carried()]
-        gradients = [("gtied" if name == "embedding" else "dx" if name == "x" else prefix + name) for name, _ in self.gradients()]
+        known = {"embedding": "of_projection", "x": "dx"}
+        gradients = [known.get(name) or self.gradient(name) for name, _ in self.gradients()]
         self.call("loss_grad", [*self.loss_results(), *self.gradients()], ["loss", *carried, *gradients])
         self.scatter()
         if model.clip is not None:
@@ -424,8 +416,7 @@ class LstmWriter(TrainingWriter):
         self.emit("return " + ", ".join(f"%{name}" for name in ["loss", *updated, *carried]))
         self.emit(f": {self.types(results)}", 6)
         signature = self.signature(model.arguments, model.updated(), self.draws())
-        text = self.function(f"func.func @step{signature}\n" + "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")))
-        return text if model.clip is not None else text.replace("%gembedding", "%dembedding")
+        return self.function(f"func.func @step{signature}\n" + "\n".join(wrap(f"-> ({self.types(results)})", 4, "    ")))
 
     def module(self) -> str:
         model = self.model

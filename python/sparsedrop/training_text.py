@@ -51,32 +51,42 @@ class TrainingWriter(ModuleWriter):
         self.comment("The mean of (y - target)^2.")
         self.mean(inputs, rows * columns, ["%d = arith.subf %a, %b", "%t = arith.mulf %d, %d"])
 
-    def cross_entropy(self) -> None:
-        t, rows = self.wide, self.target[1][:1]
-        y, target = self.loss_inputs()
-        largest = Operand("m", "largest", rows, "rows", t)
-        self.comment("The mean over the batch of log(sum(exp(y - largest))) - sum(target * (y - largest)).")
+    def totals(self, y: Operand, rows: tuple[int, ...]) -> Operand:
+        """%total, the sum of exp(y - %largest) of each row; returns the operand of these."""
+        t = self.wide
         infinity = {"f32": "0xFF800000", "f64": "0xFFF0000000000000"}[t]
         self.emit(f"%minus_infinity = arith.constant {infinity} : {t}")
         self.empty("rows", rows, t)
         self.fill("lowest", "minus_infinity", "rows", rows, t)
         self.generic("largest", [y], Operand("m", "lowest", rows, "rows", t), ["%r = arith.maximumf %a, %m"])
         self.fill("zero_rows", "zero", "rows", rows, t)
+        largest = Operand("m", "largest", rows, "rows", t)
         out = Operand("sum", "zero_rows", rows, "rows", t)
         self.generic(
             "total", [y, largest], out, ["%d = arith.subf %a, %m", "%e = math.exp %d", "%r = arith.addf %e, %sum"]
         )
+        return largest
+
+    def mean_of_logs(self, rows: tuple[int, ...]) -> None:
+        """%loss: the mean over rows of log(%total) - %label."""
+        self.mean(
+            [Operand("a", "total", rows, "vector", self.wide), Operand("b", "label", rows, "vector", self.wide)],
+            rows[0],
+            ["%l = math.log %a", "%t = arith.subf %l, %b"],
+        )
+
+    def cross_entropy(self) -> None:
+        rows = self.target[1][:1]
+        y, target = self.loss_inputs()
+        self.comment("The mean over the batch of log(sum(exp(y - largest))) - sum(target * (y - largest)).")
+        largest = self.totals(y, rows)
         self.generic(
             "label",
             [y, target, largest],
-            out,
+            Operand("sum", "zero_rows", rows, "rows", self.wide),
             ["%d = arith.subf %a, %m", "%t = arith.mulf %d, %b", "%r = arith.addf %t, %sum"],
         )
-        self.mean(
-            [Operand("a", "total", rows, "vector", t), Operand("b", "label", rows, "vector", t)],
-            self.model.batch,
-            ["%l = math.log %a", "%t = arith.subf %l, %b"],
-        )
+        self.mean_of_logs(rows)
 
     # Updates
     def update_constants(self) -> None:

@@ -14,13 +14,12 @@ import argparse
 import dataclasses
 import statistics
 import sys
-import time
 from typing import Any
 
 import numpy as np
 
 import sparsedrop
-from sparsedrop.bench.mlp_step import Torch, measure
+from sparsedrop.bench.mlp_step import Ours, Torch, measure
 from sparsedrop.channels import kept_channels
 from sparsedrop.cnn import Block, ChannelDropout, Cnn, Convolution, plain, residual
 
@@ -47,22 +46,6 @@ def make_arguments(model: Cnn, rate: float) -> list[np.ndarray]:
             value = np.full(shape, rate if name.endswith("_rate") else 0.0)
         values.append(value.astype(np.float32))
     return values
-
-
-class Ours:
-    """The compiled step in one mode, on arrays of its own."""
-
-    def __init__(self, model: Cnn, mode: str, rate: float):
-        self.function = sparsedrop.compile(model.mlir(), entry="step", mode=mode)
-        self.values = make_arguments(model, rate)
-
-    def block(self, first: int, count: int) -> list[float]:
-        seconds = []
-        for step in range(first, first + count):
-            start = time.perf_counter()
-            self.function(*self.values, seed=1, step=step)
-            seconds.append(time.perf_counter() - start)
-        return seconds
 
 
 def describe(conv: Convolution) -> dict[str, Any]:
@@ -145,8 +128,8 @@ def main() -> int:
         dropout=dropout, optimizer="momentum",
     )
     untracked = dataclasses.replace(model, dropout=dataclasses.replace(dropout, criterion="uniform", scale="inverse"))
-    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, options.rate) for mode in sparsedrop.MODES}
-    rivals["untracked"] = Ours(untracked, "compact", options.rate)
+    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, make_arguments(model, options.rate)) for mode in sparsedrop.MODES}
+    rivals["untracked"] = Ours(untracked, "compact", make_arguments(untracked, options.rate))
     rival = Torch("torch_cnn_step", describe_model(model))
     if rival.version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)

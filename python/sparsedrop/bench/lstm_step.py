@@ -15,12 +15,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 
 import numpy as np
 
 import sparsedrop
-from sparsedrop.bench.mlp_step import Torch, measure
+from sparsedrop.bench.mlp_step import Ours, Torch, count_operations, measure
 from sparsedrop.lstm import Lstm
 from sparsedrop.models import Dropout
 
@@ -41,44 +40,21 @@ def make_arguments(model: Lstm) -> list[np.ndarray]:
     return values
 
 
-class Ours:
-    """The compiled step in one mode, on values of its own."""
-
-    def __init__(self, model: Lstm, mode: str):
-        self.function, self.values = sparsedrop.compile(model.mlir(), entry="step", mode=mode), make_arguments(model)
-
-    def block(self, first: int, count: int) -> list[float]:
-        """Seconds of steps ``first`` and on."""
-        seconds = []
-        for step in range(first, first + count):
-            start = time.perf_counter()
-            self.function(*self.values, seed=1, step=step)
-            seconds.append(time.perf_counter() - start)
-        return seconds
-
-
-def operation_ratio(model: Lstm, steps: int) -> float:
-    """Operations of dense steps over those of these draws."""
-    function, values = sparsedrop.compile(model.mlir(), entry="step", instrument=True), make_arguments(model)
-    dense = actual = 0.0
-    for step in range(steps):
-        totals = function.count(*values, seed=1, step=step)["totals"]
-        dense, actual = dense + totals["dense"]["flops"], actual + totals["actual"]["flops"]
-    return dense / actual
-
-
 def compare(model: Lstm, options: argparse.Namespace) -> None:
     """One line: mean milliseconds of each rival, ratios."""
-    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
+    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, make_arguments(model)) for mode in sparsedrop.MODES}
     description = {
         name: getattr(model, name) for name in ("vocabulary", "units", "layers", "batch", "steps", "clip")
     }
     rival = Torch("torch_lstm_step", {**description, "rate": model.dropout.rate, "threads": sparsedrop.threads()})
-    if rival.version != "missing":
+    if rival.version == "missing":
+        print("PyTorch is not installed: without it", file=sys.stderr)
+    else:
         rivals["pytorch"] = rival
     seconds = measure(rivals, options.steps, options.block)
     mean = {name: 1e3 * statistics.fmean(times) for name, times in seconds.items()}
-    operations = operation_ratio(model, options.steps)
+    dense, actual, _ = count_operations(model, make_arguments(model), options.steps)
+    operations = dense / actual
     ratio = mean["masked"] / mean["compact"]
     others = "".join(f"{mean.get(name, float('nan')):>11.1f}" for name in (*sparsedrop.MODES, "pytorch"))
     print(

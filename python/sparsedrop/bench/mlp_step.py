@@ -25,8 +25,9 @@ import sparsedrop
 from sparsedrop.models import Dropout, Mlp
 
 
-def make_inputs(model: Mlp) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """A batch, He-initialised parameters and a state of zeros."""
+def make_arguments(model: Mlp) -> list[np.ndarray]:
+    """A batch, He-initialised parameters, a state of zeros and a small rate: values stay
+    what they are over the steps of a benchmark."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((model.batch, model.widths[0])).astype(np.float32)
     target = np.eye(model.widths[-1], dtype=np.float32)[rng.integers(model.widths[-1], size=model.batch)]
@@ -35,24 +36,22 @@ def make_inputs(model: Mlp) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         for _, s in model.parameters()
     ]
     parameters += [np.zeros(s, np.float32) for _, s in model.state()]
-    return x, target, parameters
+    return [x, target, *parameters, np.full((), 1e-4, np.float32)]
 
 
 class Ours:
-    """The compiled step in one mode, on parameters of its own."""
+    """The compiled step of a model in one mode, on arrays of its own."""
 
-    def __init__(self, model: Mlp, mode: str):
+    def __init__(self, model: Any, mode: str, arguments: list[np.ndarray]):
         self.function = sparsedrop.compile(model.mlir(), entry="step", mode=mode)
-        self.x, self.target, self.parameters = make_inputs(model)
-        self.peak = 0
+        self.arguments, self.peak = arguments, 0
 
     def block(self, first: int, count: int) -> list[float]:
         """Seconds of steps ``first`` and on."""
         seconds = []
         for step in range(first, first + count):
             start = time.perf_counter()
-            # A small rate: values stay what they are over the steps of a benchmark.
-            self.function(self.x, self.target, *self.parameters, np.float32(1e-4), seed=1, step=step)
+            self.function(*self.arguments, seed=1, step=step)
             seconds.append(time.perf_counter() - start)
             self.peak = max(self.peak, self.function.costs.peak_bytes)
         return seconds
@@ -89,13 +88,12 @@ def measure(rivals: dict[str, Ours | Torch], steps: int, block: int) -> dict[str
     return seconds
 
 
-def count_operations(model: Mlp, steps: int) -> tuple[float, float, float]:
+def count_operations(model: Any, arguments: list[np.ndarray], steps: int) -> tuple[float, float, float]:
     """Operations of all steps: dense, of the patterns drawn, expected of a draw."""
     function = sparsedrop.compile(model.mlir(), entry="step", instrument=True)
-    x, target, parameters = make_inputs(model)
     dense = actual = expected = 0.0
     for step in range(steps):
-        result = function.count(x, target, *parameters, np.float32(1e-4), seed=1, step=step)["totals"]
+        result = function.count(*arguments, seed=1, step=step)["totals"]
         dense, actual = dense + result["dense"]["flops"], actual + result["actual"]["flops"]
         expected += result["expected_flops"]
     return dense, actual, expected
@@ -116,15 +114,15 @@ def main() -> int:
     tile = tuple(options.tile) if options.tile else None
     dropout = Dropout(options.rate, options.granularity, options.max_period, tile=tile)
     model = Mlp(options.widths, options.batch, dropout, optimizer=options.optimizer)
-    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode) for mode in sparsedrop.MODES}
+    rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, make_arguments(model)) for mode in sparsedrop.MODES}
     if options.optimizer != "sgd":
-        rivals["lazy"] = Ours(dataclasses.replace(model, lazy=True), "compact")
+        rivals["lazy"] = Ours(dataclasses.replace(model, lazy=True), "compact", make_arguments(model))
     elif (rival := Torch("torch_step", [options.widths, options.batch, options.rate, sparsedrop.threads()])).version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
     else:
         rivals["pytorch"] = rival
     seconds = measure(rivals, options.steps, options.block)
-    dense, actual, expected = count_operations(model, options.steps)
+    dense, actual, expected = count_operations(model, make_arguments(model), options.steps)
     print(f"MLP {'-'.join(map(str, options.widths))}, batch {options.batch}, rate {options.rate}, "
           f"{f'tiles {tile[0]} x {tile[1]}' if tile else f'granularity {options.granularity}'}, {options.optimizer}, {options.steps} steps, {sparsedrop.threads()} threads")
     compact = sum(seconds["compact"])

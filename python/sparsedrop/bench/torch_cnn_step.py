@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from sparsedrop.bench.torch_step import serve
+from sparsedrop.bench.torch_step import has_torch, serve
 
 
 def make_network(description: dict[str, Any]):
@@ -48,12 +48,10 @@ def make_network(description: dict[str, Any]):
 
 def main() -> int:
     description = json.loads(sys.argv[1])
-    try:
-        import torch
-    except ImportError:
-        print("missing", flush=True)
+    if not has_torch(description["threads"]):
         return 1
-    torch.set_num_threads(description["threads"])
+    import torch
+
     network = make_network(description).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
     x = torch.randn(description["batch"], description["channels"], *description["size"])

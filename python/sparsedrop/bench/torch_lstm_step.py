@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 
-from sparsedrop.bench.torch_step import serve
+from sparsedrop.bench.torch_step import has_torch, serve
 
 
 def make_network(of: dict):
@@ -37,12 +37,10 @@ def make_network(of: dict):
 
 def main() -> int:
     description = json.loads(sys.argv[1])
-    try:
-        import torch
-    except ImportError:
-        print("missing", flush=True)
+    if not has_torch(description["threads"]):
         return 1
-    torch.set_num_threads(description["threads"])
+    import torch
+
     network = make_network(description)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4)
     shape = (description["steps"], description["batch"])

@@ -32,14 +32,23 @@ def serve(network, optimizer, x, labels, prepare=lambda: None) -> None:
         print(json.dumps(seconds), flush=True)
 
 
-def main() -> int:
-    widths, batch, rate, threads = json.loads(sys.argv[1])
+def has_torch(threads: int) -> bool:
+    """Lets PyTorch use so many threads; says on the output where there is none."""
     try:
         import torch
     except ImportError:
         print("missing", flush=True)
-        return 1
+        return False
     torch.set_num_threads(threads)
+    return True
+
+
+def main() -> int:
+    widths, batch, rate, threads = json.loads(sys.argv[1])
+    if not has_torch(threads):
+        return 1
+    import torch
+
     layers: list = []
     for n, m in zip(widths, widths[1:]):
         layers += [torch.nn.Linear(n, m), torch.nn.ReLU(), torch.nn.Dropout(rate)]
