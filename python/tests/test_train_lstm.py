@@ -95,8 +95,8 @@ def test_all_modes(data, tmp_path, capsys):
     assert "test ppl" in capsys.readouterr().out
     entries = json.loads(log.read_text())
     losses = {entry["mode"]: [epoch["loss"] for epoch in entry["epochs"]] for entry in entries["runs"]}
-    # Some dozen steps in f32 that differ in the order of their sums.
-    assert losses["compact"] == pytest.approx(losses["masked"], rel=1e-4)
+    # 38 steps in f32, of which each may move losses by a few units of 2^-24.
+    assert losses["compact"] == pytest.approx(losses["masked"], rel=1e-5)
     assert losses["dense"] != losses["masked"] != losses["bernoulli"]
     for entry in entries["runs"]:
         assert entry["steps"] == 2 * ((240 // 3 - 1) // 4)
