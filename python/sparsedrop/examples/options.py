@@ -22,11 +22,13 @@ class Parser(argparse.ArgumentParser):
         raise sparsedrop.Error(f"{message} (--help lists the options)")
 
 
-def make_parser(program: str, description: str) -> argparse.ArgumentParser:
-    """The options that all programs share."""
+def make_parser(
+    program: str, description: str, data: Path | None = fashion_mnist.DEFAULT_FOLDER, about: str = "folder of Fashion-MNIST"
+) -> argparse.ArgumentParser:
+    """The options that all programs share; ``data`` is where the data set is by default."""
     parser = Parser(prog=program, description=description)
     add = parser.add_argument
-    add("--data", type=Path, default=fashion_mnist.DEFAULT_FOLDER, help="folder of the data set")
+    add("--data", type=Path, default=data, help=about)
     add("--limit", type=int, help="use only so much of the training data")
     add("--mode", nargs="+", choices=sparsedrop.MODES, default=["compact"])
     add("--seeds", type=int, nargs="+", default=[0])

@@ -71,8 +71,9 @@ class LstmPrograms(Programs):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = make_parser("train_lstm", str(__doc__).split("\n\n")[0].replace("\n", " "))
-    parser.set_defaults(data=None, batch=20, lr=["1.0"], epochs=6, held_out=50000)
+    about = "text of verses, 'Ge1:1 In the beginning' (default: what Debian's 'bible' prints)"
+    parser = make_parser("train_lstm", str(__doc__).split("\n\n")[0].replace("\n", " "), None, about)
+    parser.set_defaults(batch=20, lr=["1.0"], epochs=6, held_out=50000)
     add = parser.add_argument
     add("--units", type=int, default=650)
     add("--layers", type=int, default=2)
