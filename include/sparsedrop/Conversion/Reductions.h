@@ -13,12 +13,12 @@
 
 namespace mlir::sparsedrop {
 
-/// The op that combines two partial results of output `index`, and has a neutral
-/// element; null if there is none, or several.
+/// The op that combines two partial results of output `index`, and has a
+/// neutral element; null if there is none, or several.
 Operation *getCombiner(linalg::LinalgOp op, unsigned index);
 
-/// Whether the sums, maxima, ... of `op` can be formed in parts: each result has
-/// a combiner.
+/// Whether the sums, maxima, ... of `op` can be formed in parts: each result
+/// has a combiner.
 bool isSplittable(linalg::LinalgOp op);
 
 } // namespace mlir::sparsedrop

@@ -212,9 +212,8 @@ Value mlir::sparsedrop::createScaled(RewriterBase &rewriter, Location loc,
 Value mlir::sparsedrop::createBlend(OpBuilder &b, Location loc, Value old,
                                     Value fresh, Value share) {
   auto type = cast<RankedTensorType>(old.getType());
-  Value empty =
-      tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, old),
-                              type.getElementType());
+  Value empty = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, old), type.getElementType());
   AffineMap identity = b.getMultiDimIdentityMap(type.getRank());
   SmallVector<utils::IteratorType> loops(type.getRank(),
                                          utils::IteratorType::parallel);

@@ -88,8 +88,7 @@ static void returnStatistics(RewriterBase &rewriter, func::FuncOp clone,
     Value share = clone.getArgument(last);
     auto element = cast<FloatType>(getElementTypeOrSelf(running.getType()));
     if (element.getWidth() < 64)
-      share =
-          arith::TruncFOp::create(rewriter, exit.getLoc(), element, share);
+      share = arith::TruncFOp::create(rewriter, exit.getLoc(), element, share);
     results.push_back(createBlend(rewriter, exit.getLoc(), running,
                                   exit.getOperand(statistic.result), share));
     types.push_back(running.getType());

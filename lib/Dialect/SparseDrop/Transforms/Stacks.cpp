@@ -51,7 +51,6 @@ Value mlir::sparsedrop::popSlice(OpBuilder &b, Location loc, Value stack,
   if (!tensorType)
     return tensor::ExtractOp::create(b, loc, stack, number);
   Slice slice(b, loc, stack, number);
-  return tensor::ExtractSliceOp::create(b, loc, tensorType, stack,
-                                        slice.offsets, slice.sizes,
-                                        slice.strides);
+  return tensor::ExtractSliceOp::create(
+      b, loc, tensorType, stack, slice.offsets, slice.sizes, slice.strides);
 }

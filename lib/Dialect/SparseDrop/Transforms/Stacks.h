@@ -13,8 +13,8 @@
 
 namespace mlir::sparsedrop {
 
-/// A stack, tensor[count, ...], of values like `state`, whose sizes are known at
-/// the insertion point: a tensor or a scalar.
+/// A stack, tensor[count, ...], of values like `state`, whose sizes are known
+/// at the insertion point: a tensor or a scalar.
 Value createStack(OpBuilder &builder, Location loc, Value state, Value count);
 
 /// `stack` with `state` as the slice `number`.

@@ -61,8 +61,8 @@ LogicalResult materializeDropout(ModuleOp module);
 LogicalResult differentiate(RewriterBase &rewriter, func::FuncOp function);
 
 /// Adds `F_recalibrate` for a function F with results marked
-/// `sparsedrop.statistic`: moves running statistics to those of a batch of which
-/// nothing is dropped.
+/// `sparsedrop.statistic`: moves running statistics to those of a batch of
+/// which nothing is dropped.
 LogicalResult recalibrate(RewriterBase &rewriter, func::FuncOp function);
 
 /// Checks that the samples of one site below `root` (a function, after
@@ -88,7 +88,8 @@ LogicalResult lowerToMasked(RewriterBase &rewriter, Operation *root,
 LogicalResult excludeSites(RewriterBase &rewriter, ModuleOp module,
                            ArrayRef<std::string> sites);
 
-/// What `op` gives, computed with a mask of its pattern, at the insertion point.
+/// What `op` gives, computed with a mask of its pattern, at the insertion
+/// point.
 Value maskDropout(RewriterBase &rewriter, DropoutOp op);
 
 /// Lowers every op and type of the dialect in `module` to upstream ops and
