@@ -24,15 +24,12 @@ namespace mlir::sparsedrop {
 
 using namespace mlir;
 using linalg::GenericOp;
+using mlir::sparsedrop::isElementwise;
+using mlir::sparsedrop::SiblingsToFuse;
 
 //===----------------------------------------------------------------------===//
 // Candidates
 //===----------------------------------------------------------------------===//
-
-/// Whether the result for `init` has an element for each iteration.
-static bool isElementwise(GenericOp op, OpOperand &init) {
-  return op.getMatchingIndexingMap(&init).isPermutation();
-}
 
 /// What is written once for each iteration is not read, and what is reduced is
 /// a fill: neither keeps other arrays from being overwritten.
@@ -70,15 +67,17 @@ public:
   Siblings(RewriterBase &rewriter, GenericOp earlier, GenericOp later)
       : rewriter(rewriter), earlier(earlier), later(later) {}
 
-  /// The op that does both, in the place of the earlier one; null if there is
-  /// none. With `alike` all results have the same indexing map.
-  GenericOp fuse(bool alike);
+  /// The op that does both, in the place of the earlier one, or of the later
+  /// one if that needs what is computed in between; null if there is none.
+  GenericOp fuse(SiblingsToFuse which);
 
 private:
   bool matchLoops();
   bool matchParallel();
   bool areResultsAlike();
-  bool collectOperands();
+  bool areSplittable();
+  bool collectOperands(SmallVectorImpl<Operation *> *moved);
+  bool canSink();
   bool hoist(Value value, SmallVectorImpl<Operation *> &moved);
   AffineMap getMap(OpOperand &operand);
   void addInput(OpOperand &operand, AffineMap map);
@@ -87,9 +86,10 @@ private:
   RewriterBase &rewriter;
   GenericOp earlier, later;
   /// The loop of the earlier op that each of the later one is, and the one
-  /// that is outermost in the array.
+  /// that is outermost in the array, which both read unless it is `passed` on.
   SmallVector<AffineExpr> loops;
   unsigned outer = 0;
+  bool passed = false;
   SmallVector<utils::IteratorType> types;
   SmallVector<Value> inputs, inits;
   SmallVector<AffineMap> inputMaps, initMaps;
@@ -99,21 +99,18 @@ private:
 };
 } // namespace
 
-/// Finds an array that both read or one writes and the other reads, whose
-/// dimensions tell which loops are the same.
+/// Finds an array that both read, or else one that one writes and the other
+/// reads, whose dimensions tell which loops are the same.
 bool Siblings::matchLoops() {
   if (earlier.getNumLoops() != later.getNumLoops())
     return false;
-  for (OpOperand *input : later.getDpsInputOperands()) {
-    AffineMap map = later.getMatchingIndexingMap(input);
-    if (!map.isPermutation())
-      continue;
-    for (OpOperand &other : earlier->getOpOperands()) {
-      Value array = earlier.isDpsInit(&other)
-                        ? Value(earlier.getTiedOpResult(&other))
-                        : other.get();
-      AffineMap otherMap = earlier.getMatchingIndexingMap(&other);
-      if (array != input->get() || !otherMap.isPermutation())
+  auto match = [&](OpOperand &other, Value array) {
+    AffineMap otherMap = earlier.getMatchingIndexingMap(&other);
+    if (!otherMap.isPermutation())
+      return false;
+    for (OpOperand *input : later.getDpsInputOperands()) {
+      AffineMap map = later.getMatchingIndexingMap(input);
+      if (array != input->get() || !map.isPermutation())
         continue;
       outer = otherMap.getDimPosition(0);
       loops.assign(later.getNumLoops(), AffineExpr());
@@ -122,8 +119,15 @@ bool Siblings::matchLoops() {
             rewriter.getAffineDimExpr(otherMap.getDimPosition(dim));
       return true;
     }
-  }
-  return false;
+    return false;
+  };
+  for (OpOperand *input : earlier.getDpsInputOperands())
+    if (match(*input, input->get()))
+      return true;
+  passed = true;
+  return llvm::any_of(earlier.getDpsInitsMutable(), [&](OpOperand &init) {
+    return match(init, earlier.getTiedOpResult(&init));
+  });
 }
 
 /// Reductions share their parallel loops, and where something elementwise joins
@@ -142,10 +146,15 @@ bool Siblings::matchParallel() {
   return types[outer] == utils::IteratorType::parallel;
 }
 
+/// Whether several threads can share what either reduces: one that cannot be
+/// shared would keep the others to a single thread.
+bool Siblings::areSplittable() {
+  return llvm::all_of(ArrayRef{earlier, later}, [](GenericOp op) {
+    return op.getNumReductionLoops() == 0 || sparsedrop::isSplittable(op);
+  });
+}
+
 bool Siblings::areResultsAlike() {
-  // One that cannot be shared would keep the others to a single thread.
-  if (!sparsedrop::isSplittable(earlier) || !sparsedrop::isSplittable(later))
-    return false;
   OpOperand *first = earlier.getDpsInitOperand(0);
   AffineMap map = earlier.getMatchingIndexingMap(first);
   return llvm::all_of(earlier.getDpsInitsMutable(),
@@ -193,13 +202,26 @@ void Siblings::addInput(OpOperand &operand, AffineMap map) {
   inputMaps.push_back(map);
 }
 
-bool Siblings::collectOperands() {
-  llvm::append_range(inputs, earlier.getInputs());
-  llvm::append_range(inits, earlier.getOutputs());
+/// Whether a reduction, whose result is small, may move to the later op: nobody
+/// needs it before.
+bool Siblings::canSink() {
+  return earlier.getNumReductionLoops() != 0 &&
+         llvm::all_of(earlier->getUsers(), [&](Operation *user) {
+           Operation *place = earlier->getBlock()->findAncestorOpInBlock(*user);
+           return place == later || later->isBeforeInBlock(place);
+         });
+}
+
+/// Collects the operands of both. What the later op needs must be there before
+/// the earlier one, after moving `moved`; null if they meet at the later one.
+bool Siblings::collectOperands(SmallVectorImpl<Operation *> *moved) {
+  auto isThere = [&](Value value) { return !moved || hoist(value, *moved); };
+  inputs.assign(earlier.getInputs().begin(), earlier.getInputs().end());
+  inits.assign(earlier.getOutputs().begin(), earlier.getOutputs().end());
+  places.clear();
   SmallVector<AffineMap> maps = earlier.getIndexingMapsArray();
   inputMaps.assign(maps.begin(), maps.begin() + inputs.size());
   initMaps.assign(maps.begin() + inputs.size(), maps.end());
-  SmallVector<Operation *> moved;
   for (OpOperand *operand : later.getDpsInputOperands()) {
     AffineMap map = getMap(*operand);
     auto result = dyn_cast<OpResult>(operand->get());
@@ -210,12 +232,12 @@ bool Siblings::collectOperands() {
       places.push_back(-1 - static_cast<int64_t>(result.getResultNumber()));
       continue;
     }
-    if (!hoist(operand->get(), moved))
+    if (!isThere(operand->get()))
       return false;
     addInput(*operand, map);
   }
   for (OpOperand &init : later.getDpsInitsMutable()) {
-    if (!hoist(init.get(), moved))
+    if (!isThere(init.get()))
       return false;
     inits.push_back(init.get());
     initMaps.push_back(getMap(init));
@@ -224,15 +246,11 @@ bool Siblings::collectOperands() {
   WalkResult outside = later.getBody()->walk([&](Operation *op) {
     for (Value operand : op->getOperands())
       if (!later.getRegion().isAncestor(operand.getParentRegion()) &&
-          !hoist(operand, moved))
+          !isThere(operand))
         return WalkResult::interrupt();
     return WalkResult::advance();
   });
-  if (outside.wasInterrupted())
-    return false;
-  for (Operation *op : moved)
-    rewriter.moveOpBefore(op, earlier);
-  return true;
+  return !outside.wasInterrupted();
 }
 
 void Siblings::fillBody(GenericOp fused) {
@@ -268,11 +286,26 @@ void Siblings::fillBody(GenericOp fused) {
   linalg::YieldOp::create(rewriter, fused.getLoc(), yielded);
 }
 
-GenericOp Siblings::fuse(bool alike) {
-  if (!matchLoops() || !matchParallel() || (alike && !areResultsAlike()) ||
-      !collectOperands())
+GenericOp Siblings::fuse(SiblingsToFuse which) {
+  if (!matchLoops() || !matchParallel())
     return {};
-  rewriter.setInsertionPoint(earlier);
+  bool bothReduce =
+      earlier.getNumReductionLoops() != 0 && later.getNumReductionLoops() != 0;
+  if (which == SiblingsToFuse::Alike &&
+      (!bothReduce || !areResultsAlike() || !areSplittable()))
+    return {};
+  // What is passed on may as well be computed where its operands are.
+  if (which == SiblingsToFuse::Readers &&
+      ((!bothReduce && passed) || !areSplittable()))
+    return {};
+  SmallVector<Operation *> moved;
+  bool hoists = collectOperands(&moved);
+  if (!hoists && (!canSink() || !collectOperands(nullptr)))
+    return {};
+  rewriter.setInsertionPoint(hoists ? earlier : later);
+  if (hoists)
+    for (Operation *op : moved)
+      rewriter.moveOpBefore(op, earlier);
   SmallVector<AffineMap> maps = inputMaps;
   llvm::append_range(maps, initMaps);
   auto fused = GenericOp::create(
@@ -316,12 +349,30 @@ static SmallVector<GenericOp> getSiblings(GenericOp op) {
   return siblings;
 }
 
-/// The first op behind `op` that can join it, joined; null if none can.
-static GenericOp fuseNext(RewriterBase &rewriter, GenericOp op, bool alike) {
-  for (GenericOp later : getSiblings(op))
-    if (GenericOp fused = Siblings(rewriter, op, later).fuse(alike))
-      return fused;
-  return {};
+/// Joins `op` and the first op behind it that can be.
+static bool fuseNext(RewriterBase &rewriter, GenericOp op,
+                     SiblingsToFuse which) {
+  return llvm::any_of(getSiblings(op), [&](GenericOp later) {
+    return Siblings(rewriter, op, later).fuse(which) != nullptr;
+  });
+}
+
+/// Joins the ops of `block`. What has been joined is looked at again, from
+/// where the first of the two was.
+static void fuseBlock(RewriterBase &rewriter, Block &block,
+                      SiblingsToFuse which) {
+  Operation *last = nullptr;
+  auto getNext = [&] {
+    return last            ? last->getNextNode()
+           : block.empty() ? nullptr
+                           : &block.front();
+  };
+  while (Operation *op = getNext()) {
+    auto generic = dyn_cast<GenericOp>(op);
+    if (!generic || !isCandidate(generic) ||
+        !fuseNext(rewriter, generic, which))
+      last = op;
+  }
 }
 
 namespace {
@@ -331,17 +382,8 @@ struct FuseSiblings
 
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
-    getOperation().walk([&](Block *block) {
-      for (Operation *op = block->empty() ? nullptr : &block->front(); op;
-           op = op->getNextNode()) {
-        auto generic = dyn_cast<GenericOp>(op);
-        if (!generic || !isCandidate(generic))
-          continue;
-        while (GenericOp fused = fuseNext(rewriter, generic, alike))
-          generic = fused;
-        op = generic;
-      }
-    });
+    getOperation().walk(
+        [&](Block *block) { fuseBlock(rewriter, *block, which); });
     RewritePatternSet patterns(&getContext());
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     (void)applyPatternsGreedily(getOperation(), std::move(patterns));

@@ -23,9 +23,19 @@ Operation *mlir::sparsedrop::getCombiner(LinalgOp op, unsigned index) {
   return combiners[0];
 }
 
+bool mlir::sparsedrop::isElementwise(LinalgOp op, OpOperand &init) {
+  return op.getMatchingIndexingMap(&init).isPermutation();
+}
+
 bool mlir::sparsedrop::isSplittable(LinalgOp op) {
-  for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i)
+  bool combines = false;
+  for (auto [i, init] : llvm::enumerate(op.getDpsInitsMutable())) {
+    if (isElementwise(op, init) &&
+        op.getMatchingBlockArgument(&init).use_empty())
+      continue;
     if (!getCombiner(op, i))
       return false;
-  return true;
+    combines = true;
+  }
+  return combines;
 }

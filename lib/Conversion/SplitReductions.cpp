@@ -29,7 +29,7 @@ static constexpr int64_t kTerms = 8;
 
 /// The reduction loop along the outermost dimension of an operand that all
 /// loops index, if there are reductions inside of it.
-static std::optional<unsigned> getOuterReduction(GenericOp op) {
+static std::optional<unsigned> getOuterReduction(GenericOp op, int64_t least) {
   SmallVector<utils::IteratorType> types = op.getIteratorTypesArray();
   for (OpOperand *input : op.getDpsInputOperands()) {
     AffineMap map = op.getMatchingIndexingMap(input);
@@ -44,7 +44,7 @@ static std::optional<unsigned> getOuterReduction(GenericOp op) {
         terms *= ShapedType::isDynamic(extent) ? kTerms : extent;
     int64_t extent = op.getStaticLoopRanges()[outer];
     bool isWorth = ShapedType::isDynamic(extent) ||
-                   (extent > 1 && terms / extent >= kTerms);
+                   (extent >= least && terms / extent >= kTerms);
     return isWorth && op.getNumReductionLoops() > 1
                ? std::optional<unsigned>(outer)
                : std::nullopt;
@@ -94,23 +94,33 @@ static GenericOp createPartial(RewriterBase &rewriter, GenericOp op,
   return partial;
 }
 
-/// The reduction of the first dimension of `partial` into `init`.
-static Value combine(RewriterBase &rewriter, Location loc, Value partial,
-                     Value init, Operation *combiner, Value out) {
-  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
+/// The reductions of the first dimensions of `partials`, which have one shape,
+/// into `inits`; `outs` are what the combiners have added to.
+static ValueRange combine(RewriterBase &rewriter, Location loc,
+                          ValueRange partials, ValueRange inits,
+                          ArrayRef<Operation *> combiners, ValueRange outs) {
+  int64_t rank = cast<RankedTensorType>(inits[0].getType()).getRank();
   AffineMap all = rewriter.getMultiDimIdentityMap(rank + 1);
+  SmallVector<AffineMap> maps(partials.size(), all);
+  maps.append(inits.size(), all.getSliceMap(1, rank));
   SmallVector<utils::IteratorType> types(rank + 1,
                                          utils::IteratorType::parallel);
   types[0] = utils::IteratorType::reduction;
   auto body = [&](OpBuilder &b, Location l, ValueRange arguments) {
-    IRMapping mapping;
-    for (Value operand : combiner->getOperands())
-      mapping.map(operand, operand == out ? arguments[1] : arguments[0]);
-    linalg::YieldOp::create(b, l, b.clone(*combiner, mapping)->getResults());
+    SmallVector<Value> results;
+    for (auto [i, combiner] : llvm::enumerate(combiners)) {
+      IRMapping mapping;
+      for (Value operand : combiner->getOperands())
+        mapping.map(operand, operand == outs[i]
+                                 ? arguments[combiners.size() + i]
+                                 : arguments[i]);
+      results.push_back(b.clone(*combiner, mapping)->getResult(0));
+    }
+    linalg::YieldOp::create(b, l, results);
   };
-  return GenericOp::create(rewriter, loc, init.getType(), partial, init,
-                           ArrayRef{all, all.getSliceMap(1, rank)}, types, body)
-      .getResult(0);
+  return GenericOp::create(rewriter, loc, TypeRange(inits), partials, inits,
+                           maps, types, body)
+      .getResults();
 }
 
 /// Products with a vector have kernels of their own; sums of the products of
@@ -122,11 +132,19 @@ static bool isVectorProduct(GenericOp op) {
          });
 }
 
-static void split(RewriterBase &rewriter, GenericOp op) {
+/// Whether one loop can combine all partial results.
+static bool areResultsAlike(GenericOp op) {
+  return llvm::all_equal(
+      llvm::map_range(op.getDpsInitsMutable(), [&](OpOperand &init) {
+        return op.getMatchingIndexingMap(&init);
+      }));
+}
+
+static void split(RewriterBase &rewriter, GenericOp op, int64_t least) {
   if (!op.hasPureTensorSemantics() || isVectorProduct(op) ||
       op.hasIndexSemantics())
     return;
-  std::optional<unsigned> outer = getOuterReduction(op);
+  std::optional<unsigned> outer = getOuterReduction(op, least);
   SmallVector<Operation *> combiners;
   for (unsigned i = 0, e = op->getNumResults(); i < e; ++i)
     combiners.push_back(sparsedrop::getCombiner(op, i));
@@ -139,22 +157,28 @@ static void split(RewriterBase &rewriter, GenericOp op) {
   for (auto [init, combiner] : llvm::zip(op.getOutputs(), combiners))
     inits.push_back(createPartialInit(rewriter, loc, init, loopSize, combiner));
   GenericOp partial = createPartial(rewriter, op, *outer, inits);
-  for (auto [i, combiner] : llvm::enumerate(combiners))
-    results.push_back(combine(rewriter, loc, partial.getResult(i),
-                              op.getOutputs()[i], combiner,
-                              op.getRegionOutputArgs()[i]));
+  size_t count = combiners.size(), step = areResultsAlike(op) ? count : 1;
+  ValueRange outs = op.getRegionOutputArgs();
+  for (size_t i = 0; i < count; i += step)
+    llvm::append_range(results, combine(rewriter, loc,
+                                        partial.getResults().slice(i, step),
+                                        op.getOutputs().slice(i, step),
+                                        ArrayRef(combiners).slice(i, step),
+                                        outs.slice(i, step)));
   rewriter.replaceOp(op, results);
 }
 
 namespace {
 struct SplitReductions
     : public mlir::sparsedrop::impl::SplitReductionsBase<SplitReductions> {
+  using SplitReductionsBase::SplitReductionsBase;
+
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     SmallVector<GenericOp> ops;
     getOperation().walk([&](GenericOp op) { ops.push_back(op); });
     for (GenericOp op : ops)
-      split(rewriter, op);
+      split(rewriter, op, least);
   }
 };
 } // namespace

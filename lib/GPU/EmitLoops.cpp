@@ -15,6 +15,9 @@
 //   reduce_columns   neighbouring threads take neighbouring columns; threads
 //                    of other warps share the reduction
 //
+// A result with an element for each iteration is stored while others are
+// reduced.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Bodies.h"
@@ -68,7 +71,9 @@ private:
   void storeOutputs(ValueRange values);
   SmallVector<Value> getNeutral();
   SmallVector<Value> emitIteration(ValueRange partial);
-  SmallVector<Value> reduce(Value first, Value step, ValueRange start);
+  SmallVector<Value> emitTerm(ValueRange partial, Value mayStore);
+  SmallVector<Value> reduce(Value first, Value step, ValueRange start,
+                            Value mayStore = {});
   SmallVector<Value> combine(ValueRange lhs, ValueRange rhs);
   SmallVector<Value> combineLanes(ValueRange values, int64_t lanes);
   SmallVector<Value> combineShared(ValueRange values, Value row, Value column,
@@ -79,6 +84,10 @@ private:
   Value pointer(OpOperand *operand) {
     return getElementPointer(k, operand->get(),
                              op.getMatchingIndexingMap(operand), indices);
+  }
+  /// Which output `init` is.
+  unsigned getNumber(OpOperand &init) {
+    return init.getOperandNumber() - op.getNumDpsInputs();
   }
   Type element(OpOperand *operand) {
     return getElementTypeOrSelf(operand->get().getType());
@@ -95,6 +104,9 @@ private:
   /// The loop of the columns, if there is a parallel loop, and the others.
   std::optional<unsigned> column;
   SmallVector<unsigned> rows, reductions;
+  /// The outputs that a thread holds until it has all of them, and those that
+  /// are stored by each iteration of a reduction.
+  SmallVector<OpOperand *> held, stored;
   int64_t sharedBytes = 0;
 };
 } // namespace
@@ -140,6 +152,10 @@ void LoopsEmitter::arrangeLoops() {
     else if (loop != column)
       rows.push_back(loop);
   }
+  for (OpOperand &init : op.getDpsInitsMutable()) {
+    bool isStored = !reductions.empty() && isElementwise(op, init);
+    (isStored ? stored : held).push_back(&init);
+  }
 }
 
 HostIndex LoopsEmitter::countIterations(ArrayRef<unsigned> loops) {
@@ -171,25 +187,25 @@ void LoopsEmitter::decode(ArrayRef<unsigned> loops, Value number) {
 Value LoopsEmitter::loadInit(OpOperand &init, int64_t width) {
   if (op.getMatchingBlockArgument(&init).use_empty())
     return {};
-  unsigned number = init.getOperandNumber() - op.getNumDpsInputs();
-  if (starts[number])
-    return k.getScalar(starts[number]);
+  if (Value start = starts[getNumber(init)])
+    return k.getScalar(start);
   return k.load(pointer(&init), element(&init), width);
 }
 
 SmallVector<Value> LoopsEmitter::loadInits() {
   SmallVector<Value> values;
-  for (OpOperand &init : op.getDpsInitsMutable())
-    values.push_back(loadInit(init));
+  for (OpOperand *init : held)
+    values.push_back(loadInit(*init));
   return values;
 }
 
 void LoopsEmitter::storeOutputs(ValueRange values) {
-  for (auto [init, value] : llvm::zip(op.getDpsInitsMutable(), values))
-    k.store(value, pointer(&init), element(&init));
+  for (auto [init, value] : llvm::zip(held, values))
+    k.store(value, pointer(init), element(init));
 }
 
-/// The body at the current indices.
+/// What the body makes of all outputs at the current indices, of `partial` for
+/// those that are held.
 SmallVector<Value> LoopsEmitter::emitIteration(ValueRange partial) {
   SmallVector<Value> arguments;
   for (OpOperand *input : op.getDpsInputOperands()) {
@@ -200,8 +216,34 @@ SmallVector<Value> LoopsEmitter::emitIteration(ValueRange partial) {
     else
       arguments.push_back(k.getScalar(input->get()));
   }
-  llvm::append_range(arguments, partial);
+  size_t next = 0;
+  for (OpOperand &init : op.getDpsInitsMutable())
+    arguments.push_back(llvm::is_contained(held, &init) ? partial[next++]
+                                                        : loadInit(init));
   return inlineBody(k, *op.getBlock(), arguments, indices);
+}
+
+/// An iteration of a reduction: the held outputs; others are stored, where
+/// `mayStore` says so (null: everywhere).
+SmallVector<Value> LoopsEmitter::emitTerm(ValueRange partial, Value mayStore) {
+  SmallVector<Value> results;
+  SmallVector<std::pair<OpOperand *, Value>> stores;
+  for (auto [init, value] :
+       llvm::zip(op.getDpsInitsMutable(), emitIteration(partial))) {
+    if (llvm::is_contained(held, &init))
+      results.push_back(value);
+    else
+      stores.push_back({&init, value});
+  }
+  auto store = [&] {
+    for (auto [init, value] : stores)
+      k.store(value, pointer(init), element(init));
+  };
+  if (stores.empty() || !mayStore)
+    store();
+  else
+    ifThen(mayStore, store);
+  return results;
 }
 
 /// What partial results begin with. A format without infinity has nothing
@@ -218,15 +260,15 @@ static TypedAttr getNeutralElement(Operation *combiner) {
 
 SmallVector<Value> LoopsEmitter::getNeutral() {
   SmallVector<Value> values;
-  for (unsigned i = 0, e = op.getNumDpsInits(); i < e; ++i)
-    values.push_back(
-        arith::ConstantOp::create(k.b, getNeutralElement(getCombiner(op, i))));
+  for (OpOperand *init : held)
+    values.push_back(arith::ConstantOp::create(
+        k.b, getNeutralElement(getCombiner(op, getNumber(*init)))));
   return values;
 }
 
 /// Iterations first, first + step, ... of the reductions, taken as one loop.
 SmallVector<Value> LoopsEmitter::reduce(Value first, Value step,
-                                        ValueRange start) {
+                                        ValueRange start, Value mayStore) {
   if (reductions.empty())
     return emitIteration(start);
   Value end = k.getInt(countIterations(reductions));
@@ -235,14 +277,14 @@ SmallVector<Value> LoopsEmitter::reduce(Value first, Value step,
   k.b.setInsertionPointToStart(loop.getBody());
   decode(reductions, loop.getInductionVar());
   SmallVector<Value> carried(loop.getRegionIterArgs());
-  scf::YieldOp::create(k.b, emitIteration(carried));
+  scf::YieldOp::create(k.b, emitTerm(carried, mayStore));
   return SmallVector<Value>(loop.getResults());
 }
 
 SmallVector<Value> LoopsEmitter::combine(ValueRange lhs, ValueRange rhs) {
   SmallVector<Value> results;
-  for (auto [i, a, b] : llvm::enumerate(lhs, rhs)) {
-    Operation *combiner = getCombiner(op, i);
+  for (auto [init, a, b] : llvm::zip(held, lhs, rhs)) {
+    Operation *combiner = getCombiner(op, getNumber(*init));
     IRMapping mapping;
     mapping.map(combiner->getOperand(0), a);
     mapping.map(combiner->getOperand(1), b);
@@ -526,7 +568,8 @@ void LoopsEmitter::emitColumns(MutableArrayRef<LoopsEmitter> others) {
   k.b.setInsertionPoint(loop.getBody()->getTerminator());
   decode(rows, loop.getInductionVar());
   indices[*column] = k.toIndex(k.minS(x, last));
-  SmallVector<Value> values = reduce(ty, k.constant(down), getNeutral());
+  SmallVector<Value> values =
+      reduce(ty, k.constant(down), getNeutral(), k.less(x, end));
   values = combineShared(values, ty, tx, down, across);
   Value isFirst = k.b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::eq, ty,
                                                   k.constant(0));

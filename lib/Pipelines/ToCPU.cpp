@@ -30,6 +30,10 @@ static void addLoops(OpPassManager &pm) {
 
 void mlir::sparsedrop::buildToCPUPipeline(OpPassManager &pm) {
   addPreparation(pm);
+  // Whole reductions meet more easily than their parts.
+  FuseSiblingsOptions siblings;
+  siblings.which = SiblingsToFuse::Alike;
+  pm.addPass(createFuseSiblings(siblings));
   pm.addPass(createSplitReductions());
   pm.addPass(createFuseSiblings());
   pm.addPass(createCanonicalizerPass());

@@ -30,7 +30,14 @@ static void addFormation(OpPassManager &pm) {
   pm.addPass(createFormKernels());
   // What is no product reads what it has in common once.
   FuseSiblingsOptions siblings;
-  siblings.alike = true;
+  siblings.which = SiblingsToFuse::Alike;
+  pm.addPass(createFuseSiblings(siblings));
+  // Channels are too few to be the blocks of threads that a device has room
+  // for; a second launch pays where it makes them more by this factor.
+  SplitReductionsOptions split;
+  split.least = 8;
+  pm.addPass(createSplitReductions(split));
+  siblings.which = SiblingsToFuse::Readers;
   pm.addPass(createFuseSiblings(siblings));
   pm.addPass(createFoldPadding());
   pm.addPass(createSinkScalars());

@@ -1,5 +1,5 @@
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings)' --split-input-file | FileCheck %s
-// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings{alike})' --split-input-file | FileCheck %s --check-prefix=ALIKE
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings{which=alike})' --split-input-file | FileCheck %s --check-prefix=ALIKE
 
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
@@ -190,4 +190,66 @@ func.func @sums(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>) -> (tensor<4xf32>, ten
     linalg.yield %0 : f32
   } -> tensor<4x8xf32>
   return %sum, %dot, %columns, %square : tensor<4xf32>, tensor<4xf32>, tensor<8xf32>, tensor<4x8xf32>
+}
+
+// -----
+
+// The first sum goes to the second one, which needs what is computed in between;
+// not where somebody needs it there.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// CHECK-LABEL: func @sinks
+//  CHECK-SAME:   %[[X:.*]]: tensor<4x8xf32>, %[[Y:.*]]: tensor<4x8xf32>
+//       CHECK:   %[[Z:.*]] = linalg.matmul
+//       CHECK:   %[[BOTH:.*]]:2 = linalg.generic {{.*}} ins(%[[X]], %[[Z]] : tensor<4x8xf32>, tensor<4x8xf32>)
+//       CHECK:   return %[[BOTH]]#0, %[[BOTH]]#1
+// ALIKE-LABEL: func @sinks
+//       ALIKE:   linalg.matmul
+//       ALIKE:   :2 = linalg.generic
+func.func @sinks(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %z = linalg.matmul ins(%y, %w : tensor<4x8xf32>, tensor<8x8xf32>) outs(%y : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %products = linalg.generic {indexing_maps = [#id, #id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %z : tensor<4x8xf32>, tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %s, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<4xf32>
+  return %sum, %products : tensor<4xf32>, tensor<4xf32>
+}
+
+// CHECK-LABEL: func @stays
+//   CHECK-NOT:   :2 = linalg.generic
+//       CHECK:   return
+func.func @stays(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4xf32>, tensor<4xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %shifted = linalg.broadcast ins(%sum : tensor<4xf32>) outs(%y : tensor<4x8xf32>) dimensions = [1]
+  %z = linalg.matmul ins(%shifted, %w : tensor<4x8xf32>, tensor<8x8xf32>) outs(%y : tensor<4x8xf32>) -> tensor<4x8xf32>
+  %products = linalg.generic {indexing_maps = [#id, #id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %z : tensor<4x8xf32>, tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %s, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<4xf32>
+  return %sum, %products : tensor<4xf32>, tensor<4xf32>
 }

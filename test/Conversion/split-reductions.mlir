@@ -1,4 +1,5 @@
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-split-reductions)' --split-input-file | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-split-reductions{least=5})' --split-input-file | FileCheck %s --check-prefix=LEAST
 
 #id = affine_map<(n, i, c) -> (n, i, c)>
 #channel = affine_map<(n, i, c) -> (c)>
@@ -13,6 +14,8 @@
 //       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<4x8xf32>
 //       CHECK:   %[[PART:.*]] = linalg.generic {indexing_maps = [#[[$ID]], #[[$PARTIAL]]], iterator_types = ["parallel", "reduction", "parallel"]} ins(%[[X]] : tensor<4x100x8xf32>) outs(%[[ZEROS]] : tensor<4x8xf32>)
 //       CHECK:   linalg.generic {indexing_maps = [#[[$ALL]], #[[$CHANNEL]]], iterator_types = ["reduction", "parallel"]} ins(%[[PART]] : tensor<4x8xf32>) outs(%[[INIT]] : tensor<8xf32>)
+// LEAST-LABEL: func @sum
+//       LEAST:   linalg.generic {{.*}}iterator_types = ["reduction", "reduction", "parallel"]}
 func.func @sum(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
   %0 = linalg.generic {indexing_maps = [#id, #channel], iterator_types = ["reduction", "reduction", "parallel"]}
       ins(%x : tensor<4x100x8xf32>) outs(%init : tensor<8xf32>) {
@@ -25,7 +28,8 @@ func.func @sum(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
 
 // -----
 
-// Each result with its own neutral element; loops in any order, sizes of any kind.
+// Each result with its own neutral element, and one loop that combines; loops in
+// any order, sizes of any kind.
 
 #id = affine_map<(c, n, i) -> (n, i, c)>
 #channel = affine_map<(c, n, i) -> (c)>
@@ -36,10 +40,10 @@ func.func @sum(%x: tensor<4x100x8xf32>, %init: tensor<8xf32>) -> tensor<8xf32> {
 //   CHECK-DAG:   linalg.fill ins(%[[ZERO]] : f32) outs(%{{.*}} : tensor<?x?xf32>)
 //   CHECK-DAG:   linalg.fill ins(%[[LOWEST]] : f32) outs(%{{.*}} : tensor<?x?xf32>)
 //       CHECK:   %[[PART:.*]]:2 = linalg.generic {{.*}} iterator_types = ["parallel", "parallel", "reduction"]}
-//       CHECK:   linalg.generic {{.*}} ins(%[[PART]]#0
-//       CHECK:     arith.addf
-//       CHECK:   linalg.generic {{.*}} ins(%[[PART]]#1
-//       CHECK:     arith.maximumf
+//       CHECK:   linalg.generic {{.*}} ins(%[[PART]]#0, %[[PART]]#1
+//       CHECK:     ^bb0(%[[A:.*]]: f32, %[[B:.*]]: f32, %[[S:.*]]: f32, %[[M:.*]]: f32):
+//       CHECK:     arith.addf %[[A]], %[[S]]
+//       CHECK:     arith.maximumf %[[M]], %[[B]]
 func.func @two(%x: tensor<?x100x?xf32>, %s: tensor<?xf32>, %m: tensor<?xf32>) -> (tensor<?xf32>, tensor<?xf32>) {
   %0:2 = linalg.generic {indexing_maps = [#id, #channel, #channel], iterator_types = ["parallel", "reduction", "reduction"]}
       ins(%x : tensor<?x100x?xf32>) outs(%s, %m : tensor<?xf32>, tensor<?xf32>) {

@@ -20,6 +20,9 @@ class FuncOp;
 
 namespace sparsedrop {
 
+/// Which ops that run over the same array `sparsedrop-fuse-siblings` joins.
+enum class SiblingsToFuse { All, Alike, Readers };
+
 #define GEN_PASS_DECL
 #include "sparsedrop/Conversion/Passes.h.inc"
 

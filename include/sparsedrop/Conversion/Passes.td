@@ -311,15 +311,18 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
     Generic ops on tensors that run over all elements of the same array, or of
     an array that one of them writes and the other reads, become one op with the
     results of both, if at least one of them is a reduction, all reductions keep
-    the same loops, and the later one needs nothing that is computed in between.
+    the same loops, and the later one needs nothing that is computed in between, or
+    nobody there needs the earlier one, a reduction.
     Each element is read once then: the sums of a batch norm's gradient, the
     gradient itself and the sensitivities of channels are one pass over the
     activations. A result that is read by nothing else is not written.
 
     A result that has an element for each iteration of a reduction loop is what
-    `sparsedrop-linalg-to-loops` knows; other lowerings may not. With `alike` only
-    reductions join each other, sums and maxima that several threads can share: what
-    the kernels of a GPU do at once.
+    `sparsedrop-linalg-to-loops` and the kernels of a GPU know; other lowerings may
+    not. With `which=alike` only reductions to the same elements join each other,
+    sums and maxima that several threads can share. With `which=readers` elementwise
+    ops join them only where they read an array in common: one that reads the result
+    of the other may be better off with what makes its own operands, a product.
 
     Before:
 
@@ -370,9 +373,18 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
   let options = [
-    Option<"alike", "alike", "bool", "false",
-           "Only reductions whose results have the same indexing map, as one "
-           "thread can own them">
+    Option<"which", "which", "::mlir::sparsedrop::SiblingsToFuse",
+           "::mlir::sparsedrop::SiblingsToFuse::All", "Which ops are joined",
+           [{::llvm::cl::values(
+             clEnumValN(::mlir::sparsedrop::SiblingsToFuse::All, "all",
+                        "All that can be"),
+             clEnumValN(::mlir::sparsedrop::SiblingsToFuse::Alike, "alike",
+                        "Reductions that several threads can share and whose "
+                        "results have the same indexing map"),
+             clEnumValN(::mlir::sparsedrop::SiblingsToFuse::Readers, "readers",
+                        "Reductions that several threads can share, and "
+                        "elementwise ops that read the same array")
+           )}]>
   ];
 }
 
@@ -590,7 +602,8 @@ def SplitReductions : Pass<"sparsedrop-split-reductions", "::mlir::ModuleOp"> {
     reduced, too, becomes a reduction of the others, for each element of the
     outermost one, and a small one of those: threads can share the first, and it
     is one loop with what else is done to each sample. The combiner must have a
-    neutral element (sum, product, maximum, ...).
+    neutral element (sum, product, maximum, ...). With fewer than `least` elements
+    of the outermost dimension a reduction stays as it is.
 
     Before:
 
@@ -635,6 +648,10 @@ def SplitReductions : Pass<"sparsedrop-split-reductions", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [
+    Option<"least", "least", "int64_t", "2",
+           "Least size of an outermost dimension that is worth it">
+  ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",
                            "::mlir::tensor::TensorDialect"];

@@ -17,8 +17,12 @@ namespace mlir::sparsedrop {
 /// neutral element; null if there is none, or several.
 Operation *getCombiner(linalg::LinalgOp op, unsigned index);
 
+/// Whether the result for `init` has an element for each iteration: it is
+/// stored where others are combined.
+bool isElementwise(linalg::LinalgOp op, OpOperand &init);
+
 /// Whether the sums, maxima, ... of `op` can be formed in parts: each result
-/// has a combiner.
+/// has a combiner, but for elementwise ones that do not read what is there.
 bool isSplittable(linalg::LinalgOp op);
 
 } // namespace mlir::sparsedrop

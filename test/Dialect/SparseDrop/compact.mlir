@@ -429,3 +429,37 @@ func.func @result_along_reduction(%x: tensor<5x23xf32>, %c: tensor<5x23xf32>, %p
   } -> tensor<5x23xf32>
   return %r : tensor<5x23xf32>
 }
+
+// -----
+
+// A sum whose array is read whole behind it stays whole, too: one loop may serve
+// both. Without such a reader it shrinks.
+
+// CHECK-LABEL: func @read_whole
+//  CHECK-SAME:   %[[X:[^:]*]]: tensor<5x24xf32>
+//       CHECK:   %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<5x24xf32>)
+//       CHECK:   sparsedrop.compact %[[SUM]]
+// CHECK-LABEL: func @read_alone
+//       CHECK:   linalg.generic {{.*}} ins(%{{.*}} : tensor<5x?xf32>) outs(%{{.*}} : tensor<?xf32>)
+func.func @read_whole(%x: tensor<5x24xf32>, %z: tensor<24xf32>, %e: tensor<5x24xf32>,
+                      %p: !sparsedrop.pattern<row>) -> (tensor<?xf32>, tensor<5x24xf32>) {
+  %s = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>],
+      iterator_types = ["reduction", "parallel"]} ins(%x : tensor<5x24xf32>) outs(%z : tensor<24xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %t = arith.addf %o, %a : f32
+      linalg.yield %t : f32
+  } -> tensor<24xf32>
+  %c = sparsedrop.compact %s, %p dim(0) : tensor<24xf32>, !sparsedrop.pattern<row> -> tensor<?xf32>
+  %y = linalg.exp ins(%x : tensor<5x24xf32>) outs(%e : tensor<5x24xf32>) -> tensor<5x24xf32>
+  return %c, %y : tensor<?xf32>, tensor<5x24xf32>
+}
+func.func @read_alone(%x: tensor<5x24xf32>, %z: tensor<24xf32>, %p: !sparsedrop.pattern<row>) -> tensor<?xf32> {
+  %s = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>],
+      iterator_types = ["reduction", "parallel"]} ins(%x : tensor<5x24xf32>) outs(%z : tensor<24xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %t = arith.addf %o, %a : f32
+      linalg.yield %t : f32
+  } -> tensor<24xf32>
+  %c = sparsedrop.compact %s, %p dim(0) : tensor<24xf32>, !sparsedrop.pattern<row> -> tensor<?xf32>
+  return %c : tensor<?xf32>
+}

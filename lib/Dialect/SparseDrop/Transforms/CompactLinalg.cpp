@@ -289,6 +289,26 @@ static std::optional<SmallVector<int64_t>> getResultDims(LinalgOp op,
   return dims;
 }
 
+/// Whether `op`, which does no more than read each element once, reads what is
+/// read whole behind it, by users that have been compacted where they can be:
+/// one loop may serve both then, and a part would have to be packed for `op`.
+static bool readsWhole(LinalgOp op, unsigned loop, Value pattern) {
+  SmallVector<OpOperand *> inputs = op.getDpsInputOperands();
+  if (op.getNumReductionLoops() == 0 ||
+      !llvm::all_of(inputs, [&](OpOperand *input) {
+        return op.getMatchingIndexingMap(input).isPermutation();
+      }))
+    return false;
+  return llvm::all_of(inputs, [&](OpOperand *input) {
+    Line line{pattern, *getIndexedDim(op, *input, loop)};
+    return !CompactionContext::isExpand(input->get(), line) &&
+           llvm::any_of(input->get().getUsers(), [&](Operation *user) {
+             return isa<LinalgOp>(user) && user->getBlock() == op->getBlock() &&
+                    op->isBeforeInBlock(user);
+           });
+  });
+}
+
 static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
                      Line line) {
   OpOperand *init = op.getDpsInitOperand(result.getResultNumber());
@@ -313,6 +333,10 @@ static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
   if (!agree && op.getNumReductionLoops() != 0) {
     context.noteReason(op, "not all users of the product agree on the units "
                            "they keep");
+    return false;
+  }
+  if (readsWhole(op, *loop, line.pattern)) {
+    context.noteReason(op, "what it reads is read whole by others, too");
     return false;
   }
   LinalgOp smaller = compactAlongLoop(context, op, *loop, line.pattern);

@@ -183,6 +183,7 @@ static LogicalResult addSweep(RewriterBase &rewriter, func::FuncOp gradient,
   rewriter.setInsertionPoint(exit);
   ReverseSweep sweep(rewriter, activity);
   sweep.samplesApart = request.samplesApart;
+  findChannelWeights(sweep, ops);
   for (int64_t number : request.results) {
     Value value = exit.getOperand(number);
     sweep.add(value, createSeed(rewriter, gradient, value));

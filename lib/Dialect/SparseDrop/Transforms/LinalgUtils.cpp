@@ -106,9 +106,7 @@ static Value skipExtension(Value value) {
   return extension ? extension.getIn() : value;
 }
 
-/// Whether the body is `out + x * y` of its arguments, in any order, the
-/// factors extended to the type of `out` where theirs is another.
-static bool isProductBody(Block &body) {
+bool mlir::sparsedrop::isProductBody(Block &body) {
   if (body.getNumArguments() != 3)
     return false;
   auto add = body.getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();

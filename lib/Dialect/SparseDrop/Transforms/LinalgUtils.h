@@ -44,6 +44,10 @@ tensor::PadOp getZeroPad(Value value);
 /// Whether a tensor of type `type` is known to have no elements.
 bool isEmptyTensor(Type type);
 
+/// Whether `body` is `out + x * y` of its three arguments x, y and out, in any
+/// order, the factors extended to the type of `out` where theirs is another.
+bool isProductBody(Block &body);
+
 /// Replaces a generic op that is a matrix product, of whatever transposition
 /// and with or without a batch in front, by the named op, which others
 /// recognise. Returns the op that is there then.

@@ -21,21 +21,21 @@ using namespace mlir::sparsedrop;
 using mlir::sparsedrop::InsertOp;
 
 namespace {
-/// Sums over the dimensions of one dropped value.
+/// Sums over all dimensions of arrays but one, the channels.
 class ChannelSums {
 public:
-  ChannelSums(OpBuilder &builder, DropoutOp op)
-      : b(builder), loc(op.getLoc()), source(op.getSource()),
-        type(op.getType()), channel(op.getDims().front()),
+  ChannelSums(OpBuilder &builder, Location loc, Value x, int64_t channel)
+      : b(builder), loc(loc), x(x), type(cast<RankedTensorType>(x.getType())),
+        channel(channel),
         // What has fewer bits is summed in f32.
         sumType(type.getElementType().isF64() ? b.getF64Type()
                                               : b.getF32Type()) {}
 
-  /// |The sums over the rest of source * dx|, in f32; of each sample and then
-  /// added if they are taken `apart`.
+  /// |The sums of x * dx|, in f32; of each sample and then added if they are
+  /// taken `apart`.
   Value createSensitivity(Value dx, bool apart);
   /// The means of |x|, in f32.
-  Value createImportance(Value x);
+  Value createImportance();
 
 private:
   using Body = function_ref<Value(OpBuilder &, ValueRange)>;
@@ -43,11 +43,10 @@ private:
   /// Adds `body` of the elements of `inputs`, over all dimensions but `kept`.
   Value createSum(ValueRange inputs, ArrayRef<int64_t> kept, Type element,
                   Body body);
-  Value toF32(Value sums);
 
   OpBuilder &b;
   Location loc;
-  Value source;
+  Value x;
   RankedTensorType type;
   int64_t channel;
   FloatType sumType;
@@ -104,7 +103,7 @@ Value ChannelSums::createSensitivity(Value dx, bool apart) {
     return convert(inner, loc, math::AbsFOp::create(inner, loc, value),
                    b.getF32Type());
   };
-  SmallVector<Value> both = {source, dx};
+  SmallVector<Value> both = {x, dx};
   bool hasSamples = apart && channel != 0;
   // Each sample is a single element.
   if (hasSamples && type.getRank() == 2)
@@ -116,14 +115,14 @@ Value ChannelSums::createSensitivity(Value dx, bool apart) {
   return createSum(sums, hasSamples ? 1 : 0, b.getF32Type(), magnitude);
 }
 
-Value ChannelSums::createImportance(Value x) {
+Value ChannelSums::createImportance() {
   Value count = arith::ConstantIndexOp::create(b, loc, 1);
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (dim != channel)
       count = b.createOrFold<arith::MulIOp>(
           loc, count,
           getValueOrCreateConstantIndexOp(
-              b, loc, tensor::getMixedSize(b, loc, source, dim)));
+              b, loc, tensor::getMixedSize(b, loc, x, dim)));
   Value integer =
       b.createOrFold<arith::IndexCastOp>(loc, b.getI64Type(), count);
   Value number = arith::SIToFPOp::create(b, loc, sumType, integer);
@@ -156,21 +155,89 @@ bool mlir::sparsedrop::isMeasured(const Activity &activity, DropoutOp op) {
                     isRequested(activity, sample.getImportance()));
 }
 
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+/// The only reader of `value`, behind zeros that are put around it.
+static OpOperand *getOnlyReader(Value value) {
+  while (value.hasOneUse()) {
+    OpOperand &use = *value.use_begin();
+    auto pad = dyn_cast<tensor::PadOp>(use.getOwner());
+    if (!pad)
+      return &use;
+    if (use.get() != pad.getSource() || !getZeroPad(pad.getResult()))
+      return nullptr;
+    value = pad.getResult();
+  }
+  return nullptr;
+}
+
+/// What `op`, a dropout, is a factor with. Sums over loops of the terms
+/// x w dy, the channels' own left out, are sums of x dx as well as of w dw
+/// where the channels are a plain loop that both are indexed by.
+static std::optional<ChannelWeight> findChannelWeight(DropoutOp op) {
+  OpOperand *use = getOnlyReader(op.getResult());
+  auto product = use ? dyn_cast<linalg::LinalgOp>(use->getOwner()) : nullptr;
+  if (!product || product.getNumDpsInputs() != 2 || product.isDpsInit(use) ||
+      !isProductBody(*product.getBlock()))
+    return std::nullopt;
+  OpOperand &weight = product->getOpOperand(1 - use->getOperandNumber());
+  auto loop = dyn_cast<AffineDimExpr>(
+      product.getMatchingIndexingMap(use).getResult(op.getDims().front()));
+  if (!loop || !isPlainLoop(product, loop.getPosition()) ||
+      !weight.get().hasOneUse())
+    return std::nullopt;
+  std::optional<int64_t> dim =
+      getIndexedDim(product, weight, loop.getPosition());
+  auto type = cast<RankedTensorType>(weight.get().getType());
+  // Weights are worth it as long as they are fewer.
+  if (!dim || (type.hasStaticShape() && op.getType().hasStaticShape() &&
+               type.getNumElements() > op.getType().getNumElements()))
+    return std::nullopt;
+  return ChannelWeight{weight.get(), *dim};
+}
+
+void mlir::sparsedrop::findChannelWeights(ReverseSweep &sweep,
+                                          ArrayRef<Operation *> ops) {
+  for (Operation *op : ops) {
+    auto dropout = dyn_cast<DropoutOp>(op);
+    if (!dropout || !isMeasured(sweep.activity, dropout))
+      continue;
+    if (std::optional<ChannelWeight> weight = findChannelWeight(dropout))
+      sweep.weights[op] = *weight;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Measures
+//===----------------------------------------------------------------------===//
+
+/// |The sums of x dx|, of weights or else of what was dropped.
+static Value createSensitivity(ReverseSweep &sweep, DropoutOp op, Value dx) {
+  auto weight = sweep.weights.find(op);
+  if (weight != sweep.weights.end() && !sweep.samplesApart)
+    if (Value dw = sweep.lookup(weight->second.value))
+      return ChannelSums(sweep.rewriter, op.getLoc(), weight->second.value,
+                         weight->second.dim)
+          .createSensitivity(dw, /*apart=*/false);
+  return ChannelSums(sweep.rewriter, op.getLoc(), op.getSource(),
+                     op.getDims().front())
+      .createSensitivity(dx, sweep.samplesApart);
+}
+
 void mlir::sparsedrop::measureChannels(ReverseSweep &sweep, DropoutOp op,
                                        Value dx) {
   if (!isMeasured(sweep.activity, op))
     return;
   SampleOp sample = getChannelSample(op);
-  ChannelSums sums(sweep.rewriter, op);
   if (isRequested(sweep.activity, sample.getSensitivity()))
-    sweep.add(sample.getSensitivity(),
-              sums.createSensitivity(dx, sweep.samplesApart));
-  if (isRequested(sweep.activity, sample.getImportance())) {
-    Value kept = DropoutOp::create(
-        sweep.rewriter, op.getLoc(), op.getType(), op.getSource(),
-        op.getPattern(), op.getDimsAttr(), sweep.rewriter.getUnitAttr());
-    sweep.add(sample.getImportance(), sums.createImportance(kept));
-  }
+    sweep.add(sample.getSensitivity(), createSensitivity(sweep, op, dx));
+  if (isRequested(sweep.activity, sample.getImportance()))
+    sweep.add(sample.getImportance(),
+              ChannelSums(sweep.rewriter, op.getLoc(), op.getSource(),
+                          op.getDims().front())
+                  .createImportance());
 }
 
 //===----------------------------------------------------------------------===//

@@ -23,6 +23,10 @@
 
 namespace mlir::sparsedrop {
 
+/// Fills `sweep.weights` for the measured dropouts among `ops`, which are not
+/// differentiated yet.
+void findChannelWeights(ReverseSweep &sweep, ArrayRef<Operation *> ops);
+
 /// What flows to the sensitivities and importances of a channel pattern from a
 /// value x that it drops, where dx is the adjoint of x through this dropout
 /// (paper, section C.3):
@@ -30,10 +34,16 @@ namespace mlir::sparsedrop {
 ///     sensitivity S_c = |sum over the rest of x dx|
 ///     importance  I_c = mean of |x|
 ///
-/// both 0 where c is dropped. S is the change of the loss when channel c is
-/// removed, to first order. With `sweep.samplesApart` it is the sum over
-/// samples (dimension 0, if that is not the channels' own) of each one's |sum|,
-/// an ablation: changes of different signs do not cancel.
+/// S is the change of the loss when channel c is removed, to first order, and 0
+/// where c is dropped. Where x is multiplied by nothing but weights w, a
+/// product y = sum of x w with the adjoint dy, the sum of x dx is that of x w
+/// dy and so that of w dw: the weights, which are few, are read instead of the
+/// activations. I is there for dropped channels, too: it may be measured where
+/// x is read anyway.
+///
+/// With `sweep.samplesApart` S is the sum over samples (dimension 0, if that is
+/// not the channels' own) of each one's |sum|, an ablation: changes of
+/// different signs do not cancel.
 void measureChannels(ReverseSweep &sweep, DropoutOp op, Value dx);
 
 /// Whether `measureChannels` has something to measure for `op`.

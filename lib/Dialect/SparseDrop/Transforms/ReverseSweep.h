@@ -29,6 +29,13 @@ private:
   DenseSet<Value> active;
 };
 
+/// A value whose only use is that it is multiplied by what was dropped, and its
+/// dimension that the dropped channels are.
+struct ChannelWeight {
+  Value value;
+  int64_t dim;
+};
+
 /// Walks ops backwards and builds the adjoints of their operands from those of
 /// their results, at the insertion point of the rewriter.
 class ReverseSweep {
@@ -58,6 +65,8 @@ public:
   Activity &activity;
   /// Sensitivities are sums of what single samples' losses change by.
   bool samplesApart = false;
+  /// By dropout: what the dropped value is a factor with.
+  DenseMap<Operation *, ChannelWeight> weights;
 
 private:
   LogicalResult reverse(Operation *op);
