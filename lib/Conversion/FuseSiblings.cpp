@@ -215,7 +215,10 @@ bool Siblings::canSink() {
 /// Collects the operands of both. What the later op needs must be there before
 /// the earlier one, after moving `moved`; null if they meet at the later one.
 bool Siblings::collectOperands(SmallVectorImpl<Operation *> *moved) {
-  auto isThere = [&](Value value) { return !moved || hoist(value, *moved); };
+  auto isThere = [&](Value value) {
+    return value.getDefiningOp() != earlier &&
+           (!moved || hoist(value, *moved));
+  };
   inputs.assign(earlier.getInputs().begin(), earlier.getInputs().end());
   inits.assign(earlier.getOutputs().begin(), earlier.getOutputs().end());
   places.clear();

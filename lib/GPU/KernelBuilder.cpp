@@ -532,6 +532,10 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                     b.getUnitAttr());
   function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr(
                                         {static_cast<int32_t>(threads), 1, 1}));
+  // One block of so many threads is as much as a multiprocessor needs: ptxas
+  // would otherwise leave registers for two, and spill.
+  if (threads >= 1024)
+    function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1));
   for (size_t i = 0; i < maps.size(); ++i) {
     auto number = static_cast<unsigned>(i);
     function.setArgAttr(

@@ -1,5 +1,6 @@
 """The benchmark runs and prints what it promises; no timing is judged."""
 
+import json
 import os
 import subprocess
 import sys
@@ -40,6 +41,35 @@ def test_lstm_step_prints_all_modes(more):
     lines = done.stdout.splitlines()
     assert len(lines) == 4 and all(word in lines[1] for word in (*sparsedrop.MODES, "pytorch", "speed-up", "operations"))
     assert [line.split()[0] for line in lines[2:]] == ["6", "5"]
+
+
+def test_paper_prints_a_line_for_each_network_rate_and_kind(tmp_path):
+    from small_data import write_data
+
+    write_data(tmp_path)
+    text = tmp_path / "verses"
+    text.write_text("".join(f"Ge1:{i} In the beginning {i % 3}\nEx1:{i} and the earth {i % 5}\n" for i in range(60)))
+    sizes = ["--mlp", "12-8", "--lstm", "6", "5", "--lstm-trained", "5", "--words", "3", "--vocabulary", "20", "--mlp-batch", "8"]
+    data = ["--images", str(tmp_path), "--verses", str(text), "--log", str(tmp_path / "log")]
+    done = run("paper", *sizes, *data, "--rates", "0.5", "0.3", "--steps", "2", "--epochs", "1", "--tile", "2", "3")
+    lines = [line.split() for line in done.stdout.splitlines()[2:]]
+    assert [line[:4] for line in lines] == [
+        [network, size, rate, kind]
+        for network, size in (("MLP", "12-8"), ("LSTM", "6"), ("LSTM", "5"))
+        for rate in ("0.5", "0.3")
+        for kind in ("row", "tile")
+    ]
+    # Scores of compact and ordinary dropout, where it was trained.
+    assert all((line[-1] == "-") == (line[1] == "6") for line in lines)
+    entries = json.loads((tmp_path / "log").read_text())
+    assert len(entries) == len(lines) and all(entry["operations"] > 1 for entry in entries)
+
+
+def test_paper_refuses_what_is_not_there():
+    folder = os.path.dirname(os.path.dirname(sparsedrop.__file__))
+    command = [sys.executable, "-m", "sparsedrop.bench.paper", "--images", "/nowhere", "--lstm"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": folder}, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.startswith("error: /nowhere") and done.stderr.count("\n") == 1
 
 
 def test_tiles_prints_all_products():

@@ -1,5 +1,6 @@
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings)' --split-input-file | FileCheck %s
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings{which=alike})' --split-input-file | FileCheck %s --check-prefix=ALIKE
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-siblings{which=readers})' --split-input-file | FileCheck %s --check-prefix=READERS
 
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
@@ -14,6 +15,8 @@
 //  CHECK-SAME:     ins(%[[X]] : tensor<4x8xf32>) outs(%[[ZEROS]], %[[F]] : tensor<4xf32>, tensor<4x8xf32>)
 //       CHECK:     linalg.yield %{{.*}}, %{{.*}} : f32, f32
 //       CHECK:   return %[[BOTH]]#0, %[[BOTH]]#1
+// READERS-LABEL: func @both
+//       READERS:   :2 = linalg.generic
 func.func @both(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
   %c0 = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<4xf32>
@@ -46,6 +49,9 @@ func.func @both(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
 //       CHECK:   %[[SUM:.*]] = linalg.generic {{.*}}iterator_types = ["parallel", "reduction"]} ins(%{{.*}} : tensor<4x8xf32>) outs(%{{.*}} : tensor<4xf32>)
 //       CHECK:     %[[I:.*]] = linalg.index 1
 //       CHECK:   return %[[SUM]]
+// READERS-LABEL: func @only_reader
+//       READERS:   linalg.generic {{.*}} outs(%{{.*}} : tensor<4x8xf32>)
+//       READERS:   linalg.generic {{.*}} outs(%{{.*}} : tensor<4xf32>)
 func.func @only_reader(%x: tensor<4x8xf32>) -> tensor<4xf32> {
   %c0 = arith.constant 0.0 : f32
   %f = tensor.empty() : tensor<4x8xf32>
@@ -252,4 +258,36 @@ func.func @stays(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>, %w: tensor<8x8xf32>) 
     linalg.yield %1 : f32
   } -> tensor<4xf32>
   return %sum, %products : tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// What is read in the body is as little there as what is an operand.
+
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// CHECK-LABEL: func @read_in_body
+//   CHECK-NOT:   :2 = linalg.generic
+//       CHECK:   return
+func.func @read_in_body(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>) {
+  %c0 = arith.constant 0.0 : f32
+  %i = arith.constant 1 : index
+  %e = tensor.empty() : tensor<4xf32>
+  %zeros = linalg.fill ins(%c0 : f32) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  %f = tensor.empty() : tensor<4x8xf32>
+  %shifted = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<4x8xf32>) outs(%f : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %v = tensor.extract %sum[%i] : tensor<4xf32>
+    %0 = arith.subf %a, %v : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  return %sum, %shifted : tensor<4xf32>, tensor<4x8xf32>
 }

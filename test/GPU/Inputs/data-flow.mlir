@@ -298,3 +298,57 @@ func.func @buffers_of_branches(%x0 : tensor<70xf32>, %n : i64) -> (tensor<70xf32
   %y = linalg.add ins(%u, %t#1: tensor<70xf32>, tensor<70xf32>) outs(%e2 : tensor<70xf32>) -> tensor<70xf32>
   return %y, %u, %t#1 : tensor<70xf32>, tensor<70xf32>, tensor<70xf32>
 }
+
+// Sums of samples in parts, which store an elementwise result on their way.
+func.func @stored_by_columns(%x: tensor<9x5x7x70xf32>) -> (tensor<70xf32>, tensor<9x5x7x70xf32>, tensor<70xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<70xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<70xf32>) -> tensor<70xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d3)>], iterator_types = ["reduction", "reduction", "reduction", "parallel"]}
+      ins(%x : tensor<9x5x7x70xf32>) outs(%zeros : tensor<70xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<70xf32>
+  %f = tensor.empty() : tensor<9x5x7x70xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%x : tensor<9x5x7x70xf32>) outs(%f : tensor<9x5x7x70xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = math.exp %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<9x5x7x70xf32>
+  %total = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d3)>], iterator_types = ["reduction", "reduction", "reduction", "parallel"]}
+      ins(%y : tensor<9x5x7x70xf32>) outs(%zeros : tensor<70xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<70xf32>
+  return %sum, %y, %total : tensor<70xf32>, tensor<9x5x7x70xf32>, tensor<70xf32>
+}
+
+// Sums of samples in parts, which store an elementwise result on their way.
+func.func @stored_by_rows(%x: tensor<9x7x5x13xf32>) -> (tensor<7xf32>, tensor<9x7x5x13xf32>, tensor<7xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<7xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<7xf32>) -> tensor<7xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d1)>], iterator_types = ["reduction", "parallel", "reduction", "reduction"]}
+      ins(%x : tensor<9x7x5x13xf32>) outs(%zeros : tensor<7xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<7xf32>
+  %f = tensor.empty() : tensor<9x7x5x13xf32>
+  %y = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%x : tensor<9x7x5x13xf32>) outs(%f : tensor<9x7x5x13xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = math.exp %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<9x7x5x13xf32>
+  %total = linalg.generic {indexing_maps = [affine_map<(d0, d1, d2, d3) -> (d0, d1, d2, d3)>, affine_map<(d0, d1, d2, d3) -> (d1)>], iterator_types = ["reduction", "parallel", "reduction", "reduction"]}
+      ins(%y : tensor<9x7x5x13xf32>) outs(%zeros : tensor<7xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<7xf32>
+  return %sum, %y, %total : tensor<7xf32>, tensor<9x7x5x13xf32>, tensor<7xf32>
+}
