@@ -44,10 +44,11 @@ class LstmWriter(TrainingWriter):
         zero = "zero_16" if (t or self.t) != self.wide else "zero"
         self.fill(name, zero, f"{name}_empty", shape, t)
 
-    def product(self, name: str, lhs: str, rhs: str, shapes: tuple, init: str, annotation: str = "", t: str | None = None) -> None:
-        """%name = lhs times rhs, added to init."""
+    def product(self, name: str, lhs: str, rhs: str, shapes: tuple, init: str, annotation: str = "") -> None:
+        """%name = lhs times rhs, added to init; of 16 bits where factors are, so that
+        gradients are, too, and their products have kernels for tensor cores."""
         rows, inner, columns = shapes
-        out = self.tensor((rows, columns), t)
+        out = self.tensor((rows, columns))
         self.emit(f"%{name} = linalg.matmul")
         if annotation:
             self.emit(annotation, 6)
@@ -104,14 +105,14 @@ class LstmWriter(TrainingWriter):
         read = model.inputs(i)
         self.comment(f"Layer {i}: what it reads of all words.")
         self.reshape(f"flat{i}", value, (model.steps, model.batch, read), (self.rows, read))
-        self.zeros(f"start{i}", (self.rows, wide), self.wide)
+        self.zeros(f"start{i}", (self.rows, wide), self.t)
         note = self.annotation(model.dropout, f"input{i}", read, wide)
-        self.product(f"read{i}", f"flat{i}", f"input_weight{i}", (self.rows, read, wide), f"start{i}", note, self.wide)
-        inputs = [Operand("a", f"read{i}", (self.rows, wide), "matrix", self.wide)]
+        self.product(f"read{i}", f"flat{i}", f"input_weight{i}", (self.rows, read, wide), f"start{i}", note)
+        inputs = [Operand("a", f"read{i}", (self.rows, wide), "matrix", self.t)]
         inputs.append(Operand("b", f"bias{i}", (wide,), "columns", self.wide))
-        out = Operand("out", f"start{i}_empty", (self.rows, wide), "matrix", self.wide)
+        out = Operand("out", f"start{i}_empty", (self.rows, wide), "matrix", self.t)
         self.generic(f"biased{i}", inputs, out, ["%s = arith.addf %a, %b"])
-        self.reshape(f"gates{i}", f"biased{i}", (self.rows, wide), (model.steps, model.batch, wide), self.wide)
+        self.reshape(f"gates{i}", f"biased{i}", (self.rows, wide), (model.steps, model.batch, wide))
 
     def inputs_of_word(self, i: int, value: str) -> str:
         """The input product of one word, with the bias."""
@@ -120,21 +121,21 @@ class LstmWriter(TrainingWriter):
         self.row(f"word{i}", value, "t", (model.steps, model.batch, read))
         word = self.drop(f"word{i}", model.dropout, f"input{i}", read)
         shape = (model.batch, wide)
-        self.empty(f"start{i}", shape, self.wide)
-        out = Operand("out", f"start{i}", shape, "matrix", self.wide)
+        self.empty(f"start{i}", shape)
+        out = Operand("out", f"start{i}", shape, "matrix", self.t)
         self.generic(f"biased{i}", [Operand("b", f"bias{i}", (wide,), "columns", self.wide)], out, [])
-        self.product(f"read{i}", word, f"input_weight{i}", (model.batch, read, wide), f"biased{i}", "", self.wide)
+        self.product(f"read{i}", word, f"input_weight{i}", (model.batch, read, wide), f"biased{i}")
         return f"read{i}"
 
     def cell(self, i: int, gates: str) -> None:
         """%y{i} and %cells{i}#1: the output of one word and the new cell."""
         model, shape = self.model, (self.model.batch, self.model.units)
-        whole = self.tensor((model.batch, 4 * model.units), self.wide)
+        whole = self.tensor((model.batch, 4 * model.units))
         inputs = []
         for k, gate in enumerate(GATES):
             self.emit(f"%{gate}{i} = tensor.extract_slice %{gates}[0, {k * model.units}] {list(shape)} [1, 1]")
-            self.emit(f": {whole} to {self.tensor(shape, self.wide)}", 6)
-            inputs.append(Operand(gate, f"{gate}{i}", shape, "matrix", self.wide))
+            self.emit(f": {whole} to {self.tensor(shape)}", 6)
+            inputs.append(Operand(gate, f"{gate}{i}", shape, "matrix", self.t))
         inputs.append(Operand("c", f"c{i}_t", shape, "matrix", self.wide))
         self.empty(f"room{i}", shape, self.wide)
         outs = [Operand(name, f"room{i}", shape, "matrix", self.wide) for name in ("out_y", "out_c")]
@@ -164,11 +165,11 @@ class LstmWriter(TrainingWriter):
             gates = self.inputs_of_word(i, value)
         else:
             gates = f"gates{i}_t"
-            self.row(gates, f"gates{i}", "t", (model.steps, model.batch, wide), self.wide)
+            self.row(gates, f"gates{i}", "t", (model.steps, model.batch, wide))
         read = self.narrow(f"read_h{i}", f"h{i}_t", state)
         read = self.drop(read, model.recurrent, f"recurrent{i}", units)
         note = self.annotation(model.recurrent, f"recurrent{i}", units, wide)
-        self.product(f"sum{i}", read, f"recurrent_weight{i}", (model.batch, units, wide), gates, note, self.wide)
+        self.product(f"sum{i}", read, f"recurrent_weight{i}", (model.batch, units, wide), gates, note)
         self.cell(i, f"sum{i}")
         shown = self.narrow(f"shown{i}", f"cells{i}#0", state)
         self.emit(f"%next{i} = tensor.insert_slice %{shown} into %all{i}[%t, 0, 0] {[1, *state]} [1, 1, 1]")
@@ -182,26 +183,24 @@ class LstmWriter(TrainingWriter):
         model, units = self.model, self.model.units
         self.comment("The projection to the vocabulary.")
         self.reshape("flat", value, (model.steps, model.batch, units), (self.rows, units))
-        self.zeros("y_start", self.target[1], self.wide)
+        self.zeros("scores_start", self.target[1], self.t)
         note = self.annotation(model.dropout, "output", units, model.vocabulary)
         if model.tied:
-            out, table = self.tensor(self.target[1], self.wide), self.tensor((model.vocabulary, units))
+            out, table = self.tensor(self.target[1]), self.tensor((model.vocabulary, units))
             self.emit("%scores = linalg.generic {indexing_maps = [#lhs, #transposed, #product],")
             self.emit('iterator_types = ["parallel", "parallel", "reduction"]' + (", " + note[1:] if note else "}"), 6)
-            self.emit(f"ins(%flat, %embedding : {self.tensor((self.rows, units))}, {table}) outs(%y_start : {out}) {{", 6)
-            self.emit(f"^bb0(%a: {self.t}, %b: {self.t}, %s: {self.wide}):", 4)
-            for name in "ab" * self.is_narrow:
-                self.emit(f"%{name}_32 = arith.extf %{name} : {self.t} to {self.wide}", 6)
-            wide = "_32" * self.is_narrow
-            self.emit(f"%p = arith.mulf %a{wide}, %b{wide} : {self.wide}", 6)
-            self.emit(f"%r = arith.addf %s, %p : {self.wide}", 6)
-            self.emit(f"linalg.yield %r : {self.wide}", 6)
+            self.emit(f"ins(%flat, %embedding : {self.tensor((self.rows, units))}, {table}) outs(%scores_start : {out}) {{", 6)
+            self.emit(f"^bb0(%a: {self.t}, %b: {self.t}, %s: {self.t}):", 4)
+            self.emit(f"%p = arith.mulf %a, %b : {self.t}", 6)
+            self.emit(f"%r = arith.addf %s, %p : {self.t}", 6)
+            self.emit(f"linalg.yield %r : {self.t}", 6)
             self.emit(f"}} -> {out}")
         else:
-            self.product("scores", "flat", "output_weight", (self.rows, units, model.vocabulary), "y_start", note, self.wide)
-        inputs = [Operand("a", "scores", self.target[1], "matrix", self.wide)]
+            self.product("scores", "flat", "output_weight", (self.rows, units, model.vocabulary), "scores_start", note)
+        inputs = [Operand("a", "scores", self.target[1], "matrix", self.t)]
         inputs.append(Operand("b", "output_bias", self.target[1][1:], "columns", self.wide))
-        out = Operand("out", "y_start_empty", self.target[1], "matrix", self.wide)
+        self.empty("y_empty", self.target[1], self.wide)
+        out = Operand("out", "y_empty", self.target[1], "matrix", self.wide)
         self.generic("y", inputs, out, ["%s = arith.addf %a, %b"])
 
     def forward(self) -> None:
