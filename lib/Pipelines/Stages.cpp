@@ -36,6 +36,7 @@ void mlir::sparsedrop::addPreparation(OpPassManager &pm) {
 
 /// Tensors become buffers that are freed after their last use.
 void mlir::sparsedrop::addBufferization(OpPassManager &pm) {
+  pm.addPass(createCarryInPlace());
   pm.addPass(createSeparateInits());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions options;

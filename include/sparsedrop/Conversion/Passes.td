@@ -82,6 +82,49 @@ def AssertsToRuntime
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
+def CarryInPlace : Pass<"sparsedrop-carry-in-place", "::mlir::ModuleOp"> {
+  let summary = "Loops write the tensors that they carry to where these lie";
+  let description = [{
+    What an iteration of an `scf.for` computes into a tensor of its own and hands on
+    is written to the tensor that it was handed, at the end of the iteration. As
+    buffers the loop then carries none: no iteration allocates and frees, nobody has
+    to keep book at run time of who owns what, which on a device means to wait for
+    it. To be run before `eliminate-empty-tensors`, which lets what is not read any
+    more be written there directly, and after the last canonicalization before
+    bufferization, which would take the slices for nothing.
+
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>, %e: tensor<8xf32>, %n: index) -> tensor<8xf32> {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<8xf32>) {
+        %1 = linalg.exp ins(%a : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+        scf.yield %1 : tensor<8xf32>
+      }
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<8xf32>, %e: tensor<8xf32>, %n: index) -> tensor<8xf32> {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<8xf32>) {
+        %1 = linalg.exp ins(%a : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+        %2 = tensor.insert_slice %1 into %a[0] [8] [1] : tensor<8xf32> into tensor<8xf32>
+        scf.yield %2 : tensor<8xf32>
+      }
+      return %0 : tensor<8xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+}
+
 def ContractionsToRuntime
     : Pass<"sparsedrop-contractions-to-runtime", "::mlir::ModuleOp"> {
   let summary = "Contractions on buffers become calls of the runtime library";

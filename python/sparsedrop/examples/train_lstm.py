@@ -2,7 +2,7 @@
 work, and without: perplexity on books that it has not read.
 
     python -m sparsedrop.examples.train_lstm --mode compact bernoulli dense \\
-        --seeds 0 1 2 --epochs 6 --lr 5 --log log.json --plot perplexity.png
+        --seeds 0 1 2 --epochs 6 --log log.json --plot perplexity.png
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class LstmPrograms(Programs):
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     about = "text of verses, 'Ge1:1 In the beginning' (default: what Debian's 'bible' prints)"
     parser = make_parser("train_lstm", str(__doc__).split("\n\n")[0].replace("\n", " "), None, about)
-    parser.set_defaults(batch=20, lr=["1.0"], epochs=6, held_out=50000)
+    parser.set_defaults(batch=20, lr=["20"], epochs=6, held_out=50000)
     add = parser.add_argument
     add("--units", type=int, default=650)
     add("--layers", type=int, default=2)
@@ -89,7 +89,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--scale", choices=("target", "pattern"), default="target")
     add("--per-word", action="store_true", help="a pattern for each word instead of one for all words of a step")
     add("--tied", action="store_true", help="project by the embedding, transposed")
-    add("--clip", type=float, default=5.0, help="largest norm of the gradients")
+    add("--clip", type=float, default=0.1, help="largest norm of the gradients")
     options = parser.parse_args(arguments)
     check_numbers(options, ("units", "layers", "embedding", "words", "granularity", "max_period"))
     check_numbers(options, ("vocabulary",), 2)

@@ -8,15 +8,20 @@
 
 #include "AccumulatedProducts.h"
 
+#include "LinalgUtils.h"
 #include "Stacks.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
+using linalg::GenericOp;
 using linalg::LinalgOp;
 
 namespace {
@@ -30,6 +35,7 @@ public:
 
 private:
   LinalgOp findProduct();
+  LinalgOp findNarrowedProduct();
   bool isOutside(Value value) {
     return !loop.getRegion().isAncestor(value.getParentRegion());
   }
@@ -37,16 +43,63 @@ private:
   Value getStack(Value factor);
   Value addStack(Value factor);
   Value createProduct(LinalgOp product);
+  Value createStart(LinalgOp product);
+  Value addNarrowed(Value sum);
 
   RewriterBase &b;
   scf::ForOp &loop;
   unsigned index;
   const Slices &slices;
+  /// What rounds each product before it is added, if something does: the sum of
+  /// all is rounded once.
+  GenericOp narrowing;
 };
 } // namespace
 
+/// Whether all that `op` does is to round a tensor to fewer bits.
+static bool isNarrowing(GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      op.getNumReductionLoops() != 0 ||
+      !llvm::all_of(op.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isIdentity(); }))
+    return false;
+  auto truncation = op.getBody()
+                        ->getTerminator()
+                        ->getOperand(0)
+                        .getDefiningOp<arith::TruncFOp>();
+  return truncation && truncation.getIn() == op.getRegionInputArgs()[0];
+}
+
+/// The contraction, in a wider type, whose rounded result is added to what is
+/// carried; sets `narrowing`.
+LinalgOp Accumulation::findNarrowedProduct() {
+  BlockArgument carried = loop.getRegionIterArg(index);
+  Value sum = loop.getYieldedValues()[index];
+  auto add = sum.getDefiningOp<linalg::AddOp>();
+  if (!add || isOutside(sum) || !sum.hasOneUse() || !carried.hasOneUse())
+    return {};
+  ValueRange terms = add.getInputs();
+  if (terms[0] != carried && terms[1] != carried)
+    return {};
+  Value rounded = terms[0] == carried ? terms[1] : terms[0];
+  auto candidate = rounded.getDefiningOp<GenericOp>();
+  if (!candidate || isOutside(rounded) || !rounded.hasOneUse() ||
+      !isNarrowing(candidate))
+    return {};
+  Value wide = candidate.getInputs()[0];
+  auto product = wide.getDefiningOp<LinalgOp>();
+  if (!product || isOutside(wide) || !wide.hasOneUse() ||
+      !linalg::isaContractionOpInterface(product) ||
+      !isZeroFill(product.getDpsInits()[0]))
+    return {};
+  narrowing = candidate;
+  return product;
+}
+
 /// The contraction that adds to what is carried, if nothing else happens to it.
 LinalgOp Accumulation::findProduct() {
+  if (LinalgOp product = findNarrowedProduct())
+    return product;
   Value carried = loop.getRegionIterArg(index);
   Value sum = loop.getYieldedValues()[index];
   auto product = sum.getDefiningOp<LinalgOp>();
@@ -104,6 +157,36 @@ Value Accumulation::addStack(Value factor) {
   return loop.getResults().back();
 }
 
+/// What the sum over all iterations begins with: what the loop began with, or
+/// zeros in the product's type.
+Value Accumulation::createStart(LinalgOp product) {
+  Value begin = loop.getInitArgs()[index];
+  if (!narrowing)
+    return begin;
+  Location loc = product.getLoc();
+  Type type = getElementTypeOrSelf(product->getResult(0));
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+  Value empty = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, begin), type);
+  return linalg::FillOp::create(b, loc, zero, empty).getResult(0);
+}
+
+/// What the loop began with, plus `sum`, rounded.
+Value Accumulation::addNarrowed(Value sum) {
+  Value begin = loop.getInitArgs()[index];
+  Location loc = narrowing.getLoc();
+  auto makeEmpty = [&]() -> Value {
+    return tensor::EmptyOp::create(b, loc, tensor::getMixedSizes(b, loc, begin),
+                                   getElementTypeOrSelf(begin.getType()));
+  };
+  IRMapping mapping;
+  mapping.map(narrowing.getInputs()[0], sum);
+  mapping.map(narrowing.getOutputs()[0], makeEmpty());
+  Value rounded = b.clone(*narrowing, mapping)->getResult(0);
+  return linalg::AddOp::create(b, loc, ValueRange{begin, rounded}, makeEmpty())
+      .getResult(0);
+}
+
 /// `product` over all iterations, behind the loop, added to what the loop
 /// began with.
 Value Accumulation::createProduct(LinalgOp product) {
@@ -133,14 +216,14 @@ Value Accumulation::createProduct(LinalgOp product) {
         b.getInsertionPoint() != op->getBlock()->end() &&
         !op->isBeforeInBlock(&*b.getInsertionPoint()))
       b.setInsertionPointAfter(op);
-  auto sum = linalg::GenericOp::create(
-      b, product.getLoc(), loop.getInitArgs()[index].getType(), factors,
-      loop.getInitArgs()[index], maps, iterators);
+  Value start = createStart(product);
+  auto sum = GenericOp::create(b, product.getLoc(), start.getType(), factors,
+                               start, maps, iterators);
   b.cloneRegionBefore(product->getRegion(0), sum.getRegion(),
                       sum.getRegion().end());
   if (Attribute kind = product->getDiscardableAttr(kProductAttrName))
     sum->setDiscardableAttr(kProductAttrName, kind);
-  return sum.getResult(0);
+  return narrowing ? addNarrowed(sum.getResult(0)) : sum.getResult(0);
 }
 
 Value Accumulation::hoist() {

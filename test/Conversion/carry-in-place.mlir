@@ -1,0 +1,93 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-carry-in-place)' | FileCheck %s
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-to-cpu)' -o %t
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-pipeline,sparsedrop-to-nvvm)' --mlir-print-ir-after=sparsedrop-place-buffers -o /dev/null 2>&1 | FileCheck %s --check-prefix=BUFFERS
+
+// The example of the pass's description.
+
+// CHECK-LABEL: func @carried
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}})
+//       CHECK:     %[[NEW:.*]] = linalg.exp
+//       CHECK:     %[[THERE:.*]] = tensor.insert_slice %[[NEW]] into %[[A]][0] [8] [1]
+//       CHECK:     scf.yield %[[THERE]]
+
+func.func @carried(%x: tensor<8xf32>, %e: tensor<8xf32>, %n: index) -> tensor<8xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<8xf32>) {
+    %1 = linalg.exp ins(%a : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+    scf.yield %1 : tensor<8xf32>
+  }
+  return %0 : tensor<8xf32>
+}
+
+// A loop of buffers that carries none, writes there directly, and waits for nothing.
+// BUFFERS-LABEL: func.func @directly
+//       BUFFERS:   scf.for %{{[^ ]*}} = %{{[^ ]*}} to %{{[^ ]*}} step %{{[^ ]*}} {
+//   BUFFERS-NOT:     memref.alloc
+//   BUFFERS-NOT:     linalg.copy
+//   BUFFERS-NOT:     sparsedrop_program_read
+//       BUFFERS:     }
+func.func @directly(%x: tensor<8xf32>, %n: index) -> tensor<8xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (tensor<8xf32>) {
+    %e = tensor.empty() : tensor<8xf32>
+    %1 = linalg.exp ins(%a : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+    scf.yield %1 : tensor<8xf32>
+  }
+  return %0 : tensor<8xf32>
+}
+
+// What is updated where it lies stays as it is: slices, destinations, inner loops, and
+// branches in which both do.
+
+// CHECK-LABEL: func @in_place
+//       CHECK:   tensor.insert_slice
+//   CHECK-NOT:   tensor.insert_slice
+//       CHECK:   return
+func.func @in_place(%x: tensor<8x4xf32>, %y: tensor<4xf32>, %n: index, %c: i1) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %x) -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+    %1 = tensor.insert_slice %y into %a[%i, 0] [1, 4] [1, 1] : tensor<4xf32> into tensor<8x4xf32>
+    %2 = scf.for %j = %c0 to %n step %c1 iter_args(%d = %1) -> (tensor<8x4xf32>) {
+      %3 = linalg.exp ins(%x : tensor<8x4xf32>) outs(%d : tensor<8x4xf32>) -> tensor<8x4xf32>
+      scf.yield %3 : tensor<8x4xf32>
+    }
+    %4 = scf.if %c -> (tensor<8x4xf32>) {
+      %5 = linalg.exp ins(%x : tensor<8x4xf32>) outs(%b : tensor<8x4xf32>) -> tensor<8x4xf32>
+      scf.yield %5 : tensor<8x4xf32>
+    } else {
+      scf.yield %b : tensor<8x4xf32>
+    }
+    scf.yield %2, %4 : tensor<8x4xf32>, tensor<8x4xf32>
+  }
+  return %0#0, %0#1 : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// What changes places is copied, whoever is written first.
+
+// CHECK-LABEL: func @swapped
+//       CHECK:   tensor.insert_slice %[[B:.*]] into %[[A:.*]][0]
+//       CHECK:   tensor.insert_slice %[[A]] into %[[B]][0]
+func.func @swapped(%x: tensor<8xf32>, %y: tensor<8xf32>, %n: index) -> (tensor<8xf32>, tensor<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %y) -> (tensor<8xf32>, tensor<8xf32>) {
+    scf.yield %b, %a : tensor<8xf32>, tensor<8xf32>
+  }
+  return %0#0, %0#1 : tensor<8xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: func @scalars
+//   CHECK-NOT:   insert_slice
+//       CHECK:   return
+func.func @scalars(%x: f32, %n: index) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x) -> (f32) {
+    %1 = arith.addf %a, %a : f32
+    scf.yield %1 : f32
+  }
+  return %0 : f32
+}
