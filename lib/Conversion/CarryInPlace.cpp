@@ -8,6 +8,7 @@
 
 #include "sparsedrop/Conversion/Passes.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
@@ -47,6 +48,63 @@ static bool overwrites(Value value, BlockArgument carried) {
   return value == carried;
 }
 
+/// The operand of the op that makes `value` which says where to, if nothing is
+/// there yet; otherwise null.
+static OpOperand *getEmptyInit(Value value) {
+  auto result = dyn_cast<OpResult>(value);
+  auto dps = result ? dyn_cast<DestinationStyleOpInterface>(result.getOwner())
+                    : nullptr;
+  OpOperand *init = dps ? dps.getTiedOpOperand(result) : nullptr;
+  return init && init->get().getDefiningOp<tensor::EmptyOp>() ? init : nullptr;
+}
+
+/// Whether `op` reads `operand` only where it writes `init` in the same
+/// iteration.
+static bool readsInStep(Operation *op, OpOperand &operand, OpOperand &init) {
+  auto structured = dyn_cast<linalg::LinalgOp>(op);
+  return structured && structured.getNumReductionLoops() == 0 &&
+         structured.getMatchingIndexingMap(&operand) ==
+             structured.getMatchingIndexingMap(&init) &&
+         structured.getMatchingIndexingMap(&init).isPermutation();
+}
+
+/// Whether what `value` holds, itself or as a view, is needed no more when the
+/// op of `init` writes.
+static bool isDead(Value value, OpOperand &init) {
+  Operation *writer = init.getOwner();
+  return llvm::all_of(value.getUses(), [&](OpOperand &use) {
+    Operation *user =
+        writer->getBlock()->findAncestorOpInBlock(*use.getOwner());
+    if (user == writer)
+      return use.getOwner() == writer && readsInStep(writer, use, init);
+    if (!user || !user->isBeforeInBlock(writer))
+      return false;
+    bool isView = isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp,
+                      tensor::CollapseShapeOp, tensor::CastOp>(use.getOwner());
+    bool isRead = isa<linalg::LinalgOp, tensor::ExtractOp, tensor::DimOp>(
+                      use.getOwner()) ||
+                  (isa<tensor::InsertSliceOp>(use.getOwner()) &&
+                   use.getOperandNumber() == 0);
+    return isView ? isDead(use.getOwner()->getResult(0), init) : isRead;
+  });
+}
+
+/// Moves what stores `carried` elsewhere before `writer`, where it can be.
+static void storeBefore(BlockArgument carried, Operation *writer) {
+  for (Operation *user : llvm::make_early_inc_range(carried.getUsers())) {
+    bool isLate = user->getBlock() == writer->getBlock() &&
+                  isa<tensor::InsertSliceOp>(user) &&
+                  writer->isBeforeInBlock(user);
+    bool mayMove = llvm::all_of(user->getOperands(), [&](Value operand) {
+      Operation *op = operand.getDefiningOp();
+      return !op || op->getBlock() != writer->getBlock() ||
+             op->isBeforeInBlock(writer);
+    });
+    if (isLate && mayMove)
+      user->moveBefore(writer);
+  }
+}
+
 /// `value` written over `dest`, as a slice of all of it: where somebody still
 /// needs what was there, bufferization copies.
 static Value writeOver(OpBuilder &b, Location loc, Value value, Value dest) {
@@ -55,6 +113,21 @@ static Value writeOver(OpBuilder &b, Location loc, Value value, Value dest) {
   SmallVector<OpFoldResult> strides(sizes.size(), b.getIndexAttr(1));
   return tensor::InsertSliceOp::create(b, loc, value, dest, offsets, sizes,
                                        strides);
+}
+
+/// Lets what is yielded be written to `carried`: directly by what computes it,
+/// if that is the last to read it, or at the end of the iteration.
+static void writeInPlace(OpBuilder &b, OpOperand &yielded,
+                         BlockArgument carried) {
+  Operation *yield = yielded.getOwner();
+  OpOperand *init = getEmptyInit(yielded.get());
+  if (init && init->getOwner()->getBlock() == yield->getBlock())
+    storeBefore(carried, init->getOwner());
+  if (init && init->getOwner()->getBlock() == yield->getBlock() &&
+      init->get().getType() == carried.getType() && isDead(carried, *init))
+    init->set(carried);
+  else
+    yielded.set(writeOver(b, yield->getLoc(), yielded.get(), carried));
 }
 
 namespace {
@@ -69,8 +142,7 @@ struct CarryInPlace
            llvm::zip(yield->getOpOperands(), loop.getRegionIterArgs()))
         if (isa<RankedTensorType>(carried.getType()) &&
             !overwrites(operand.get(), carried))
-          operand.set(
-              writeOver(builder, yield.getLoc(), operand.get(), carried));
+          writeInPlace(builder, operand, carried);
     });
   }
 };

@@ -58,7 +58,9 @@ private:
   bool isOnHost(Value buffer);
   void copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer,
                   func::CallOp reader);
+  Value download(OpBuilder &builder, Location loc, Value buffer);
   void lowerCopies();
+  void mirrorReads();
   void lowerReads();
   void lowerWrites();
   void checkArguments();
@@ -344,7 +346,14 @@ void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer,
                               func::CallOp reader) {
   OpBuilder builder(reader);
   Location loc = reader.getLoc();
-  Value buffer = pointer.getSource();
+  Value host = download(builder, loc, pointer.getSource());
+  passInstead(builder, reader, pointer, host);
+  builder.setInsertionPointAfter(reader);
+  call(builder, loc, "sparsedrop_free", Type(), getAddress(builder, loc, host));
+}
+
+/// A copy of `buffer` on the host, which waits for it.
+Value PlaceBuffers::download(OpBuilder &builder, Location loc, Value buffer) {
   auto type = cast<MemRefType>(buffer.getType());
   SmallVector<Value> sizes;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
@@ -357,9 +366,7 @@ void PlaceBuffers::copyToHost(memref::ExtractAlignedPointerAsIndexOp pointer,
   call(builder, loc, "sparsedrop_program_download", Type(),
        {getAddress(builder, loc, host), getAddress(builder, loc, buffer),
         bytes});
-  passInstead(builder, reader, pointer, host);
-  builder.setInsertionPointAfter(reader);
-  call(builder, loc, "sparsedrop_free", Type(), getAddress(builder, loc, host));
+  return host;
 }
 
 /// Whether the program itself computes the elements of an allocation.
@@ -436,6 +443,66 @@ static Value getElement(OpBuilder &builder, Location loc, Value buffer,
       {}, type, offsets, ones, ones));
   return memref::SubViewOp::create(builder, loc, scalar, buffer, offsets, ones,
                                    ones);
+}
+
+/// Whether `loop` may change the memory of `root`.
+static bool mayWrite(Operation *loop, Value root) {
+  WalkResult result = loop->walk([&](Operation *op) {
+    bool isKernel = isa<LinalgOp, ContractOp>(op);
+    if (!touches(op, root) || isMemoryEffectFree(op) ||
+        isa<memref::LoadOp>(op) || (op->getNumRegions() != 0 && !isKernel) ||
+        (isKernel && !writes(op, root)))
+      return WalkResult::advance();
+    return WalkResult::interrupt();
+  });
+  return result.wasInterrupted();
+}
+
+/// The outermost loop around a read of the host in which the array stays what
+/// it is; null if there is none.
+static Operation *findQuietLoop(memref::LoadOp load) {
+  Value root = getRoot(load.getMemRef());
+  Operation *found = nullptr;
+  if (!isOwnBuffer(root))
+    return found;
+  for (auto loop = load->getParentOfType<LoopLikeOpInterface>();
+       loop && loop.isDefinedOutsideOfLoop(load.getMemRef()) &&
+       !mayWrite(loop, root);
+       loop = loop->getParentOfType<LoopLikeOpInterface>())
+    found = loop;
+  return found;
+}
+
+/// Whether to fetch all of an array costs about as much as to fetch an element:
+/// what a bus moves while a host waits for a device (some 10 us, 20 GB/s).
+static bool isQuicklyFetched(MemRefType type) {
+  constexpr int64_t kMostBytes = 1 << 18;
+  return type.hasStaticShape() && type.getLayout().isIdentity() &&
+         type.getNumElements() * getBytes(type.getElementType()) <= kMostBytes;
+}
+
+/// The host waits once, before a loop, for what it reads in each iteration.
+void PlaceBuffers::mirrorReads() {
+  llvm::MapVector<std::pair<Operation *, Value>, SmallVector<memref::LoadOp>>
+      reads;
+  getOperation().walk([&](memref::LoadOp op) {
+    if (isInKernel(op) || isOnHost(op.getMemRef()) ||
+        !isQuicklyFetched(op.getMemRefType()))
+      return;
+    if (Operation *loop = findQuietLoop(op))
+      reads[{loop, op.getMemRef()}].push_back(op);
+  });
+  for (auto &[place, loads] : reads) {
+    auto [loop, buffer] = place;
+    OpBuilder builder(loop);
+    Value host = download(builder, loop->getLoc(), buffer);
+    hostBuffers.insert(host);
+    for (memref::LoadOp load : loads)
+      load->setOperand(0, host);
+    builder.setInsertionPointAfter(loop);
+    call(builder, loop->getLoc(), "sparsedrop_free", Type(),
+         getAddress(builder, loop->getLoc(), host));
+  }
 }
 
 /// The host waits for elements that it reads.
@@ -543,6 +610,7 @@ void PlaceBuffers::runOnOperation() {
     return signalPassFailure();
   placeHostBuffers();
   lowerCopies();
+  mirrorReads();
   lowerReads();
   lowerWrites();
   checkArguments();

@@ -21,6 +21,10 @@ func.func @carried(%x: tensor<8xf32>, %e: tensor<8xf32>, %n: index) -> tensor<8x
 }
 
 // A loop of buffers that carries none, writes there directly, and waits for nothing.
+// CHECK-LABEL: func @directly
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}})
+//       CHECK:     %[[NEW:.*]] = linalg.exp {{.*}} outs(%[[A]] :
+//       CHECK:     scf.yield %[[NEW]]
 // BUFFERS-LABEL: func.func @directly
 //       BUFFERS:   scf.for %{{[^ ]*}} = %{{[^ ]*}} to %{{[^ ]*}} step %{{[^ ]*}} {
 //   BUFFERS-NOT:     memref.alloc
@@ -36,6 +40,52 @@ func.func @directly(%x: tensor<8xf32>, %n: index) -> tensor<8xf32> {
     scf.yield %1 : tensor<8xf32>
   }
   return %0 : tensor<8xf32>
+}
+
+// What is read later, or by a view, or along another dimension, is not overwritten.
+
+// CHECK-LABEL: func @read_later
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}}, %[[C:.*]] = %{{.*}})
+//       CHECK:     linalg.exp ins(%[[B]] : {{.*}}) outs(%[[E:[0-9]+]] :
+//       CHECK:     linalg.exp {{.*}} outs(%[[E]] :
+//       CHECK:     linalg.add {{.*}} outs(%[[A]] :
+//       CHECK:     tensor.insert_slice %{{.*}} into %[[B]]
+//       CHECK:     tensor.insert_slice %{{.*}} into %[[C]]
+func.func @read_later(%x: tensor<4x4xf32>, %n: index) -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:3 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %x, %c = %x) -> (tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>) {
+    %e = tensor.empty() : tensor<4x4xf32>
+    %1 = linalg.exp ins(%b : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+    %2 = linalg.transpose ins(%a : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) permutation = [1, 0]
+    %v = tensor.extract_slice %c[0, 0] [4, 4] [1, 1] : tensor<4x4xf32> to tensor<4x4xf32>
+    %3 = linalg.exp ins(%1 : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+    %4 = linalg.add ins(%b, %v : tensor<4x4xf32>, tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+    scf.yield %4, %1, %3 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+  }
+  return %0#0, %0#1, %0#2 : tensor<4x4xf32>, tensor<4x4xf32>, tensor<4x4xf32>
+}
+
+// What is stored elsewhere is stored before it is overwritten; transposed, it is
+// written at the end.
+
+// CHECK-LABEL: func @stored
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}}, %[[STACK:.*]] = %{{.*}}, %[[T:.*]] = %{{.*}})
+//       CHECK:     tensor.insert_slice %[[A]] into %[[STACK]]
+//       CHECK:     linalg.exp ins(%[[A]] : {{.*}}) outs(%[[A]] :
+//       CHECK:     %[[NEW:.*]] = linalg.transpose ins(%[[T]]
+//       CHECK:     tensor.insert_slice %[[NEW]] into %[[T]]
+func.func @stored(%x: tensor<4x4xf32>, %s: tensor<9x4x4xf32>, %n: index) -> (tensor<4x4xf32>, tensor<9x4x4xf32>, tensor<4x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:3 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %s, %t = %x) -> (tensor<4x4xf32>, tensor<9x4x4xf32>, tensor<4x4xf32>) {
+    %e = tensor.empty() : tensor<4x4xf32>
+    %1 = linalg.exp ins(%a : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) -> tensor<4x4xf32>
+    %2 = tensor.insert_slice %a into %b[%i, 0, 0] [1, 4, 4] [1, 1, 1] : tensor<4x4xf32> into tensor<9x4x4xf32>
+    %3 = linalg.transpose ins(%t : tensor<4x4xf32>) outs(%e : tensor<4x4xf32>) permutation = [1, 0]
+    scf.yield %1, %2, %3 : tensor<4x4xf32>, tensor<9x4x4xf32>, tensor<4x4xf32>
+  }
+  return %0#0, %0#1, %0#2 : tensor<4x4xf32>, tensor<9x4x4xf32>, tensor<4x4xf32>
 }
 
 // What is updated where it lies stays as it is: slices, destinations, inner loops, and

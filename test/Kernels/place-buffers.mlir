@@ -50,3 +50,46 @@ func.func private @changed(%x: memref<4xindex>, %y: memref<4xindex>, %c: i1) {
   }
   return
 }
+
+// What a loop of the host reads of an array that nothing changes there is fetched once.
+
+// CHECK-LABEL: func.func private @looked_up(
+//   CHECK-NOT:   scf.for
+//       CHECK:   call @sparsedrop_program_download
+//       CHECK:   scf.for
+//   CHECK-NOT:     sparsedrop_program_read
+//       CHECK:     memref.load
+//       CHECK:   call @sparsedrop_free
+func.func private @looked_up(%words: memref<16xi32>, %table: memref<32x8xf32>, %x: memref<8xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %i = %c0 to %n step %c1 {
+    %0 = memref.load %words[%i] : memref<16xi32>
+    %1 = arith.index_cast %0 : i32 to index
+    %2 = memref.subview %table[%1, 0] [1, 8] [1, 1] : memref<32x8xf32> to memref<8xf32, strided<[1], offset: ?>>
+    linalg.add ins(%2, %x : memref<8xf32, strided<[1], offset: ?>>, memref<8xf32>) outs(%2 : memref<8xf32, strided<[1], offset: ?>>)
+  }
+  return
+}
+
+// Where the loop writes to it, or it is large, it is read element by element.
+
+// CHECK-LABEL: func.func private @changed_in_loop(
+//   CHECK-NOT:   sparsedrop_program_download
+//       CHECK:   scf.for
+//       CHECK:     call @sparsedrop_program_read
+//       CHECK:   scf.for
+//       CHECK:     call @sparsedrop_program_read
+func.func private @changed_in_loop(%x: memref<16xf32>, %large: memref<65537xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for %i = %c0 to %n step %c1 {
+    %0 = memref.load %x[%i] : memref<16xf32>
+    linalg.fill ins(%0 : f32) outs(%x : memref<16xf32>)
+  }
+  scf.for %i = %c0 to %n step %c1 {
+    %0 = memref.load %large[%i] : memref<65537xf32>
+    linalg.fill ins(%0 : f32) outs(%x : memref<16xf32>)
+  }
+  return
+}

@@ -86,12 +86,13 @@ def CarryInPlace : Pass<"sparsedrop-carry-in-place", "::mlir::ModuleOp"> {
   let summary = "Loops write the tensors that they carry to where these lie";
   let description = [{
     What an iteration of an `scf.for` computes into a tensor of its own and hands on
-    is written to the tensor that it was handed, at the end of the iteration. As
-    buffers the loop then carries none: no iteration allocates and frees, nobody has
-    to keep book at run time of who owns what, which on a device means to wait for
-    it. To be run before `eliminate-empty-tensors`, which lets what is not read any
-    more be written there directly, and after the last canonicalization before
-    bufferization, which would take the slices for nothing.
+    is written to the tensor that it was handed: directly if the op that computes it
+    has an empty destination and is the last to read what was there, or at the end
+    of the iteration. As buffers the loop then carries none: no iteration allocates
+    and frees, nobody has to keep book at run time of who owns what, which on a
+    device means to wait for it. To be run before `eliminate-empty-tensors` and after
+    the last canonicalization before bufferization, which would take the slices for
+    nothing.
 
     Before:
 

@@ -663,8 +663,9 @@ def PlaceBuffers : Pass<"sparsedrop-place-buffers", "::mlir::ModuleOp"> {
     Buffers lie on the device. Constants that kernels read become variables of
     the kernels' module; lists that functions of the host fill are copied to the
     device, and buffers that they read to the host; an element that the host
-    reads is fetched (the host waits, which is a missed remark), one that it
-    writes is a fill. Copies become structured ops.
+    reads is fetched (the host waits, which is a missed remark; where a loop reads
+    elements of a small array that it does not change, for all of them at once
+    before the loop), one that it writes is a fill. Copies become structured ops.
 
     Before:
 
