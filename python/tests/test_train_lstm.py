@@ -90,7 +90,7 @@ def test_missing_texts(tmp_path, capsys, monkeypatch):
 def test_all_modes(data, tmp_path, capsys):
     log, path = tmp_path / "log.json", tmp_path / "c"
     modes = ["compact", "masked", "bernoulli", "dense"]
-    options = ["--mode", *modes, "--epochs", 2, "--recurrent-rate", 0.25, "--log", log, "--checkpoint", path]
+    options = ["--mode", *modes, "--epochs", 2, "--lr", 1, "--clip", 5, "--recurrent-rate", 0.25, "--log", log, "--checkpoint", path]
     assert train(data, *options) == 0
     assert "test ppl" in capsys.readouterr().out
     entries = json.loads(log.read_text())
