@@ -4,7 +4,7 @@
     python -m sparsedrop.bench.paper --mlp 2048-2048 --lstm --rates 0.5 --epochs 15 --seeds 0 1 2
 
 For each network, size and rate a line for rows (units dropped) and one for tiles (of
-weights): the time of a training step with ordinary dropout over that of the compact
+weights, narrower than asked for where a layer is too narrow): the time of a training step with ordinary dropout over that of the compact
 one, means over steps and so over patterns drawn, which take turns; the same with
 PyTorch's step where it is installed; the operations that are left, dense over compact;
 what was published; and what the network reaches on data that it was not trained on
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 from dataclasses import dataclass
@@ -118,13 +119,21 @@ def describe_score(scores: list[float] | None) -> str:
     return f"{statistics.fmean(scores):.2f}{spread}"
 
 
+def fit_tile(tile: list[int], size: Any, rate: float) -> tuple[int, int]:
+    """A tile no wider than leaves each layer as many columns of tiles as the longest
+    period needs: the smallest N with (N - 1) / N >= rate + 0.4 (1 - rate)."""
+    longest = math.ceil(1 / (0.6 * (1 - rate)) - 1e-9)
+    narrowest = min(size) if isinstance(size, list) else size
+    return tile[0], max(1, min(tile[1], narrowest // longest))
+
+
 def name_of(size: Any) -> str:
     return "-".join(map(str, size)) if isinstance(size, list) else str(size)
 
 
 def fill(network: Network, size: Any, rate: float, is_trained: bool, data: Any, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The lines of one network of one size at one rate."""
-    dropouts = {"row": Dropout(rate), "tile": Dropout(rate, tile=tuple(options.tile))}
+    dropouts = {"row": Dropout(rate), "tile": Dropout(rate, tile=fit_tile(options.tile, size, rate))}
     models = {kind: network.build(size, dropouts[kind]) for kind in options.kinds}
     times = time_steps(network, size, rate, models, options)
     low, high = network.published

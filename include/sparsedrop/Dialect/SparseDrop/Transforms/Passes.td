@@ -147,7 +147,8 @@ def Differentiate : Pass<"sparsedrop-differentiate", "::mlir::ModuleOp"> {
     change of the loss without it (`sensitivity = "sample"`: the sum over samples,
     dimension 0, of each one's change), its importance the mean of |x|; both go into
     a moving average, `average = 0.9` of which is old, at the channels that were
-    kept. Scales and choices are not differentiated.
+    kept. Where x is multiplied by weights w alone, and these are fewer, the sum is
+    formed of w dw, which is the same. Scales and choices are not differentiated.
 
     Before:
 
