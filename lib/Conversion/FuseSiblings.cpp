@@ -216,8 +216,7 @@ bool Siblings::canSink() {
 /// the earlier one, after moving `moved`; null if they meet at the later one.
 bool Siblings::collectOperands(SmallVectorImpl<Operation *> *moved) {
   auto isThere = [&](Value value) {
-    return value.getDefiningOp() != earlier &&
-           (!moved || hoist(value, *moved));
+    return value.getDefiningOp() != earlier && (!moved || hoist(value, *moved));
   };
   inputs.assign(earlier.getInputs().begin(), earlier.getInputs().end());
   inits.assign(earlier.getOutputs().begin(), earlier.getOutputs().end());
