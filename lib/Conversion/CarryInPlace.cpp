@@ -58,11 +58,12 @@ static OpOperand *getEmptyInit(Value value) {
   return init && init->get().getDefiningOp<tensor::EmptyOp>() ? init : nullptr;
 }
 
-/// Whether `op` reads `operand` only where it writes `init` in the same
-/// iteration.
+/// Whether `op` does no more with `operand` than to read it where it writes
+/// `init` in the same iteration.
 static bool readsInStep(Operation *op, OpOperand &operand, OpOperand &init) {
   auto structured = dyn_cast<linalg::LinalgOp>(op);
-  return structured && structured.getNumReductionLoops() == 0 &&
+  return structured && structured.isDpsInput(&operand) &&
+         structured.getNumReductionLoops() == 0 &&
          structured.getMatchingIndexingMap(&operand) ==
              structured.getMatchingIndexingMap(&init) &&
          structured.getMatchingIndexingMap(&init).isPermutation();
@@ -121,10 +122,11 @@ static void writeInPlace(OpBuilder &b, OpOperand &yielded,
                          BlockArgument carried) {
   Operation *yield = yielded.getOwner();
   OpOperand *init = getEmptyInit(yielded.get());
-  if (init && init->getOwner()->getBlock() == yield->getBlock())
+  bool fits = init && init->getOwner()->getBlock() == yield->getBlock() &&
+              init->get().getType() == carried.getType();
+  if (fits)
     storeBefore(carried, init->getOwner());
-  if (init && init->getOwner()->getBlock() == yield->getBlock() &&
-      init->get().getType() == carried.getType() && isDead(carried, *init))
+  if (fits && isDead(carried, *init))
     init->set(carried);
   else
     yielded.set(writeOver(b, yield->getLoc(), yielded.get(), carried));

@@ -74,8 +74,13 @@ public:
 private:
   bool matchLoops();
   bool matchParallel();
+  bool bothReduce() {
+    return earlier.getNumReductionLoops() != 0 &&
+           later.getNumReductionLoops() != 0;
+  }
   bool areResultsAlike();
   bool areSplittable();
+  bool isWanted(SiblingsToFuse which);
   bool collectOperands(SmallVectorImpl<Operation *> *moved);
   bool canSink();
   bool hoist(Value value, SmallVectorImpl<Operation *> &moved);
@@ -137,9 +142,7 @@ bool Siblings::matchParallel() {
   for (auto [type, loop] : llvm::zip(later.getIteratorTypesArray(), loops))
     types[cast<AffineDimExpr>(loop).getPosition()] = type;
   SmallVector<utils::IteratorType> own = earlier.getIteratorTypesArray();
-  bool bothReduce =
-      earlier.getNumReductionLoops() != 0 && later.getNumReductionLoops() != 0;
-  if (bothReduce)
+  if (bothReduce())
     return types == own;
   if (earlier.getNumReductionLoops() != 0)
     types = own;
@@ -288,17 +291,21 @@ void Siblings::fillBody(GenericOp fused) {
   linalg::YieldOp::create(rewriter, fused.getLoc(), yielded);
 }
 
+bool Siblings::isWanted(SiblingsToFuse which) {
+  switch (which) {
+  case SiblingsToFuse::All:
+    return true;
+  case SiblingsToFuse::Alike:
+    return bothReduce() && areResultsAlike() && areSplittable();
+  case SiblingsToFuse::Readers:
+    // What is passed on may as well be computed where its operands are.
+    return (bothReduce() || !passed) && areSplittable();
+  }
+  llvm_unreachable("unknown choice");
+}
+
 GenericOp Siblings::fuse(SiblingsToFuse which) {
-  if (!matchLoops() || !matchParallel())
-    return {};
-  bool bothReduce =
-      earlier.getNumReductionLoops() != 0 && later.getNumReductionLoops() != 0;
-  if (which == SiblingsToFuse::Alike &&
-      (!bothReduce || !areResultsAlike() || !areSplittable()))
-    return {};
-  // What is passed on may as well be computed where its operands are.
-  if (which == SiblingsToFuse::Readers &&
-      ((!bothReduce && passed) || !areSplittable()))
+  if (!matchLoops() || !matchParallel() || !isWanted(which))
     return {};
   SmallVector<Operation *> moved;
   bool hoists = collectOperands(&moved);

@@ -104,9 +104,9 @@ private:
   /// The loop of the columns, if there is a parallel loop, and the others.
   std::optional<unsigned> column;
   SmallVector<unsigned> rows, reductions;
-  /// The outputs that a thread holds until it has all of them, and those that
-  /// are stored by each iteration of a reduction.
-  SmallVector<OpOperand *> held, stored;
+  /// The outputs that a thread holds until it has all of each; others have an
+  /// element for each iteration of a reduction, which stores it.
+  SmallVector<OpOperand *> held;
   int64_t sharedBytes = 0;
 };
 } // namespace
@@ -152,10 +152,9 @@ void LoopsEmitter::arrangeLoops() {
     else if (loop != column)
       rows.push_back(loop);
   }
-  for (OpOperand &init : op.getDpsInitsMutable()) {
-    bool isStored = !reductions.empty() && isElementwise(op, init);
-    (isStored ? stored : held).push_back(&init);
-  }
+  for (OpOperand &init : op.getDpsInitsMutable())
+    if (reductions.empty() || !isElementwise(op, init))
+      held.push_back(&init);
 }
 
 HostIndex LoopsEmitter::countIterations(ArrayRef<unsigned> loops) {

@@ -445,8 +445,32 @@ static Value getElement(OpBuilder &builder, Location loc, Value buffer,
                                    ones);
 }
 
+static void noteHostRead(memref::LoadOp op, StringRef text) {
+  auto function = op->getParentOfType<func::FuncOp>();
+  remark::missed(op.getLoc(), remark::RemarkOpts::name("HostRead")
+                                  .category("sparsedrop-place-buffers")
+                                  .function(function.getName()))
+      << remark::add("{0}", text);
+}
+
+/// Whether a function that `loop` calls knows the address of `root`.
+static bool passesAddress(Operation *loop, Value root) {
+  WalkResult result = loop->getParentOfType<func::FuncOp>()->walk(
+      [&](memref::ExtractAlignedPointerAsIndexOp pointer) {
+        bool isPassed =
+            getRoot(pointer.getSource()) == root &&
+            llvm::any_of(findCalls(pointer), [&](func::CallOp reader) {
+              return loop->isAncestor(reader);
+            });
+        return isPassed ? WalkResult::interrupt() : WalkResult::advance();
+      });
+  return result.wasInterrupted();
+}
+
 /// Whether `loop` may change the memory of `root`.
 static bool mayWrite(Operation *loop, Value root) {
+  if (passesAddress(loop, root))
+    return true;
   WalkResult result = loop->walk([&](Operation *op) {
     bool isKernel = isa<LinalgOp, ContractOp>(op);
     if (!touches(op, root) || isMemoryEffectFree(op) ||
@@ -494,6 +518,8 @@ void PlaceBuffers::mirrorReads() {
   });
   for (auto &[place, loads] : reads) {
     auto [loop, buffer] = place;
+    noteHostRead(loads.front(), "the host waits for the device to read an "
+                                "array before a loop");
     OpBuilder builder(loop);
     Value host = download(builder, loop->getLoc(), buffer);
     hostBuffers.insert(host);
@@ -513,11 +539,7 @@ void PlaceBuffers::lowerReads() {
       loads.push_back(op);
   });
   for (memref::LoadOp op : loads) {
-    auto function = op->getParentOfType<func::FuncOp>();
-    remark::missed(op.getLoc(), remark::RemarkOpts::name("HostRead")
-                                    .category("sparsedrop-place-buffers")
-                                    .function(function.getName()))
-        << remark::add("the host waits for the device to read an element");
+    noteHostRead(op, "the host waits for the device to read an element");
     OpBuilder builder(op);
     Location loc = op.getLoc();
     Type type = op.getType();

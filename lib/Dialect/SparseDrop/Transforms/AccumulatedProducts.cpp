@@ -70,8 +70,8 @@ static bool isNarrowing(GenericOp op) {
   return truncation && truncation.getIn() == op.getRegionInputArgs()[0];
 }
 
-/// The contraction, in a wider type, whose rounded result is added to what is
-/// carried; sets `narrowing`.
+/// The contraction, in a wider type, whose rounded result is added (by the op
+/// that `ReverseSweep::add` makes) to what is carried; sets `narrowing`.
 LinalgOp Accumulation::findNarrowedProduct() {
   BlockArgument carried = loop.getRegionIterArg(index);
   Value sum = loop.getYieldedValues()[index];
