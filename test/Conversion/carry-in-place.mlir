@@ -87,6 +87,30 @@ func.func @stored(%x: tensor<4x4xf32>, %s: tensor<9x4x4xf32>, %n: index) -> (ten
   return %0#0, %0#1, %0#2 : tensor<4x4xf32>, tensor<9x4x4xf32>, tensor<4x4xf32>
 }
 
+// What another result is written to is no place for this one.
+
+// CHECK-LABEL: func @two_results
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}})
+//       CHECK:     %[[NEW:.*]]:2 = linalg.generic {{.*}} outs(%[[A]], %[[E:[0-9]+]] :
+//       CHECK:     tensor.insert_slice %[[NEW]]#1 into %[[A]]
+//       CHECK:     tensor.insert_slice %[[NEW]]#0 into %[[B]]
+#id = affine_map<(i) -> (i)>
+func.func @two_results(%x: tensor<8xf32>, %n: index) -> (tensor<8xf32>, tensor<8xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %x, %b = %x) -> (tensor<8xf32>, tensor<8xf32>) {
+    %e = tensor.empty() : tensor<8xf32>
+    %1:2 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]} ins(%b : tensor<8xf32>) outs(%a, %e : tensor<8xf32>, tensor<8xf32>) {
+    ^bb0(%p: f32, %o: f32, %q: f32):
+      %2 = arith.addf %p, %o : f32
+      %3 = arith.subf %p, %o : f32
+      linalg.yield %2, %3 : f32, f32
+    } -> (tensor<8xf32>, tensor<8xf32>)
+    scf.yield %1#1, %1#0 : tensor<8xf32>, tensor<8xf32>
+  }
+  return %0#0, %0#1 : tensor<8xf32>, tensor<8xf32>
+}
+
 // What is updated where it lies stays as it is: slices, destinations, inner loops, and
 // branches in which both do.
 

@@ -72,3 +72,28 @@ func.func @patterns(%w: tensor<6x6xf32>, %v: tensor<6x6xf32>, %h: tensor<2x6xf32
   }
   return %0 : tensor<2x6xf32>
 }
+
+// Products of 16 bits are formed in f32 and rounded before they are added; over all
+// steps that is one product, rounded once, and not one in each step.
+
+// CHECK-LABEL: func.func @narrow_grad(
+//       CHECK:   scf.for
+//       CHECK:   scf.for
+//   CHECK-NOT:     "wgrad"
+//       CHECK:     scf.yield
+//       CHECK:   %[[WIDE:.*]] = linalg.generic {{.*}}iterator_types = ["reduction", "parallel", "parallel", "reduction"]{{.*}} ins(%{{.*}}, %{{.*}} : tensor<5x2x3xbf16>, tensor<5x2x3xbf16>) outs(%{{.*}} : tensor<3x3xf32>) attrs = {sparsedrop.product = "wgrad"}
+//       CHECK:   %[[ROUNDED:.*]] = linalg.generic {{.*}} ins(%[[WIDE]] : tensor<3x3xf32>) outs(%{{.*}} : tensor<3x3xbf16>)
+//       CHECK:     arith.truncf
+//       CHECK:   linalg.add ins(%{{.*}}, %[[ROUNDED]] :
+func.func @narrow(%x: tensor<5x2x3xbf16>, %w: tensor<3x3xbf16>, %h: tensor<2x3xbf16>) -> tensor<2x3xbf16>
+    attributes {sparsedrop.differentiate = {wrt = [1]}} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %0 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %h) -> (tensor<2x3xbf16>) {
+    %xi = tensor.extract_slice %x[%i, 0, 0] [1, 2, 3] [1, 1, 1] : tensor<5x2x3xbf16> to tensor<2x3xbf16>
+    %p = linalg.matmul ins(%s, %w : tensor<2x3xbf16>, tensor<3x3xbf16>) outs(%xi : tensor<2x3xbf16>) -> tensor<2x3xbf16>
+    scf.yield %p : tensor<2x3xbf16>
+  }
+  return %0 : tensor<2x3xbf16>
+}
