@@ -40,13 +40,17 @@ def make_arguments(model: Lstm) -> list[np.ndarray]:
     return values
 
 
+def make_rival(model: Lstm) -> Torch:
+    """PyTorch's step of a model whose vertical connections are dropped at one rate."""
+    names = ("vocabulary", "units", "layers", "batch", "steps", "clip")
+    description = {name: getattr(model, name) for name in names}
+    return Torch("torch_lstm_step", {**description, "rate": model.dropout.rate, "threads": sparsedrop.threads()})
+
+
 def compare(model: Lstm, options: argparse.Namespace) -> None:
     """One line: mean milliseconds of each rival, ratios."""
     rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, make_arguments(model)) for mode in sparsedrop.MODES}
-    description = {
-        name: getattr(model, name) for name in ("vocabulary", "units", "layers", "batch", "steps", "clip")
-    }
-    rival = Torch("torch_lstm_step", {**description, "rate": model.dropout.rate, "threads": sparsedrop.threads()})
+    rival = make_rival(model)
     if rival.version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
     else:

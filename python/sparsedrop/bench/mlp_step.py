@@ -74,6 +74,12 @@ class Torch:
         return json.loads(self.process.stdout.readline())
 
 
+def make_rival(model: Mlp) -> Torch:
+    """PyTorch's step of a model whose hidden layers are dropped at one rate."""
+    rate = next((dropout.rate for dropout in model.dropout if dropout), 0.0)
+    return Torch("torch_step", [list(model.widths), model.batch, rate, sparsedrop.threads()])
+
+
 def measure(rivals: dict[str, Ours | Torch], steps: int, block: int) -> dict[str, list[float]]:
     """Seconds of each step of each rival. They take turns in blocks, in rotating
     order; two steps that do not count wake a rival's threads and caches, after a
@@ -117,7 +123,7 @@ def main() -> int:
     rivals: dict[str, Ours | Torch] = {mode: Ours(model, mode, make_arguments(model)) for mode in sparsedrop.MODES}
     if options.optimizer != "sgd":
         rivals["lazy"] = Ours(dataclasses.replace(model, lazy=True), "compact", make_arguments(model))
-    elif (rival := Torch("torch_step", [options.widths, options.batch, options.rate, sparsedrop.threads()])).version == "missing":
+    elif (rival := make_rival(model)).version == "missing":
         print("PyTorch is not installed: without it", file=sys.stderr)
     else:
         rivals["pytorch"] = rival

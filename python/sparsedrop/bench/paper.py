@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 import sys
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from typing import Any, Callable
 import numpy as np
 
 import sparsedrop
+from sparsedrop._library import library
 from sparsedrop.bench import lstm_step, mlp_step
 from sparsedrop.bench.mlp_step import Ours, Torch, count_operations, measure
 from sparsedrop.examples import fashion_mnist, verses
@@ -56,44 +56,39 @@ class Network:
     score: str
     build: Callable[[Any, Dropout], Any]
     arguments: Callable[[Any], list[np.ndarray]]
-    rival: Callable[[Any, float], Torch]
+    rival: Callable[[Any], Torch]
     programs: Callable[[Any], Programs]
     data: Callable[[], Any]
     learning_rate: float
 
 
 def make_mlp(options: argparse.Namespace) -> Network:
-    def rival(size: list[int], rate: float) -> Torch:
-        return Torch("torch_step", [[PIXELS, *size, CLASSES], options.mlp_batch, rate, sparsedrop.threads()])
-
     return Network(
         "MLP", (1.18, 2.16), "accuracy",
         lambda size, dropout: Mlp([PIXELS, *size, CLASSES], options.mlp_batch, dropout),
-        mlp_step.make_arguments, rival, Programs, lambda: fashion_mnist.load(options.images, options.limit), options.mlp_lr,
+        mlp_step.make_arguments, mlp_step.make_rival, Programs,
+        lambda: fashion_mnist.load(options.images, options.limit), options.mlp_lr,
     )
 
 
 def make_lstm(options: argparse.Namespace) -> Network:
-    def rival(units: int, rate: float) -> Torch:
-        sizes = {"vocabulary": options.vocabulary, "units": units, "layers": 2, "batch": 20, "steps": options.words, "clip": lstm_step.CLIP}
-        return Torch("torch_lstm_step", {**sizes, "rate": rate, "threads": sparsedrop.threads()})
+    def build(units: int, dropout: Dropout) -> Lstm:
+        sizes = options.vocabulary, units, options.lstm_batch, options.words, options.layers
+        return Lstm(*sizes, dropout=dropout, clip=options.clip)
 
     return Network(
-        "LSTM", (1.24, 1.85), "perplexity",
-        lambda units, dropout: Lstm(options.vocabulary, units, 20, options.words, 2, dropout=dropout, clip=lstm_step.CLIP),
-        lstm_step.make_arguments, rival, LstmPrograms,
+        "LSTM", (1.24, 1.85), "perplexity", build, lstm_step.make_arguments, lstm_step.make_rival, LstmPrograms,
         lambda: verses.load(options.verses, options.limit, options.vocabulary), options.lstm_lr,
     )
 
 
-def time_steps(network: Network, size: Any, rate: float, models: dict[str, Any], options: argparse.Namespace) -> dict[str, float]:
+def time_steps(network: Network, models: dict[str, Any], ordinary: Any, options: argparse.Namespace) -> dict[str, float]:
     """Mean milliseconds of a step: of each kind, of ordinary dropout, of PyTorch."""
     rivals: dict[str, Ours | Torch] = {
         kind: Ours(model, "compact", network.arguments(model)) for kind, model in models.items()
     }
-    first = next(iter(models.values()))
-    rivals[ORDINARY] = Ours(first if "row" in models else network.build(size, Dropout(rate)), ORDINARY, network.arguments(first))
-    rival = network.rival(size, rate)
+    rivals[ORDINARY] = Ours(ordinary, ORDINARY, network.arguments(ordinary))
+    rival = network.rival(ordinary)
     if rival.version != "missing":
         rivals["pytorch"] = rival
     seconds = measure(rivals, options.steps, options.block)
@@ -121,10 +116,9 @@ def describe_score(scores: list[float] | None) -> str:
 
 def fit_tile(tile: list[int], size: Any, rate: float) -> tuple[int, int]:
     """A tile no wider than leaves each layer as many columns of tiles as the longest
-    period needs: the smallest N with (N - 1) / N >= rate + 0.4 (1 - rate)."""
-    longest = math.ceil(1 / (0.6 * (1 - rate)) - 1e-9)
+    period needs."""
     narrowest = min(size) if isinstance(size, list) else size
-    return tile[0], max(1, min(tile[1], narrowest // longest))
+    return tile[0], max(1, min(tile[1], narrowest // library().default_max_period(rate)))
 
 
 def name_of(size: Any) -> str:
@@ -135,20 +129,18 @@ def fill(network: Network, size: Any, rate: float, is_trained: bool, data: Any, 
     """The lines of one network of one size at one rate."""
     dropouts = {"row": Dropout(rate), "tile": Dropout(rate, tile=fit_tile(options.tile, size, rate))}
     models = {kind: network.build(size, dropouts[kind]) for kind in options.kinds}
-    times = time_steps(network, size, rate, models, options)
-    low, high = network.published
-    ordinary = None
-    if is_trained:
-        ordinary = train(network, network.programs(network.build(size, dropouts["row"])), ORDINARY, data, options)
+    ordinary = network.build(size, dropouts["row"])
+    times = time_steps(network, models, ordinary, options)
+    expected = train(network, network.programs(ordinary), ORDINARY, data, options) if is_trained else None
     lines = []
     for kind, model in models.items():
         dense, actual, _ = count_operations(model, network.arguments(model), options.steps)
         lines.append({
             "network": network.name, "size": name_of(size), "rate": rate, "kind": kind, "milliseconds": times,
-            "speed_up": times[ORDINARY] / times[kind], "operations": dense / actual, "published": [low, high],
+            "speed_up": times[ORDINARY] / times[kind], "operations": dense / actual, "published": network.published,
             "over_pytorch": times["pytorch"] / times[kind] if "pytorch" in times else None, "score": network.score,
             "compact": train(network, network.programs(model), "compact", data, options) if is_trained else None,
-            ORDINARY: ordinary,
+            ORDINARY: expected,
         })
     return lines
 
@@ -190,8 +182,11 @@ def parse() -> argparse.Namespace:
     add("--images", type=Path, default=fashion_mnist.DEFAULT_FOLDER, help="folder of Fashion-MNIST")
     add("--verses", type=Path, help="text of verses (default: what Debian's 'bible' prints)")
     add("--mlp-batch", type=int, default=256)
+    add("--lstm-batch", type=int, default=20)
+    add("--layers", type=int, default=2, help="of the LSTM")
+    add("--clip", type=float, default=0.1, help="largest norm of the LSTM's gradients")
     add("--mlp-lr", type=float, default=0.1)
-    add("--lstm-lr", type=float, default=5.0)
+    add("--lstm-lr", type=float, default=20.0)
     add("--vocabulary", type=int, default=10000)
     add("--words", type=int, default=35, help="of each text in a step")
     add("--log", type=Path, help="JSON file of everything that was measured")
