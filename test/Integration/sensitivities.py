@@ -122,11 +122,16 @@ def check(layout, n, size, c, f, rate, scale, type, marks, multiple, mode, numbe
             continue
         old = old.astype(np.float64)
         updated = np.where(kept, old + (1 - AVERAGE) * (measured[name] - old), old)
-        # f32 sums of n size^2 terms of either sign; the scale of dx is applied behind
-        # the sums, so that dx, which the program returns, is rounded once more.
-        relative = 2.0**-23 * np.sqrt(n * size * size) * 4 + (unit if type == "bf16" else 0)
+        # f32 sums of terms of either sign, of x dx or, where they are fewer, of w dw;
+        # of 16 bits dx and dw, which the program returns, are rounded once more.
+        # A mean of |x| is at most 1.
+        sums = np.abs(wx * back_to_nchw(layout, dx)).sum(axis=(0, 2, 3)) if name == "s" else np.ones(c)
+        terms_each = n * size * size
+        if name == "s" and of == "batch" and ww.size <= wx.size:
+            sums, terms_each = np.abs(ww * as_nchw(layout, arrays[0], dw, g)[1]).sum(axis=(0, 2, 3)), 9 * f
+        relative = 2.0**-23 * np.sqrt(terms_each) * 4 + (unit if type == "bf16" else 0)
         # Old sensitivities of up to 2 are rounded, too.
-        bound = relative * max(1, np.abs(wx * back_to_nchw(layout, dx)).sum(axis=(0, 2, 3)).max())
+        bound = relative * max(1, sums.max())
         assert np.abs(new - updated).max() <= bound, (name, new, updated)
         assert np.array_equal(new[~kept], old[~kept].astype(np.float32))
 
