@@ -39,10 +39,9 @@ class LstmWriter(TrainingWriter):
         self.target = ("target", (self.rows, model.vocabulary))
 
     # Pieces
-    def zeros(self, name: str, shape: Sequence[int], t: str | None = None) -> None:
-        self.empty(f"{name}_empty", shape, t)
-        zero = "zero_16" if (t or self.t) != self.wide else "zero"
-        self.fill(name, zero, f"{name}_empty", shape, t)
+    def zeros(self, name: str, shape: Sequence[int]) -> None:
+        self.empty(f"{name}_empty", shape)
+        self.fill(name, "zero_16" if self.is_narrow else "zero", f"{name}_empty", shape)
 
     def product(self, name: str, lhs: str, rhs: str, shapes: tuple, init: str, annotation: str = "") -> None:
         """%name = lhs times rhs, added to init; of 16 bits where factors are, so that
@@ -55,22 +54,22 @@ class LstmWriter(TrainingWriter):
         self.emit(f"ins(%{lhs}, %{rhs} : {self.tensor((rows, inner))}, {self.tensor((inner, columns))})", 6)
         self.emit(f"outs(%{init} : {out}) -> {out}", 6)
 
-    def reshape(self, name: str, value: str, source: tuple, result: tuple, t: str | None = None) -> None:
+    def reshape(self, name: str, value: str, source: tuple, result: tuple) -> None:
         """Joins or splits the first two of three dimensions."""
-        types = [self.tensor(source, t), self.tensor(result, t)]
+        types = [self.tensor(source), self.tensor(result)]
         if len(source) > len(result):
             self.emit(f"%{name} = tensor.collapse_shape %{value} [[0, 1], [2]] : {types[0]} into {types[1]}")
         else:
             shape = f"output_shape {list(result)}"
             self.emit(f"%{name} = tensor.expand_shape %{value} [[0, 1], [2]] {shape} : {types[0]} into {types[1]}")
 
-    def row(self, name: str, value: str, index: str, shape: tuple, t: str | None = None) -> None:
+    def row(self, name: str, value: str, index: str, shape: tuple) -> None:
         """One of the first dimension's slices."""
         sizes = ", ".join(map(str, shape[1:]))
         ones = ", ".join("1" for _ in shape)
         offsets = ", ".join([f"%{index}", *("0" for _ in shape[1:])])
         self.emit(f"%{name} = tensor.extract_slice %{value}[{offsets}] [1, {sizes}] [{ones}]")
-        self.emit(f": {self.tensor(shape, t)} to {self.tensor(shape[1:], t)}", 6)
+        self.emit(f": {self.tensor(shape)} to {self.tensor(shape[1:])}", 6)
 
     def annotation(self, dropout: Dropout | None, site: str, inputs: int, outputs: int) -> str:
         """Of a product; none where each word draws a pattern."""
@@ -105,7 +104,7 @@ class LstmWriter(TrainingWriter):
         read = model.inputs(i)
         self.comment(f"Layer {i}: what it reads of all words.")
         self.reshape(f"flat{i}", value, (model.steps, model.batch, read), (self.rows, read))
-        self.zeros(f"start{i}", (self.rows, wide), self.t)
+        self.zeros(f"start{i}", (self.rows, wide))
         note = self.annotation(model.dropout, f"input{i}", read, wide)
         self.product(f"read{i}", f"flat{i}", f"input_weight{i}", (self.rows, read, wide), f"start{i}", note)
         inputs = [Operand("a", f"read{i}", (self.rows, wide), "matrix", self.t)]
@@ -183,7 +182,7 @@ class LstmWriter(TrainingWriter):
         model, units = self.model, self.model.units
         self.comment("The projection to the vocabulary.")
         self.reshape("flat", value, (model.steps, model.batch, units), (self.rows, units))
-        self.zeros("scores_start", self.target[1], self.t)
+        self.zeros("scores_start", self.target[1])
         note = self.annotation(model.dropout, "output", units, model.vocabulary)
         if model.tied:
             out, table = self.tensor(self.target[1]), self.tensor((model.vocabulary, units))
