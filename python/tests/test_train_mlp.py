@@ -10,7 +10,7 @@ import pytest
 
 import sparsedrop
 from sparsedrop.examples import checkpoint, fashion_mnist, summary, train_mlp, training
-from sparsedrop.models import Mlp
+from sparsedrop.models import Dropout, Mlp
 from small_data import TEST, TRAIN, idx, write_data
 
 SMALL = ["--hidden", "32", "16", "--batch", "16", "--threads", "1"]
@@ -170,6 +170,7 @@ def test_checkpoints_of_another_training_are_refused(data, tmp_path, capsys):
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_resume_bit_for_bit(data, tmp_path, optimizer):
     options = ["--mode", "compact", "bernoulli", "--seeds", 3, 4, "--optimizer", optimizer, "--lr", "0.01"]
+    options += ["--lr-decay", 1.5, "--lr-decay-after", 2]
     whole, part = tmp_path / "whole", tmp_path / "part"
     assert train(data, *options, "--epochs", 4, "--checkpoint", whole) == 0
     assert train(data, *options, "--epochs", 2, "--checkpoint", part) == 0
@@ -183,6 +184,24 @@ def test_resume_bit_for_bit(data, tmp_path, optimizer):
         assert [(e["loss"], e["accuracy"]) for e in run["epochs"]] == [
             (e["loss"], e["accuracy"]) for e in other["epochs"]
         ]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_learning_rate_falls_epoch_by_epoch(data, tmp_path, optimizer):
+    """What programs are given is the schedule's, with Adam's correction on top."""
+    model, given = Mlp([4, 4, 10], 2, Dropout(0.5), optimizer=optimizer), []
+    programs = training.Programs(model)
+    run = training.Run(programs, "compact", 0, 0.8, schedule=training.Schedule(2.0, after=2))
+    run.function = lambda *arguments, **_: [given.append(float(arguments[-1])) or 0.0]
+    programs.feed = lambda *_: iter([[], []])
+    programs.count_steps, programs.measure = lambda _: 2, lambda *_: 0.0
+    for _ in range(4):
+        run.train_epoch(None)
+    expected = np.repeat([0.8, 0.8, 0.4, 0.2], 2)
+    if optimizer == "adam":
+        steps = np.arange(1, 9)
+        expected *= np.sqrt(1 - 0.999**steps) / (1 - 0.9**steps)
+    np.testing.assert_allclose(given, expected, rtol=1e-6)  # handed on in f32
 
 
 def test_resume_in_the_middle_of_a_seed(data, tmp_path, monkeypatch):
@@ -356,6 +375,9 @@ def test_the_epoch_that_diverged_is_not_timed():
         (["--lr", "dense=0.1"], "not trained"),
         (["--lr", "x"], "expected a learning rate"),
         (["--lr", "nan"], "above 0 in --lr"),
+        (["--lr-decay", "0.5"], "--lr-decay of at least 1"),
+        (["--lr-decay", "inf"], "--lr-decay of at least 1"),
+        (["--lr-decay-after", "0"], "--lr-decay-after to be at least 1"),
         (["--lr-grid", "0"], "above 0 in --lr-grid"),
         (["--lr-grid", "0.1", "--held-out", "90"], "100 training images less 90 held out are fewer"),
         (["--batch", "128"], "100 training images are fewer than a batch of 128"),

@@ -35,6 +35,8 @@ def make_parser(
     add("--epochs", type=int, default=15)
     add("--batch", type=int, default=256)
     add("--lr", nargs="+", default=["0.1"], help="learning rate, or one for each mode: compact=0.1 dense=0.05")
+    add("--lr-decay", type=float, default=1.0, metavar="FACTOR", help="divide the rate by this after each epoch")
+    add("--lr-decay-after", type=int, default=1, metavar="EPOCH", help="the first epoch after which it is divided")
     add("--lr-grid", type=float, nargs="+", help="choose each mode's rate among these, on held-out data")
     add("--held-out", type=int, default=6000, help="how much of the training set chooses the rate")
     add("--grid-epochs", type=int, default=5, help="epochs for each rate of the grid")
@@ -82,7 +84,8 @@ def check_numbers(options: argparse.Namespace, names: Sequence[str], least: int 
 
 def check_options(options: argparse.Namespace) -> None:
     """Raises ``Error`` for what can be known to be wrong before any work."""
-    check_numbers(options, ("epochs", "batch", "checkpoint_every", "grid_epochs", "held_out", "limit", "threads"))
+    check_numbers(options, ("epochs", "batch", "checkpoint_every", "grid_epochs", "held_out", "limit", "threads", "lr_decay_after"))
+    expect(1 <= options.lr_decay < math.inf, "--lr-decay of at least 1", options.lr_decay)
     for seed in [*options.seeds, options.grid_seed]:
         expect(0 <= seed < 2**63, "seeds in [0, 2^63)", seed)
     for rate in options.lr_grid or []:

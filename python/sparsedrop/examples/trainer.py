@@ -23,7 +23,7 @@ import sparsedrop
 
 from . import checkpoint, fashion_mnist, plot, summary
 from .options import FREE, check_options, plain_options, read_rates
-from .training import Epoch, Programs, Progress, Run
+from .training import Epoch, Programs, Progress, Run, Schedule
 
 LOG_VERSION = 3
 
@@ -51,6 +51,7 @@ class Trainer:
         stored = self.resumed[0].get("options") if self.resumed else None
         self.programs = make_programs(options, self.data, stored if isinstance(stored, dict) else {})
         self.rates = read_rates(options)
+        self.schedule = Schedule(options.lr_decay, options.lr_decay_after)
         self.grid: list[dict[str, Any]] = []
         self.runs: list[Run] = []
 
@@ -81,7 +82,7 @@ class Trainer:
         for mode in options.mode:
             best = (-math.inf, 0.0)
             for rate in options.lr_grid:
-                run = Run(self.programs, mode, options.grid_seed, rate)
+                run = Run(self.programs, mode, options.grid_seed, rate, schedule=self.schedule)
                 while len(run.epochs) < options.grid_epochs and not run.diverged:
                     epoch = self.train(run, data)
                 self.grid.append(
@@ -113,7 +114,7 @@ class Trainer:
         for run in self.runs:
             if (run.mode, run.seed) == (mode, seed):
                 return run
-        self.runs.append(Run(self.programs, mode, seed, self.rates[mode]))
+        self.runs.append(Run(self.programs, mode, seed, self.rates[mode], schedule=self.schedule))
         return self.runs[-1]
 
     # Files
@@ -177,7 +178,7 @@ class Trainer:
                     raise ValueError(f"{name} is {value.shape} of {value.dtype}")
             self.runs.append(
                 Run(self.programs, entry["mode"], entry["seed"], entry["learning_rate"], values, epochs,
-                    entry["steps"], entry["diverged"], entry["notes"])
+                    entry["steps"], entry["diverged"], entry["notes"], self.schedule)
             )
         self.grid, self.rates = meta["grid"], meta["learning_rates"]
 

@@ -125,9 +125,23 @@ class Epoch:
         return cls(**{names.get(name, name): math.nan if value is None else value for name, value in entry.items()})
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """How the learning rate falls: divided by ``factor`` after each epoch from epoch
+    ``after`` on, the first being 1 (Zaremba et al. 2014 divide by 1.2 from epoch 6 on)."""
+
+    factor: float = 1.0
+    after: int = 1
+
+    def share(self, done: int) -> float:
+        """What is left of the rate when ``done`` epochs are complete."""
+        return self.factor ** -max(done - self.after + 1, 0)
+
+
 @dataclass
 class Run:
-    """One training of a model: in one mode, from one seed, at one rate.
+    """One training of a model: in one mode, from one seed, at one rate, which
+    falls by the schedule.
 
     ``values`` are what ``@step`` updates, ``notes`` what else the programs keep for
     a run from step to step, as JSON has it.
@@ -142,6 +156,7 @@ class Run:
     steps: int = 0
     diverged: bool = False
     notes: dict[str, Any] = field(default_factory=dict)
+    schedule: Schedule = Schedule()
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -157,10 +172,11 @@ class Run:
         """The rate of the next step: for Adam, with the correction of the moments'
         bias that the program leaves to its caller (Kingma and Ba 2015)."""
         model, number = self.programs.model, self.steps + 1
+        rate = self.rate * self.schedule.share(len(self.epochs))
         if model.optimizer != "adam":
-            return self.rate
+            return rate
         first, second = model.betas
-        return self.rate * (1 - second**number) ** 0.5 / (1 - first**number)
+        return rate * (1 - second**number) ** 0.5 / (1 - first**number)
 
     def train_epoch(self, data: Data, progress: Callable[[int, int], None] = lambda done, of: None) -> Epoch:
         """One pass over the data."""
