@@ -45,7 +45,7 @@ static bool hasPlainInits(GenericOp op) {
 /// Sums of the products of two arrays with loops that only one of them has are
 /// contractions, which have kernels of their own.
 static bool isContraction(GenericOp op) {
-  return op.getNumDpsInputs() > 1 &&
+  return op.getNumReductionLoops() != 0 && op.getNumDpsInputs() > 1 &&
          llvm::none_of(op.getDpsInputOperands(), [&](OpOperand *input) {
            return op.getMatchingIndexingMap(input).isPermutation();
          });
@@ -298,8 +298,10 @@ bool Siblings::isWanted(SiblingsToFuse which) {
   case SiblingsToFuse::Alike:
     return bothReduce() && areResultsAlike() && areSplittable();
   case SiblingsToFuse::Readers:
-    // What is passed on may as well be computed where its operands are.
-    return (bothReduce() || !passed) && areSplittable();
+    // What is passed on may as well be computed where its operands are, unless
+    // these are windows.
+    return (bothReduce() || !passed || sparsedrop::readsWindows(earlier)) &&
+           areSplittable();
   }
   llvm_unreachable("unknown choice");
 }

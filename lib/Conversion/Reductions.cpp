@@ -39,3 +39,10 @@ bool mlir::sparsedrop::isSplittable(LinalgOp op) {
   }
   return combines;
 }
+
+bool mlir::sparsedrop::readsWindows(LinalgOp op) {
+  return op.getNumReductionLoops() == 0 &&
+         llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+           return !op.getMatchingIndexingMap(input).isProjectedPermutation();
+         });
+}

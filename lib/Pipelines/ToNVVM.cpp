@@ -23,10 +23,12 @@ using namespace mlir::sparsedrop;
 
 /// On tensors, where users of a value are known.
 static void addFormation(OpPassManager &pm) {
+  pm.addPass(createShareElementwise());
+  // A thread has room for a whole window, and takes several of them at a time.
+  pm.addPass(createUnrollWindows());
   pm.addPass(createPropagateReshapes());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createShareElementwise());
   pm.addPass(createFormKernels());
   // What is no product reads what it has in common once.
   FuseSiblingsOptions siblings;

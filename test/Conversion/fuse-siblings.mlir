@@ -291,3 +291,41 @@ func.func @read_in_body(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<4x8xf32>)
   } -> tensor<4x8xf32>
   return %sum, %shifted : tensor<4xf32>, tensor<4x8xf32>
 }
+
+// -----
+
+// What is computed of windows runs where it is read: no product makes it.
+
+#left = affine_map<(i, j) -> (i * 2, j)>
+#right = affine_map<(i, j) -> (i * 2 + 1, j)>
+#id = affine_map<(i, j) -> (i, j)>
+#row = affine_map<(i, j) -> (i)>
+
+// READERS-LABEL: func @windows
+//       READERS:   :2 = linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]}
+//       READERS:     %[[MAX:.*]] = arith.maximumf
+//       READERS:     %[[SUM:.*]] = arith.addf %{{.*}}, %[[MAX]]
+//       READERS:     linalg.yield %[[MAX]], %[[SUM]]
+//   READERS-NOT:   linalg.generic
+// ALIKE-LABEL: func @windows
+//   ALIKE-NOT:   :2 = linalg.generic
+//       ALIKE:   return
+func.func @windows(%x: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<4xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<4x8xf32>
+  %f = tensor.empty() : tensor<4xf32>
+  %max = linalg.generic {indexing_maps = [#left, #right, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %x : tensor<8x8xf32>, tensor<8x8xf32>) outs(%e : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %0 = arith.maximumf %a, %b : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%f : tensor<4xf32>) -> tensor<4xf32>
+  %sum = linalg.generic {indexing_maps = [#id, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%max : tensor<4x8xf32>) outs(%zeros : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32):
+    %0 = arith.addf %s, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %max, %sum : tensor<4x8xf32>, tensor<4xf32>
+}

@@ -366,7 +366,8 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
     not. With `which=alike` only reductions to the same elements join each other,
     sums and maxima that several threads can share. With `which=readers` elementwise
     ops join them only where they read an array in common: one that reads the result
-    of the other may be better off with what makes its own operands, a product.
+    of the other may be better off with what makes its own operands, a product. What
+    is computed of windows is not, and joins a reduction that reads it.
 
     Before:
 
@@ -729,6 +730,70 @@ def TieDonated : Pass<"sparsedrop-tie-donated", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
+def UnrollWindows : Pass<"sparsedrop-unroll-windows", "::mlir::ModuleOp"> {
+  let summary = "Reductions of a few elements become elementwise";
+  let description = [{
+    A structured op on tensors that reduces at most `most` elements for each of its
+    results, as pooling does, becomes an elementwise op that reads each of them as an
+    operand of its own, at a constant place of the window. Products and convolutions
+    stay as they are. On a GPU a thread then takes several neighbouring results at a
+    time, and what follows, up to a sum over all of them, runs in the same kernel.
+
+    Elementwise ops are fused into their only reader where both have the same loops;
+    one that reads windows also where its reader has more loops, of at most `most`
+    steps: the place of a maximum is found again for each element of its window
+    instead of being stored.
+
+    Before:
+
+    ```mlir
+    #windows = affine_map<(i, c, w) -> (i * 2 + w, c)>
+    #shape = affine_map<(i, c, w) -> (w)>
+    #result = affine_map<(i, c, w) -> (i, c)>
+    func.func @f(%x: tensor<8x16xf32>) -> tensor<4x16xf32> {
+      %low = arith.constant 0xFF800000 : f32
+      %window = tensor.empty() : tensor<2xf32>
+      %e = tensor.empty() : tensor<4x16xf32>
+      %init = linalg.fill ins(%low : f32) outs(%e : tensor<4x16xf32>) -> tensor<4x16xf32>
+      %0 = linalg.generic {indexing_maps = [#windows, #shape, #result],
+                           iterator_types = ["parallel", "parallel", "reduction"]}
+          ins(%x, %window : tensor<8x16xf32>, tensor<2xf32>) outs(%init : tensor<4x16xf32>) {
+      ^bb0(%a: f32, %s: f32, %m: f32):
+        %1 = arith.maximumf %m, %a : f32
+        linalg.yield %1 : f32
+      } -> tensor<4x16xf32>
+      return %0 : tensor<4x16xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #first = affine_map<(i, c) -> (i * 2, c)>
+    #second = affine_map<(i, c) -> (i * 2 + 1, c)>
+    #result = affine_map<(i, c) -> (i, c)>
+    func.func @f(%x: tensor<8x16xf32>) -> tensor<4x16xf32> {
+      %e = tensor.empty() : tensor<4x16xf32>
+      %0 = linalg.generic {indexing_maps = [#first, #second, #result],
+                           iterator_types = ["parallel", "parallel"]}
+          ins(%x, %x : tensor<8x16xf32>, tensor<8x16xf32>) outs(%e : tensor<4x16xf32>) {
+      ^bb0(%a: f32, %b: f32, %out: f32):
+        %1 = arith.maximumf %a, %b : f32
+        linalg.yield %1 : f32
+      } -> tensor<4x16xf32>
+      return %0 : tensor<4x16xf32>
+    }
+    ```
+  }];
+  let options = [
+    Option<"most", "most", "int64_t", "9",
+           "Most elements of a window">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
 }
 
 #endif // SPARSEDROP_CONVERSION_PASSES_TD

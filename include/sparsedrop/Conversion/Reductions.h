@@ -25,6 +25,10 @@ bool isElementwise(linalg::LinalgOp op, OpOperand &init);
 /// has a combiner, but for elementwise ones that do not read what is there.
 bool isSplittable(linalg::LinalgOp op);
 
+/// Whether `op` is elementwise and an element depends on several of an operand,
+/// or on some only: no product makes its operand as it is needed.
+bool readsWindows(linalg::LinalgOp op);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_CONVERSION_REDUCTIONS_H

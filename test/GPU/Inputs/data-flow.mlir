@@ -352,3 +352,50 @@ func.func @stored_by_rows(%x: tensor<9x7x5x13xf32>) -> (tensor<7xf32>, tensor<9x
   } -> tensor<7xf32>
   return %sum, %y, %total : tensor<7xf32>, tensor<9x7x5x13xf32>, tensor<7xf32>
 }
+
+// Windows that overlap, their maxima and means, and the sums of these: the maxima are
+// stored by the kernel that adds them.
+#windows = affine_map<(n, h, w, c, i, j) -> (n, h * 2 + i, w * 2 + j, c)>
+#window = affine_map<(n, h, w, c, i, j) -> (i, j)>
+#pooled = affine_map<(n, h, w, c, i, j) -> (n, h, w, c)>
+#image = affine_map<(n, h, w, c) -> (n, h, w, c)>
+#samples = affine_map<(n, h, w, c) -> (n, c)>
+func.func @pooled(%x: tensor<3x9x7x13xf32>) -> (tensor<3x4x3x13xf32>, tensor<3x4x3x13xf32>, tensor<3x13xf32>) {
+  %low = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0.0 : f32
+  %count = arith.constant 9.0 : f32
+  %shape = tensor.empty() : tensor<3x3xf32>
+  %e = tensor.empty() : tensor<3x4x3x13xf32>
+  %f = tensor.empty() : tensor<3x13xf32>
+  %lows = linalg.fill ins(%low : f32) outs(%e : tensor<3x4x3x13xf32>) -> tensor<3x4x3x13xf32>
+  %zeros = linalg.fill ins(%zero : f32) outs(%e : tensor<3x4x3x13xf32>) -> tensor<3x4x3x13xf32>
+  %none = linalg.fill ins(%zero : f32) outs(%f : tensor<3x13xf32>) -> tensor<3x13xf32>
+  %max = linalg.generic {indexing_maps = [#windows, #window, #pooled],
+                         iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %shape : tensor<3x9x7x13xf32>, tensor<3x3xf32>) outs(%lows : tensor<3x4x3x13xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %0 = arith.maximumf %m, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<3x4x3x13xf32>
+  %total = linalg.generic {indexing_maps = [#windows, #window, #pooled],
+                           iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %shape : tensor<3x9x7x13xf32>, tensor<3x3xf32>) outs(%zeros : tensor<3x4x3x13xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %0 = arith.addf %m, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<3x4x3x13xf32>
+  %mean = linalg.generic {indexing_maps = [#image, #image], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%total : tensor<3x4x3x13xf32>) outs(%e : tensor<3x4x3x13xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.divf %a, %count : f32
+    linalg.yield %0 : f32
+  } -> tensor<3x4x3x13xf32>
+  %sums = linalg.generic {indexing_maps = [#image, #samples], iterator_types = ["parallel", "reduction", "reduction", "parallel"]}
+      ins(%max : tensor<3x4x3x13xf32>) outs(%none : tensor<3x13xf32>) {
+  ^bb0(%a: f32, %t: f32):
+    %0 = math.absf %a : f32
+    %1 = arith.addf %t, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<3x13xf32>
+  return %max, %mean, %sums : tensor<3x4x3x13xf32>, tensor<3x4x3x13xf32>, tensor<3x13xf32>
+}
