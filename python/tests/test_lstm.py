@@ -158,9 +158,10 @@ def test_optimizers_have_compact_and_masked_steps_alike(optimizer):
 
 # A new weight below 1 is rounded once, 2^-12; so was what its gradient is made of, which
 # together is no more than another three.
+@pytest.mark.parametrize("recurrent", [None, Dropout(0.5)])
 @pytest.mark.parametrize("dtype, bound", [("f32", BOUND_F32), ("f16", 4 * 2.0**-12)])
-def test_other_types(dtype, bound):
-    model = replace(MODELS["two layers"], dtype=dtype, dropout=Dropout(0.5), recurrent=Dropout(0.5))
+def test_other_types(dtype, bound, recurrent):
+    model = replace(MODELS["two layers"], dtype=dtype, dropout=Dropout(0.5), recurrent=recurrent)
     wide, narrow = replace(model, dtype="f64"), {"f32": np.float32, "f16": np.float16, "i32": np.int32}
     values = {name: v.astype(narrow[model.type_of(name)]) for name, v in make_values(wide, 5).items()}
     compiled = sparsedrop.compile(model.mlir(), entry="step", mode="compact")

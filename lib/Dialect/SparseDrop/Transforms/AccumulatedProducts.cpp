@@ -40,8 +40,8 @@ private:
     return !loop.getRegion().isAncestor(value.getParentRegion());
   }
   bool canStack(Value factor);
+  void addStacks(Value factor);
   Value getStack(Value factor);
-  Value addStack(Value factor);
   Value createProduct(LinalgOp product);
   Value createStart(LinalgOp product);
   Value addNarrowed(Value sum);
@@ -50,6 +50,8 @@ private:
   scf::ForOp &loop;
   unsigned index;
   const Slices &slices;
+  /// The results of the loop that are stacks which it got for factors.
+  llvm::SmallDenseMap<Value, unsigned> added;
   /// What rounds each product before it is added, if something does: the sum of
   /// all is rounded once.
   GenericOp narrowing;
@@ -119,14 +121,37 @@ bool Accumulation::canStack(Value factor) {
   return cast<RankedTensorType>(factor.getType()).hasStaticShape();
 }
 
+/// Makes the loop carry a stack to which each iteration adds `factor`, or its
+/// source if it has been dropped, unless there is one. Values that are results
+/// of the loop are none any more.
+void Accumulation::addStacks(Value factor) {
+  if (isOutside(factor) || slices.findStack(factor) || added.contains(factor))
+    return;
+  if (auto dropout = factor.getDefiningOp<DropoutOp>())
+    return addStacks(dropout.getSource());
+  Location loc = factor.getLoc();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(loop);
+  Value empty = createStack(b, loc, factor, slices.count);
+  auto push = [&](OpBuilder &builder, Location,
+                  ArrayRef<BlockArgument> stacks) -> SmallVector<Value> {
+    return {pushSlice(builder, loc, factor, stacks[0], slices.number)};
+  };
+  added[factor] = loop.getNumResults();
+  loop = cast<scf::ForOp>(
+      *cast<LoopLikeOpInterface>(loop.getOperation())
+           .replaceWithAdditionalYields(
+               b, empty, /*replaceInitOperandUsesInLoop=*/false, push));
+}
+
 /// The stack of a factor in the loop; what all iterations drop alike is dropped
 /// of the stack.
 Value Accumulation::getStack(Value factor) {
   if (Value stack = slices.findStack(factor))
     return stack;
+  if (auto found = added.find(factor); found != added.end())
+    return loop.getResult(found->second);
   auto dropout = factor.getDefiningOp<DropoutOp>();
-  if (!dropout)
-    return addStack(factor);
   Value source = dropout.getSource();
   Value stack = isOutside(source) ? source : getStack(source);
   SmallVector<int64_t> dims(dropout.getDims());
@@ -138,23 +163,6 @@ Value Accumulation::getStack(Value factor) {
   return DropoutOp::create(b, dropout.getLoc(), stack.getType(), stack,
                            dropout.getPattern(), b.getDenseI64ArrayAttr(dims),
                            dropout.getUnscaledAttr());
-}
-
-/// Makes the loop carry a stack to which each iteration adds `factor`.
-Value Accumulation::addStack(Value factor) {
-  Location loc = factor.getLoc();
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(loop);
-  Value empty = createStack(b, loc, factor, slices.count);
-  auto push = [&](OpBuilder &builder, Location,
-                  ArrayRef<BlockArgument> stacks) -> SmallVector<Value> {
-    return {pushSlice(builder, loc, factor, stacks[0], slices.number)};
-  };
-  loop = cast<scf::ForOp>(
-      *cast<LoopLikeOpInterface>(loop.getOperation())
-           .replaceWithAdditionalYields(
-               b, empty, /*replaceInitOperandUsesInLoop=*/false, push));
-  return loop.getResults().back();
 }
 
 /// What the sum over all iterations begins with: what the loop began with, or
@@ -194,6 +202,8 @@ Value Accumulation::createProduct(LinalgOp product) {
   unsigned loops = product.getNumLoops() + 1;
   SmallVector<Value> factors;
   SmallVector<AffineMap> maps;
+  for (Value factor : product.getDpsInputs())
+    addStacks(factor);
   for (OpOperand &operand : product->getOpOperands()) {
     // The iterations are the first loop.
     AffineMap map = product.getMatchingIndexingMap(&operand).shiftDims(1);
