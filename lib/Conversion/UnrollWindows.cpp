@@ -89,19 +89,24 @@ public:
   Window(RewriterBase &rewriter, LinalgOp op)
       : rewriter(rewriter), op(op), loc(op.getLoc()) {}
 
-  GenericOp unroll(ArrayRef<unsigned> reductions);
+  /// Collects what each step reads; fails if that cannot be said of a plain
+  /// loop: it has all of the dimension that it is alone in.
+  LogicalResult plan();
+  GenericOp unroll();
 
 private:
-  void replaceLoops(ArrayRef<unsigned> reductions, ArrayRef<int64_t> step);
-  void addInputs();
+  void replaceLoops(ArrayRef<int64_t> step);
+  bool hasAll(OpOperand &input, Value value, AffineMap map);
+  LogicalResult addInputs();
   void addInits();
-  SmallVector<Value> emitStep(OpBuilder &b, ArrayRef<unsigned> reductions,
-                              ArrayRef<int64_t> step, ValueRange inputs,
-                              ValueRange partial);
+  SmallVector<Value> emitStep(OpBuilder &b, ArrayRef<int64_t> step,
+                              ValueRange inputs, ValueRange partial);
 
   RewriterBase &rewriter;
   LinalgOp op;
   Location loc;
+  SmallVector<unsigned> reductions;
+  SmallVector<SmallVector<int64_t>> steps;
   /// What each loop is: a loop that is left, or a number.
   SmallVector<AffineExpr> loops;
   unsigned left = 0;
@@ -112,8 +117,7 @@ private:
 };
 } // namespace
 
-void Window::replaceLoops(ArrayRef<unsigned> reductions,
-                          ArrayRef<int64_t> step) {
+void Window::replaceLoops(ArrayRef<int64_t> step) {
   loops.assign(op.getNumLoops(), AffineExpr());
   for (auto [loop, number] : llvm::zip(reductions, step))
     loops[loop] = rewriter.getAffineConstantExpr(number);
@@ -123,14 +127,32 @@ void Window::replaceLoops(ArrayRef<unsigned> reductions,
       loop = rewriter.getAffineDimExpr(left++);
 }
 
+/// Whether loops that are alone in a dimension of `value` have all of it.
+bool Window::hasAll(OpOperand &input, Value value, AffineMap map) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  ArrayRef<AffineExpr> before = op.getMatchingIndexingMap(&input).getResults();
+  for (auto [loop, expr] : llvm::enumerate(loops)) {
+    std::optional<unsigned> dim = map.getResultPosition(expr);
+    if (isa<AffineConstantExpr>(expr) || !dim ||
+        llvm::is_contained(before, rewriter.getAffineDimExpr(loop)))
+      continue;
+    int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(*dim);
+    if (ShapedType::isDynamic(size) || size != extents[loop])
+      return false;
+  }
+  return true;
+}
+
 /// The inputs of a step; what several of them read is there once.
-void Window::addInputs() {
+LogicalResult Window::addInputs() {
   places.emplace_back();
   for (OpOperand *input : op.getDpsInputOperands()) {
     Value value = input->get();
     AffineMap map = op.getMatchingIndexingMap(input).replaceDimsAndSymbols(
         loops, {}, left, 0);
     readThroughExpansion(value, map);
+    if (!hasAll(*input, value, map))
+      return failure();
     unsigned place = 0;
     while (place < values.size() &&
            (values[place] != value || maps[place] != map))
@@ -141,6 +163,7 @@ void Window::addInputs() {
     }
     places.back().push_back(place);
   }
+  return success();
 }
 
 /// What all elements of `init` are; null if they differ.
@@ -166,9 +189,8 @@ void Window::addInits() {
 }
 
 /// The body, for one step.
-SmallVector<Value> Window::emitStep(OpBuilder &b, ArrayRef<unsigned> reductions,
-                                    ArrayRef<int64_t> step, ValueRange inputs,
-                                    ValueRange partial) {
+SmallVector<Value> Window::emitStep(OpBuilder &b, ArrayRef<int64_t> step,
+                                    ValueRange inputs, ValueRange partial) {
   IRMapping mapping;
   mapping.map(op.getRegionInputArgs(), inputs);
   mapping.map(op.getRegionOutputArgs(), partial);
@@ -193,17 +215,21 @@ SmallVector<Value> Window::emitStep(OpBuilder &b, ArrayRef<unsigned> reductions,
       [&](Value value) { return mapping.lookupOrDefault(value); });
 }
 
-GenericOp Window::unroll(ArrayRef<unsigned> reductions) {
+LogicalResult Window::plan() {
+  op.getReductionDims(reductions);
   SmallVector<int64_t> extents = op.getStaticLoopRanges(), sizes;
   for (unsigned loop : reductions)
     sizes.push_back(extents[loop]);
-  SmallVector<SmallVector<int64_t>> steps;
-  for (int64_t i = 0, e = computeProduct(sizes); i < e; ++i)
+  for (int64_t i = 0, e = computeProduct(sizes); i < e; ++i) {
     steps.push_back(delinearize(i, computeStrides(sizes)));
-  for (ArrayRef<int64_t> step : steps) {
-    replaceLoops(reductions, step);
-    addInputs();
+    replaceLoops(steps.back());
+    if (failed(addInputs()))
+      return failure();
   }
+  return success();
+}
+
+GenericOp Window::unroll() {
   addInits();
   llvm::append_range(maps, initMaps);
   SmallVector<utils::IteratorType> types(left, utils::IteratorType::parallel);
@@ -216,7 +242,7 @@ GenericOp Window::unroll(ArrayRef<unsigned> reductions) {
       SmallVector<Value> inputs;
       for (unsigned place : own)
         inputs.push_back(arguments[place]);
-      partial = emitStep(b, reductions, step, inputs, partial);
+      partial = emitStep(b, step, inputs, partial);
     }
     linalg::YieldOp::create(b, loc, partial);
   };
@@ -283,11 +309,14 @@ struct UnrollWindow : public OpInterfaceRewritePattern<LinalgOp> {
         return rewriter.notifyMatchFailure(
             op, "results that not all other loops index, or more");
     }
-    if (!countSteps(op, reductions, most))
+    if (!countSteps(op, reductions, most).value_or(0))
       return rewriter.notifyMatchFailure(
-          op, "more steps than are unrolled, or who knows how many");
-    rewriter.replaceOp(op,
-                       Window(rewriter, op).unroll(reductions).getResults());
+          op, "no steps, more than are unrolled, or who knows how many");
+    Window window(rewriter, op);
+    if (failed(window.plan()))
+      return rewriter.notifyMatchFailure(
+          op, "windows that begin at each element, of which some have none");
+    rewriter.replaceOp(op, window.unroll().getResults());
     return success();
   }
 

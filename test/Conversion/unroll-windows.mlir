@@ -152,7 +152,8 @@ func.func @gradient(%y: tensor<8x16xf32>, %d: tensor<8x8xf32>) -> tensor<8x16xf3
 
 // -----
 
-// What stays: rows, products, windows of sizes that are not known, a kernel that has
+// What stays: windows one apart, whose loops would not have all of what they index
+// alone; rows, products, windows of sizes that are not known, a kernel that has
 // been chosen, results along a reduction, a single sum; a reader that would compute
 // a window again too often.
 
@@ -161,6 +162,33 @@ func.func @gradient(%y: tensor<8x16xf32>, %d: tensor<8x8xf32>) -> tensor<8x16xf3
 #column = affine_map<(i, j) -> (j)>
 #none = affine_map<(i) -> ()>
 #vector = affine_map<(i) -> (i)>
+
+#apart = affine_map<(i, c, w) -> (i + w, c)>
+#result = affine_map<(i, c, w) -> (i, c)>
+
+// CHECK-LABEL: func @one_apart
+//       CHECK:   iterator_types = ["parallel", "parallel", "reduction"]
+func.func @one_apart(%x: tensor<9x16xf32>, %init: tensor<8x16xf32>, %w: tensor<2xf32>) -> tensor<8x16xf32> {
+  %0 = linalg.generic {indexing_maps = [#apart, affine_map<(i, c, w) -> (w)>, #result], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<9x16xf32>, tensor<2xf32>) outs(%init : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %1 = arith.maximumf %m, %a : f32
+    linalg.yield %1 : f32
+  } -> tensor<8x16xf32>
+  return %0 : tensor<8x16xf32>
+}
+
+// CHECK-LABEL: func @none
+//       CHECK:   "reduction"
+func.func @none(%x: tensor<0x16xf32>, %init: tensor<16xf32>) -> tensor<16xf32> {
+  %0 = linalg.generic {indexing_maps = [#id, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x : tensor<0x16xf32>) outs(%init : tensor<16xf32>) {
+  ^bb0(%a: f32, %m: f32):
+    %1 = arith.maximumf %m, %a : f32
+    linalg.yield %1 : f32
+  } -> tensor<16xf32>
+  return %0 : tensor<16xf32>
+}
 
 // CHECK-LABEL: func @stays
 //       CHECK:   linalg.reduce

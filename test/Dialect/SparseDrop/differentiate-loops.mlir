@@ -2,7 +2,9 @@
 
 // A recurrent product. Saved are the state that each step reads and what its
 // product gave, tanh of which has a gradient; the outputs that the loop collects
-// are not saved again. Backwards nothing is multiplied again, and the gradient of
+// are not saved again. Each step has a slice of the inputs and of the outputs of its
+// own: what flows to it is not added to what others left, and is the stack of factors,
+// too; what flows from it is left as it is. Backwards nothing is multiplied again, and the gradient of
 // the weight is one product behind the loop, over the steps (d0), too.
 
 // CHECK-DAG: #[[$LHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d3, d1)>
@@ -15,14 +17,16 @@
 //       CHECK:     %[[PRODUCT:.*]] = linalg.matmul
 //       CHECK:     tensor.insert_slice %[[STATE]] into %[[STATES]][%[[I]], 0, 0]
 //       CHECK:     tensor.insert_slice %[[PRODUCT]] into %[[PRODUCTS]][%[[I]], 0, 0]
-//       CHECK:   %[[BACK:.*]]:4 = scf.for
+//       CHECK:   %[[BACK:.*]]:2 = scf.for %{{.*}} iter_args(%{{.*}} = %{{.*}}, %[[DX:.*]] = %{{.*}}) ->
 //       CHECK:     tensor.extract_slice %[[FORTH]]#3
+//   CHECK-NOT:     tensor.extract_slice %[[DX]]
 //       CHECK:     linalg.matmul {{.*}}"dgrad"
 //   CHECK-NOT:     linalg.matmul
+//       CHECK:     tensor.insert_slice %{{.*}} into %[[DX]]
 //       CHECK:     scf.yield
-//       CHECK:   %[[DW:.*]] = linalg.generic {indexing_maps = [#[[$LHS]], #[[$RHS]], #[[$OUT]]], iterator_types = ["reduction", "parallel", "parallel", "reduction"]} ins(%[[FORTH]]#2, %[[BACK]]#3 : tensor<5x2x3xf32>, tensor<5x2x3xf32>)
+//       CHECK:   %[[DW:.*]] = linalg.generic {indexing_maps = [#[[$LHS]], #[[$RHS]], #[[$OUT]]], iterator_types = ["reduction", "parallel", "parallel", "reduction"]} ins(%[[FORTH]]#2, %[[BACK]]#1 : tensor<5x2x3xf32>, tensor<5x2x3xf32>)
 //  CHECK-SAME:     attrs = {sparsedrop.product = "wgrad"}
-//       CHECK:   return %{{.*}}, %{{.*}}, %[[DW]], %{{.*}}
+//       CHECK:   return %{{.*}}, %[[BACK]]#1, %[[DW]], %{{.*}}
 func.func @recurrent(%x: tensor<5x2x3xf32>, %w: tensor<3x3xf32>, %h: tensor<2x3xf32>) -> tensor<5x2x3xf32>
     attributes {sparsedrop.differentiate} {
   %c0 = arith.constant 0 : index
@@ -96,4 +100,70 @@ func.func @narrow(%x: tensor<5x2x3xbf16>, %w: tensor<3x3xbf16>, %h: tensor<2x3xb
     scf.yield %p : tensor<2x3xbf16>
   }
   return %0 : tensor<2x3xbf16>
+}
+
+// Slices that are read in more than one step, or at another place: what flows to them
+// is added.
+
+// CHECK-LABEL: func.func @neighbours_grad(
+//       CHECK:   scf.for %{{.*}} iter_args(%[[DX:.*]] = %{{.*}})
+//       CHECK:     %[[OLD:.*]] = tensor.extract_slice %[[DX]]
+//       CHECK:     %[[SUM:.*]] = linalg.add ins(%[[OLD]],
+//       CHECK:     %[[ONE:.*]] = tensor.insert_slice %[[SUM]] into %[[DX]]
+//       CHECK:     %[[OTHER:.*]] = tensor.extract_slice %[[ONE]]
+//       CHECK:     linalg.add ins(%[[OTHER]],
+func.func @neighbours(%x: tensor<6x3xf32>) -> tensor<3xf32> attributes {sparsedrop.differentiate} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<3xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+  %0 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %z) -> (tensor<3xf32>) {
+    %next = arith.addi %i, %c1 : index
+    %a = tensor.extract_slice %x[%i, 0] [1, 3] [1, 1] : tensor<6x3xf32> to tensor<3xf32>
+    %b = tensor.extract_slice %x[%next, 0] [1, 3] [1, 1] : tensor<6x3xf32> to tensor<3xf32>
+    %p = linalg.mul ins(%a, %b : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    %t = linalg.add ins(%s, %p : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    scf.yield %t : tensor<3xf32>
+  }
+  return %0 : tensor<3xf32>
+}
+
+// What is carried and active at first: the slices that are overwritten have no
+// gradient.
+
+// CHECK-LABEL: func.func @overwritten_grad(
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<3xf32>
+//       CHECK:   scf.for %{{.*}} iter_args(%{{.*}} = %{{.*}}, %[[DY:.*]] = %{{.*}})
+//       CHECK:     tensor.insert_slice %[[ZEROS]] into %[[DY]]
+func.func @overwritten(%s: tensor<3xf32>, %y: tensor<6x3xf32>) -> tensor<6x3xf32> attributes {sparsedrop.differentiate} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %e = tensor.empty() : tensor<3xf32>
+  %0:2 = scf.for %i = %c0 to %c5 step %c1 iter_args(%t = %s, %z = %y) -> (tensor<3xf32>, tensor<6x3xf32>) {
+    %u = linalg.mul ins(%t, %t : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    %n = tensor.insert_slice %u into %z[%i, 0] [1, 3] [1, 1] : tensor<3xf32> into tensor<6x3xf32>
+    scf.yield %u, %n : tensor<3xf32>, tensor<6x3xf32>
+  }
+  return %0#1 : tensor<6x3xf32>
+}
+
+// Slices beside each other, the gates of an LSTM: nothing is added. Those that have
+// elements in common are.
+
+// CHECK-LABEL: func.func @gates_grad(
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<2x6xf32>
+//       CHECK:   %[[ONE:.*]] = tensor.insert_slice %{{.*}} into %[[ZEROS]][0, 3] [2, 3] [1, 1]
+//       CHECK:   %[[TWO:.*]] = tensor.insert_slice %{{.*}} into %[[ONE]][0, 0] [2, 3] [1, 1]
+//       CHECK:   tensor.extract_slice %[[TWO]][0, 2] [2, 3] [1, 1]
+func.func @gates(%x: tensor<2x6xf32>) -> tensor<2x3xf32> attributes {sparsedrop.differentiate} {
+  %e = tensor.empty() : tensor<2x3xf32>
+  %m = tensor.extract_slice %x[0, 2] [2, 3] [1, 1] : tensor<2x6xf32> to tensor<2x3xf32>
+  %a = tensor.extract_slice %x[0, 0] [2, 3] [1, 1] : tensor<2x6xf32> to tensor<2x3xf32>
+  %b = tensor.extract_slice %x[0, 3] [2, 3] [1, 1] : tensor<2x6xf32> to tensor<2x3xf32>
+  %0 = linalg.mul ins(%a, %b : tensor<2x3xf32>, tensor<2x3xf32>) outs(%e : tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = linalg.mul ins(%0, %m : tensor<2x3xf32>, tensor<2x3xf32>) outs(%e : tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %1 : tensor<2x3xf32>
 }

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -40,8 +41,10 @@ private:
     return !loop.getRegion().isAncestor(value.getParentRegion());
   }
   bool canStack(Value factor);
-  void addStacks(Value factor);
-  Value getStack(Value factor);
+  bool isPushed(tensor::InsertSliceOp insert);
+  std::optional<unsigned> findFilled(Value factor);
+  std::optional<unsigned> addStack(Value factor);
+  Value getStack(Value factor, std::optional<unsigned> added);
   Value createProduct(LinalgOp product);
   Value createStart(LinalgOp product);
   Value addNarrowed(Value sum);
@@ -50,8 +53,6 @@ private:
   scf::ForOp &loop;
   unsigned index;
   const Slices &slices;
-  /// The results of the loop that are stacks which it got for factors.
-  llvm::SmallDenseMap<Value, unsigned> added;
   /// What rounds each product before it is added, if something does: the sum of
   /// all is rounded once.
   GenericOp narrowing;
@@ -121,14 +122,56 @@ bool Accumulation::canStack(Value factor) {
   return cast<RankedTensorType>(factor.getType()).hasStaticShape();
 }
 
+/// Whether `insert` does what `pushSlice` does.
+bool Accumulation::isPushed(tensor::InsertSliceOp insert) {
+  ArrayRef<int64_t> shape = insert.getDestType().getShape();
+  if (ShapedType::isDynamicShape(shape))
+    return false;
+  auto isOwn = [&](OpFoldResult offset) {
+    return offset == OpFoldResult(slices.number);
+  };
+  if (insert.getSourceType().getShape() != shape.drop_front() ||
+      getConstantIntValue(slices.count) != shape.front() ||
+      !llvm::all_of(insert.getMixedStrides(), isOneInteger) ||
+      !isOneInteger(insert.getMixedSizes().front()) ||
+      !isOwn(insert.getMixedOffsets().front()))
+    return false;
+  return llvm::all_of(ArrayRef(insert.getMixedOffsets()).drop_front(),
+                      isZeroInteger);
+}
+
+/// The result of the loop that each iteration adds `factor` to, as a slice of
+/// its own.
+std::optional<unsigned> Accumulation::findFilled(Value factor) {
+  for (OpOperand &use : factor.getUses()) {
+    auto insert = dyn_cast<tensor::InsertSliceOp>(use.getOwner());
+    if (!insert || use.get() != insert.getSource() ||
+        insert->getBlock() != loop.getBody() || !insert->hasOneUse())
+      continue;
+    auto argument = dyn_cast<BlockArgument>(insert.getDest());
+    OpOperand &yielded = *insert->use_begin();
+    if (!argument || argument.getOwner() != loop.getBody() ||
+        !argument.hasOneUse() ||
+        yielded.getOwner() != loop.getBody()->getTerminator() ||
+        yielded.getOperandNumber() + loop.getNumInductionVars() !=
+            argument.getArgNumber())
+      continue;
+    if (isPushed(insert))
+      return yielded.getOperandNumber();
+  }
+  return std::nullopt;
+}
+
 /// Makes the loop carry a stack to which each iteration adds `factor`, or its
-/// source if it has been dropped, unless there is one. Values that are results
-/// of the loop are none any more.
-void Accumulation::addStacks(Value factor) {
-  if (isOutside(factor) || slices.findStack(factor) || added.contains(factor))
-    return;
+/// source if it has been dropped, unless there is one. The number of that
+/// result; results and carried values of the loop are other values then.
+std::optional<unsigned> Accumulation::addStack(Value factor) {
+  if (isOutside(factor) || slices.findStack(factor))
+    return std::nullopt;
   if (auto dropout = factor.getDefiningOp<DropoutOp>())
-    return addStacks(dropout.getSource());
+    return addStack(dropout.getSource());
+  if (std::optional<unsigned> filled = findFilled(factor))
+    return filled;
   Location loc = factor.getLoc();
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop);
@@ -137,23 +180,23 @@ void Accumulation::addStacks(Value factor) {
                   ArrayRef<BlockArgument> stacks) -> SmallVector<Value> {
     return {pushSlice(builder, loc, factor, stacks[0], slices.number)};
   };
-  added[factor] = loop.getNumResults();
   loop = cast<scf::ForOp>(
       *cast<LoopLikeOpInterface>(loop.getOperation())
            .replaceWithAdditionalYields(
                b, empty, /*replaceInitOperandUsesInLoop=*/false, push));
+  return loop.getNumResults() - 1;
 }
 
-/// The stack of a factor in the loop; what all iterations drop alike is dropped
-/// of the stack.
-Value Accumulation::getStack(Value factor) {
+/// The stack of a factor in the loop, the result `added` if it has been added;
+/// what all iterations drop alike is dropped of the stack.
+Value Accumulation::getStack(Value factor, std::optional<unsigned> added) {
   if (Value stack = slices.findStack(factor))
     return stack;
-  if (auto found = added.find(factor); found != added.end())
-    return loop.getResult(found->second);
   auto dropout = factor.getDefiningOp<DropoutOp>();
+  if (!dropout)
+    return loop.getResult(*added);
   Value source = dropout.getSource();
-  Value stack = isOutside(source) ? source : getStack(source);
+  Value stack = isOutside(source) ? source : getStack(source, added);
   SmallVector<int64_t> dims(dropout.getDims());
   if (!isOutside(source))
     for (int64_t &dim : dims)
@@ -202,15 +245,18 @@ Value Accumulation::createProduct(LinalgOp product) {
   unsigned loops = product.getNumLoops() + 1;
   SmallVector<Value> factors;
   SmallVector<AffineMap> maps;
-  for (Value factor : product.getDpsInputs())
-    addStacks(factor);
+  SmallVector<std::optional<unsigned>> added;
+  for (OpOperand *input : product.getDpsInputOperands())
+    added.push_back(addStack(input->get()));
   for (OpOperand &operand : product->getOpOperands()) {
     // The iterations are the first loop.
     AffineMap map = product.getMatchingIndexingMap(&operand).shiftDims(1);
     SmallVector<AffineExpr> results(map.getResults());
     if (!product.isDpsInit(&operand)) {
       bool isStacked = !isOutside(operand.get());
-      factors.push_back(isStacked ? getStack(operand.get()) : operand.get());
+      factors.push_back(
+          isStacked ? getStack(operand.get(), added[operand.getOperandNumber()])
+                    : operand.get());
       if (isStacked)
         results.insert(results.begin(), b.getAffineDimExpr(0));
     }

@@ -25,9 +25,8 @@ using linalg::LinalgOp;
 bool mlir::sparsedrop::isElementwise(LinalgOp op) {
   // Regions in the body would have to be emitted twice, with other captures.
   if (op.getNumReductionLoops() != 0 ||
-      llvm::any_of(*op.getBlock(), [](Operation &inner) {
-        return inner.getNumRegions() != 0;
-      }))
+      llvm::any_of(*op.getBlock(),
+                   [](Operation &inner) { return inner.getNumRegions() != 0; }))
     return false;
   return llvm::all_of(op.getDpsInitsMutable(), [&](OpOperand &init) {
     return op.getMatchingIndexingMap(&init).isPermutation() &&

@@ -23,6 +23,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -119,6 +120,8 @@ private:
   void readProducts(IRMapping &mapping, Value number, Value count);
   void save();
   SmallVector<Value> hoistProducts(scf::ForOp &reversed, Value count);
+  bool isReadInSlices(Value capture);
+  bool isFilled(unsigned index);
   LogicalResult reverseBody(Value number, Value count, ValueRange carried);
 
   ReverseSweep &sweep;
@@ -260,6 +263,49 @@ void ForReverse::save() {
                         [&](OpOperand &use) { return use.getOwner() != op; });
 }
 
+/// The dimension in which a slice is that of an iteration: it has a single
+/// element, at the induction variable.
+static std::optional<unsigned> getOwnDim(OffsetSizeAndStrideOpInterface slice,
+                                         Value induction) {
+  for (auto [dim, offset] : llvm::enumerate(slice.getMixedOffsets()))
+    if (offset == OpFoldResult(induction) &&
+        isOneInteger(slice.getMixedSizes()[dim]))
+      return dim;
+  return std::nullopt;
+}
+
+/// Whether each iteration reads a slice of its own of `capture`, and nobody
+/// else in the loop anything.
+bool ForReverse::isReadInSlices(Value capture) {
+  std::optional<unsigned> common;
+  for (Operation *user : capture.getUsers()) {
+    if (!op->isProperAncestor(user))
+      continue;
+    auto slice = dyn_cast<tensor::ExtractSliceOp>(user);
+    auto dim = slice && slice->getBlock() == op.getBody()
+                   ? getOwnDim(slice, op.getInductionVar())
+                   : std::nullopt;
+    if (!dim || common.value_or(*dim) != *dim)
+      return false;
+    common = dim;
+  }
+  return common.has_value();
+}
+
+/// Whether each iteration writes a slice of its own of what is carried, and
+/// nobody in the loop reads any, or asks what flows to what it is at first.
+bool ForReverse::isFilled(unsigned index) {
+  BlockArgument argument = op.getRegionIterArg(index);
+  if (!argument.hasOneUse() || sweep.isActive(op.getInitArgs()[index]))
+    return false;
+  auto insert = dyn_cast<tensor::InsertSliceOp>(*argument.user_begin());
+  return insert && insert.getDest() == argument &&
+         insert->getBlock() == op.getBody() &&
+         getOwnDim(insert, op.getInductionVar()) &&
+         insert.getResult().hasOneUse() &&
+         op.getYieldedValues()[index] == insert.getResult();
+}
+
 /// The body of the backward loop, at the insertion point.
 LogicalResult ForReverse::reverseBody(Value number, Value count,
                                       ValueRange carried) {
@@ -267,8 +313,8 @@ LogicalResult ForReverse::reverseBody(Value number, Value count,
   Value iv = number;
   if (Type type = op.getInductionVar().getType(); !type.isIndex())
     iv = arith::IndexCastOp::create(b, loc, type, iv);
-  iv = arith::MulIOp::create(b, loc, iv, op.getStep());
-  iv = arith::AddIOp::create(b, loc, iv, op.getLowerBound());
+  iv = b.createOrFold<arith::MulIOp>(loc, iv, op.getStep());
+  iv = b.createOrFold<arith::AddIOp>(loc, iv, op.getLowerBound());
   mapping.map(op.getInductionVar(), iv);
   unsigned states = op.getInitArgs().size();
   for (unsigned i = 0; i < states; ++i) {
@@ -282,10 +328,16 @@ LogicalResult ForReverse::reverseBody(Value number, Value count,
   }
   ReverseSweep inner(b, sweep.activity);
   SmallVector<Value> adjoints(states);
-  for (auto [i, index] : llvm::enumerate(activeArgs))
+  for (auto [i, index] : llvm::enumerate(activeArgs)) {
     adjoints[index] = carried[i];
-  for (auto [i, capture] : llvm::enumerate(captures))
+    if (isFilled(index))
+      inner.ownSlices.insert(carried[i]);
+  }
+  for (auto [i, capture] : llvm::enumerate(captures)) {
     inner.add(capture, carried[activeArgs.size() + i]);
+    if (isReadInSlices(capture))
+      inner.ownSlices.insert(carried[activeArgs.size() + i]);
+  }
   ValueRange yielded = op.getBody()->getTerminator()->getOperands();
   if (failed(sweepAgain(inner, bodyOps, yielded.take_front(states), mapping,
                         adjoints)))

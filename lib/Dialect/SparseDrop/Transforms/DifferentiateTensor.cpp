@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "LinalgUtils.h"
 #include "MeasureChannels.h"
 #include "ReverseSweep.h"
 
@@ -47,6 +48,9 @@ public:
   LogicalResult reverse(InsertOp op);
 
 private:
+  /// Whether nothing has flowed to a slice of `adjoint` yet.
+  bool isZero(Value adjoint, ArrayRef<OpFoldResult> offsets,
+              ArrayRef<OpFoldResult> sizes, ArrayRef<OpFoldResult> strides);
   /// Adds `part` to a slice of the adjoint of `value`.
   void addToSlice(Value value, Value part, ArrayRef<OpFoldResult> offsets,
                   ArrayRef<OpFoldResult> sizes, ArrayRef<OpFoldResult> strides);
@@ -58,15 +62,57 @@ private:
 };
 } // namespace
 
+/// Whether a slice that is inserted and the one at `offsets` have no element in
+/// common, as far as numbers in the program tell.
+static bool areDisjoint(tensor::InsertSliceOp insert,
+                        ArrayRef<OpFoldResult> offsets,
+                        ArrayRef<OpFoldResult> sizes,
+                        ArrayRef<OpFoldResult> strides) {
+  auto getEnd = [](OpFoldResult offset, OpFoldResult size,
+                   OpFoldResult stride) -> std::optional<int64_t> {
+    auto begin = getConstantIntValue(offset), count = getConstantIntValue(size);
+    if (!begin || !count || !isOneInteger(stride))
+      return std::nullopt;
+    return *begin + *count;
+  };
+  for (auto [dim, offset] : llvm::enumerate(insert.getMixedOffsets())) {
+    auto end = getEnd(offset, insert.getMixedSizes()[dim],
+                      insert.getMixedStrides()[dim]);
+    auto otherEnd = getEnd(offsets[dim], sizes[dim], strides[dim]);
+    if (end && otherEnd &&
+        (*end <= *getConstantIntValue(offsets[dim]) ||
+         *otherEnd <= *getConstantIntValue(offset)))
+      return true;
+  }
+  return false;
+}
+
+bool TensorReverse::isZero(Value adjoint, ArrayRef<OpFoldResult> offsets,
+                           ArrayRef<OpFoldResult> sizes,
+                           ArrayRef<OpFoldResult> strides) {
+  while (auto insert = adjoint.getDefiningOp<tensor::InsertSliceOp>()) {
+    if (!areDisjoint(insert, offsets, sizes, strides))
+      return false;
+    adjoint = insert.getDest();
+  }
+  if (sweep.ownSlices.contains(adjoint)) {
+    auto argument = cast<BlockArgument>(adjoint);
+    auto loop = cast<LoopLikeOpInterface>(argument.getOwner()->getParentOp());
+    adjoint = loop.getTiedLoopInit(argument)->get();
+  }
+  return isZeroFill(adjoint);
+}
+
 void TensorReverse::addToSlice(Value value, Value part,
                                ArrayRef<OpFoldResult> offsets,
                                ArrayRef<OpFoldResult> sizes,
                                ArrayRef<OpFoldResult> strides) {
   Value existing = sweep.lookup(value);
-  if (!existing) {
-    Value zeros = sweep.createZeros(value);
-    sweep.add(value, tensor::InsertSliceOp::create(b, loc, part, zeros, offsets,
-                                                   sizes, strides));
+  if (!existing)
+    existing = sweep.createZeros(value);
+  if (isZero(existing, offsets, sizes, strides)) {
+    sweep.set(value, tensor::InsertSliceOp::create(b, loc, part, existing,
+                                                   offsets, sizes, strides));
     return;
   }
   auto type = cast<RankedTensorType>(part.getType());
@@ -97,7 +143,12 @@ LogicalResult TensorReverse::reverse(tensor::InsertSliceOp op) {
                   b, loc, cast<RankedTensorType>(op.getSource().getType()), g,
                   op.getMixedOffsets(), op.getMixedSizes(),
                   op.getMixedStrides()));
-  if (sweep.isActive(op.getDest()))
+  if (!sweep.isActive(op.getDest()))
+    return success();
+  // Nobody comes to this slice again.
+  if (sweep.ownSlices.contains(g))
+    sweep.add(op.getDest(), g);
+  else
     sweep.add(op.getDest(), tensor::InsertSliceOp::create(
                                 b, loc, sweep.createZeros(op.getSource()), g,
                                 op.getMixedOffsets(), op.getMixedSizes(),

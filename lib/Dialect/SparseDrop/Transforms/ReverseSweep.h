@@ -65,6 +65,9 @@ public:
   Activity &activity;
   /// Sensitivities are sums of what single samples' losses change by.
   bool samplesApart = false;
+  /// Adjoints that the sweep of an iteration begins with and of which each
+  /// iteration reads or writes a slice of its own only.
+  DenseSet<Value> ownSlices;
   /// By dropout: what the dropped value is a factor with.
   DenseMap<Operation *, ChannelWeight> weights;
 
