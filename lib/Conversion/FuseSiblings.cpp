@@ -8,6 +8,7 @@
 
 #include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/Conversion/Reductions.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -49,6 +50,31 @@ static bool isContraction(GenericOp op) {
          llvm::none_of(op.getDpsInputOperands(), [&](OpOperand *input) {
            return op.getMatchingIndexingMap(input).isPermutation();
          });
+}
+
+/// Whether a product may store what `op` makes of its result in passing.
+static bool mayBeEpilogue(GenericOp op) {
+  return op.getNumReductionLoops() == 0 &&
+         llvm::any_of(op.getDpsInputs(), [](Value input) {
+           auto product = input.getDefiningOp<linalg::LinalgOp>();
+           return (product && product.getNumReductionLoops() != 0) ||
+                  input.getDefiningOp<mlir::sparsedrop::ContractOp>();
+         });
+}
+
+/// Whether two elementwise ops are better one: neither has another place, and
+/// all operands fit into registers.
+static bool areElementwiseSiblings(GenericOp op, GenericOp later) {
+  constexpr unsigned kMostOperands = 16;
+  if (op.getNumReductionLoops() != 0 || later.getNumReductionLoops() != 0 ||
+      mayBeEpilogue(op) || mayBeEpilogue(later))
+    return false;
+  llvm::SmallDenseSet<Value> operands;
+  for (GenericOp each : {op, later}) {
+    operands.insert(each.getInputs().begin(), each.getInputs().end());
+    operands.insert(each.getResults().begin(), each.getResults().end());
+  }
+  return operands.size() <= kMostOperands;
 }
 
 static bool isCandidate(GenericOp op) {
@@ -153,7 +179,7 @@ bool Siblings::matchParallel() {
 /// shared would keep the others to a single thread.
 bool Siblings::areSplittable() {
   return llvm::all_of(ArrayRef{earlier, later}, [](GenericOp op) {
-    return op.getNumReductionLoops() == 0 || sparsedrop::isSplittable(op);
+    return op.getNumReductionLoops() == 0 || mlir::sparsedrop::isSplittable(op);
   });
 }
 
@@ -205,10 +231,11 @@ void Siblings::addInput(OpOperand &operand, AffineMap map) {
   inputMaps.push_back(map);
 }
 
-/// Whether a reduction, whose result is small, may move to the later op: nobody
-/// needs it before.
+/// Whether the earlier op may move to the later one: nobody needs it before,
+/// and its result is small or the later one is alike.
 bool Siblings::canSink() {
-  return earlier.getNumReductionLoops() != 0 &&
+  return (earlier.getNumReductionLoops() != 0 ||
+          later.getNumReductionLoops() == 0) &&
          llvm::all_of(earlier->getUsers(), [&](Operation *user) {
            Operation *place = earlier->getBlock()->findAncestorOpInBlock(*user);
            return place == later || later->isBeforeInBlock(place);
@@ -298,9 +325,12 @@ bool Siblings::isWanted(SiblingsToFuse which) {
   case SiblingsToFuse::Alike:
     return bothReduce() && areResultsAlike() && areSplittable();
   case SiblingsToFuse::Readers:
+    if (areElementwiseSiblings(earlier, later))
+      return true;
     // What is passed on may as well be computed where its operands are, unless
     // these are windows.
-    return (bothReduce() || !passed || sparsedrop::readsWindows(earlier)) &&
+    return (bothReduce() || !passed ||
+            mlir::sparsedrop::readsWindows(earlier)) &&
            areSplittable();
   }
   llvm_unreachable("unknown choice");
@@ -337,8 +367,6 @@ GenericOp Siblings::fuse(SiblingsToFuse which) {
 //===----------------------------------------------------------------------===//
 
 /// The candidates behind `op` that read one of its arrays, in order.
-/// Elementwise ops alone share their loops where one is the only user of the
-/// other.
 static SmallVector<GenericOp> getSiblings(GenericOp op) {
   SmallVector<GenericOp> siblings;
   for (OpOperand &operand : op->getOpOperands()) {
@@ -351,7 +379,8 @@ static SmallVector<GenericOp> getSiblings(GenericOp op) {
       if (later && later->getBlock() == op->getBlock() &&
           op->isBeforeInBlock(later) && isCandidate(later) &&
           !llvm::is_contained(siblings, later) &&
-          op.getNumReductionLoops() + later.getNumReductionLoops() != 0)
+          (op.getNumReductionLoops() + later.getNumReductionLoops() != 0 ||
+           areElementwiseSiblings(op, later)))
         siblings.push_back(later);
     }
   }

@@ -100,6 +100,69 @@ struct ConstantToFill : public OpRewritePattern<linalg::GenericOp> {
 };
 } // namespace
 
+/// The part of dimension `dim` that `insert` writes, if it writes all of the
+/// other dimensions.
+static std::optional<std::pair<int64_t, int64_t>>
+getRange(tensor::InsertSliceOp insert, unsigned dim) {
+  RankedTensorType type = insert.getDestType();
+  if (!insert.hasUnitStride())
+    return std::nullopt;
+  for (unsigned other = 0; other < type.getRank(); ++other)
+    if (other != dim &&
+        (type.isDynamicDim(other) || insert.isDynamicSize(other) ||
+         insert.getStaticSize(other) != type.getDimSize(other)))
+      return std::nullopt;
+  if (insert.isDynamicOffset(dim) || insert.isDynamicSize(dim))
+    return std::nullopt;
+  int64_t begin = insert.getStaticOffset(dim);
+  return std::pair(begin, begin + insert.getStaticSize(dim));
+}
+
+namespace {
+/// What slices cover entirely need not be filled before.
+struct DropCoveredFill : public OpRewritePattern<tensor::InsertSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::InsertSliceOp op,
+                                PatternRewriter &rewriter) const override {
+    tensor::InsertSliceOp first = op;
+    SmallVector<tensor::InsertSliceOp> inserts{op};
+    while (auto before =
+               first.getDest().getDefiningOp<tensor::InsertSliceOp>()) {
+      if (!before->hasOneUse())
+        return rewriter.notifyMatchFailure(op, "others read what is covered");
+      inserts.push_back(first = before);
+    }
+    auto fill = first.getDest().getDefiningOp<linalg::FillOp>();
+    if (!fill || !fill.hasPureTensorSemantics())
+      return rewriter.notifyMatchFailure(op, "not into a fill");
+    for (unsigned dim = 0; dim < op.getDestType().getRank(); ++dim)
+      if (coversAll(inserts, dim, op.getDestType().getDimSize(dim))) {
+        rewriter.modifyOpInPlace(first, [&] {
+          first.getDestMutable().assign(fill.getDpsInits()[0]);
+        });
+        return success();
+      }
+    return rewriter.notifyMatchFailure(op, "a part stays as it was filled");
+  }
+
+private:
+  static bool coversAll(ArrayRef<tensor::InsertSliceOp> inserts, unsigned dim,
+                        int64_t size) {
+    SmallVector<std::pair<int64_t, int64_t>> ranges;
+    for (tensor::InsertSliceOp insert : inserts)
+      if (auto range = getRange(insert, dim))
+        ranges.push_back(*range);
+    llvm::sort(ranges);
+    int64_t end = 0;
+    for (auto [begin, after] : ranges)
+      if (begin <= end)
+        end = std::max(end, after);
+    return end == size;
+  }
+};
+} // namespace
+
 /// The caller's buffers are read only unless it gives them away.
 static void markArguments(ModuleOp module) {
   Builder builder(module.getContext());
@@ -225,7 +288,7 @@ struct PrepareForCPU
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     tensor::populateDecomposeTensorConcatPatterns(patterns);
-    patterns.add<ConstantToFill>(&getContext());
+    patterns.add<ConstantToFill, DropCoveredFill>(&getContext());
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return signalPassFailure();
     if (failed(checkRunnable(module)))

@@ -13,8 +13,10 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_FORMKERNELS
@@ -57,6 +59,15 @@ static bool readsOnce(LinalgOp op) {
          getElementTypeOrSelf(op->getResult(0)).getIntOrFloatBitWidth() >= 32;
 }
 
+/// Whether `start` is of a loop around `op` only read: each iteration would
+/// have to copy it before it adds to it.
+static bool isOutsideOfLoop(LinalgOp op, Value start) {
+  auto loop = op->getParentOfType<LoopLikeOpInterface>();
+  if (auto slice = start.getDefiningOp<tensor::ExtractSliceOp>())
+    start = slice.getSource();
+  return loop && !loop->isAncestor(start.getParentRegion()->getParentOp());
+}
+
 static void form(RewriterBase &rewriter, LinalgOp op) {
   rewriter.setInsertionPoint(op);
   Location loc = op.getLoc();
@@ -66,16 +77,25 @@ static void form(RewriterBase &rewriter, LinalgOp op) {
     return getElementTypeOrSelf(operand).isF64();
   });
   Type sumType = isWide ? rewriter.getF64Type() : rewriter.getF32Type();
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  SmallVector<Value> extras;
+  if (accumulates && isOutsideOfLoop(op, start)) {
+    extras.push_back(start);
+    maps.push_back(maps.back());
+    start = tensor::EmptyOp::create(
+        rewriter, loc, tensor::getMixedSizes(rewriter, loc, start), type);
+  }
   auto contract = ContractOp::create(
       rewriter, loc, TypeRange(op->getResultTypes()),
-      op.getDpsInputOperand(0)->get(), op.getDpsInputOperand(1)->get(),
-      ValueRange(), ValueRange(start),
-      rewriter.getAffineMapArrayAttr(op.getIndexingMapsArray()));
+      op.getDpsInputOperand(0)->get(), op.getDpsInputOperand(1)->get(), extras,
+      ValueRange(start), rewriter.getAffineMapArrayAttr(maps));
   for (StringRef name : {kKernelAttrName, kProductAttrName})
     if (Attribute attribute = op->getDiscardableAttr(name))
       contract->setDiscardableAttr(name, attribute);
-  Block *body = rewriter.createBlock(&contract.getEpilogue(), {},
-                                     {sumType, type}, {loc, loc});
+  SmallVector<Type> types(2 + extras.size(), type);
+  types.front() = sumType;
+  Block *body = rewriter.createBlock(&contract.getEpilogue(), {}, types,
+                                     SmallVector<Location>(types.size(), loc));
   Value result = body->getArgument(0);
   if (accumulates)
     result = arith::AddFOp::create(

@@ -50,6 +50,7 @@ void mlir::sparsedrop::addBufferization(OpPassManager &pm) {
   pm.addPass(createTieDonated());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createForwardCopies());
   bufferization::BufferDeallocationPipelineOptions deallocation;
   bufferization::buildBufferDeallocationPipeline(pm, deallocation);
   // The pipeline frees at the end of blocks; temporaries should die earlier.

@@ -73,3 +73,26 @@ func.func @pairs(%x: tensor<5x7xf32>, %y: tensor<5x7xf32>, %s: tensor<7xf32>, %u
   } -> tensor<7xbf16>
   return %0, %1 : tensor<7xf32>, tensor<7xbf16>
 }
+
+// What a loop only reads is not what a product adds to in place.
+
+// CHECK-LABEL: func.func @in_loop
+// CHECK: %[[X:.*]] = tensor.extract_slice
+// CHECK: %[[E:.*]] = tensor.empty() : tensor<2x3xbf16>
+// CHECK: sparsedrop.contract {{.*}} with(%[[X]] : tensor<2x3xbf16>) outs(%[[E]] : tensor<2x3xbf16>)
+// CHECK-NEXT: ^bb0(%[[SUM:.*]]: f32, %[[OLD:.*]]: bf16, %{{.*}}: bf16):
+// CHECK: %[[WIDE:.*]] = arith.extf %[[OLD]]
+// CHECK: arith.addf %[[WIDE]], %[[SUM]]
+// CHECK: sparsedrop.contract {{.*}} outs(%{{.*}} : tensor<2x3xbf16>)
+func.func @in_loop(%x: tensor<5x2x3xbf16>, %w: tensor<3x3xbf16>, %h: tensor<2x3xbf16>) -> tensor<2x3xbf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %0 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %h) -> (tensor<2x3xbf16>) {
+    %xi = tensor.extract_slice %x[%i, 0, 0] [1, 2, 3] [1, 1, 1] : tensor<5x2x3xbf16> to tensor<2x3xbf16>
+    %p = linalg.matmul ins(%s, %w : tensor<2x3xbf16>, tensor<3x3xbf16>) outs(%xi : tensor<2x3xbf16>) -> tensor<2x3xbf16>
+    %q = linalg.matmul ins(%p, %w : tensor<2x3xbf16>, tensor<3x3xbf16>) outs(%s : tensor<2x3xbf16>) -> tensor<2x3xbf16>
+    scf.yield %q : tensor<2x3xbf16>
+  }
+  return %0 : tensor<2x3xbf16>
+}

@@ -349,14 +349,69 @@ def ExtendLifetimes : Pass<"sparsedrop-extend-lifetimes", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect"];
 }
 
+def ForwardCopies : Pass<"sparsedrop-forward-copies", "::mlir::ModuleOp"> {
+  let summary = "Buffers are written where they are copied to";
+  let description = [{
+    A buffer that structured ops write, and that is copied to a slice of another
+    buffer then, gives way to that slice, if nobody else may read or write it from
+    the first of these ops to the copy: others use other buffers, or slices that have
+    no element in common with it. Upstream's elimination of empty tensors does that
+    for single results; of several the second would be put into what the first has
+    made. To be run before buffers are freed.
+
+    Before:
+
+    ```mlir
+    #id = affine_map<(i) -> (i)>
+    func.func @f(%x: memref<4xf32>, %all: memref<8xf32>) {
+      %a = memref.alloc() : memref<4xf32>
+      %b = memref.alloc() : memref<4xf32>
+      linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]}
+          ins(%x : memref<4xf32>) outs(%a, %b : memref<4xf32>, memref<4xf32>) {
+      ^bb0(%e: f32, %o: f32, %p: f32):
+        %0 = math.exp %e : f32
+        %1 = math.tanh %e : f32
+        linalg.yield %0, %1 : f32, f32
+      }
+      %first = memref.subview %all[0] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1]>>
+      memref.copy %a, %first : memref<4xf32> to memref<4xf32, strided<[1]>>
+      %second = memref.subview %all[4] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1], offset: 4>>
+      memref.copy %b, %second : memref<4xf32> to memref<4xf32, strided<[1], offset: 4>>
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #id = affine_map<(i) -> (i)>
+    func.func @f(%x: memref<4xf32>, %all: memref<8xf32>) {
+      %first = memref.subview %all[0] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1]>>
+      %second = memref.subview %all[4] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1], offset: 4>>
+      linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel"]}
+          ins(%x : memref<4xf32>) outs(%first, %second : memref<4xf32, strided<[1]>>, memref<4xf32, strided<[1], offset: 4>>) {
+      ^bb0(%e: f32, %o: f32, %p: f32):
+        %0 = math.exp %e : f32
+        %1 = math.tanh %e : f32
+        linalg.yield %0, %1 : f32, f32
+      }
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+}
+
 def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
   let summary = "Reductions and elementwise ops over one array share a loop";
   let description = [{
     Generic ops on tensors that run over all elements of the same array, or of
     an array that one of them writes and the other reads, become one op with the
-    results of both, if at least one of them is a reduction, all reductions keep
+    results of both, if all reductions keep
     the same loops, and the later one needs nothing that is computed in between, or
-    nobody there needs the earlier one, a reduction.
+    nobody there needs the earlier one, a reduction. Two elementwise ops do where
+    neither reads a product, in whose epilogue it may run, and they have no more than
+    16 operands together.
     Each element is read once then: the sums of a batch norm's gradient, the
     gradient itself and the sensitivities of channels are one pass over the
     activations. A result that is read by nothing else is not written.
@@ -567,6 +622,7 @@ def PrepareForCPU : Pass<"sparsedrop-prepare-for-cpu", "::mlir::ModuleOp"> {
     An elementwise op is fused into its only user when both have the same loops:
     then nothing is computed twice. What has fewer loops (a mask vector, a bias)
     stays an operand.
+    What slices cover entirely is not filled before.
 
     Before:
 

@@ -59,20 +59,6 @@ private:
 };
 } // namespace
 
-/// Whether all that `op` does is to round a tensor to fewer bits.
-static bool isNarrowing(GenericOp op) {
-  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
-      op.getNumReductionLoops() != 0 ||
-      !llvm::all_of(op.getIndexingMapsArray(),
-                    [](AffineMap map) { return map.isIdentity(); }))
-    return false;
-  auto truncation = op.getBody()
-                        ->getTerminator()
-                        ->getOperand(0)
-                        .getDefiningOp<arith::TruncFOp>();
-  return truncation && truncation.getIn() == op.getRegionInputArgs()[0];
-}
-
 /// The contraction, in a wider type, whose rounded result is added (by the op
 /// that `ReverseSweep::add` makes) to what is carried; sets `narrowing`.
 LinalgOp Accumulation::findNarrowedProduct() {

@@ -16,6 +16,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "AccumulatedProducts.h"
+#include "LinalgUtils.h"
 #include "ReverseSweep.h"
 #include "Stacks.h"
 
@@ -117,7 +118,7 @@ private:
   Value toIndex(OpBuilder &builder, Value value);
   Value countIterations();
   Value addStack(Value state, Value count);
-  void readProducts(IRMapping &mapping, Value number, Value count);
+  void readSaved(IRMapping &mapping, Value number, Value count);
   void save();
   SmallVector<Value> hoistProducts(scf::ForOp &reversed, Value count);
   bool isReadInSlices(Value capture);
@@ -204,26 +205,36 @@ static bool isRead(Value value,
   });
 }
 
-/// Results of reductions are read from stacks, too, rather than computed again:
-/// they are few for what they cost. Without a static shape nothing tells how
-/// large the stack is before the loop.
-void ForReverse::readProducts(IRMapping &mapping, Value number, Value count) {
-  SmallVector<std::pair<Value, Value>> products;
+/// Whether the results of `op` are better saved than computed again: those of
+/// reductions are few for what they cost, and what has been rounded is less
+/// than what it was.
+static bool isSaved(Operation *op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  if (linalgOp && linalgOp.getNumReductionLoops() != 0)
+    return true;
+  auto generic = dyn_cast<linalg::GenericOp>(op);
+  return generic && isNarrowing(generic);
+}
+
+/// What is saved of an iteration is read from stacks, too, rather than computed
+/// again. Without a static shape nothing tells how large the stack is before
+/// the loop.
+void ForReverse::readSaved(IRMapping &mapping, Value number, Value count) {
+  SmallVector<std::pair<Value, Value>> saved;
   SmallVector<Value> leaves;
   for (Operation *inner : bodyOps) {
-    auto product = dyn_cast<linalg::LinalgOp>(inner);
-    if (!product || product.getNumReductionLoops() == 0)
+    if (!isSaved(inner))
       continue;
     for (Value result : inner->getResults())
       if (cast<RankedTensorType>(result.getType()).hasStaticShape()) {
-        products.push_back({result, mapping.lookup(result)});
+        saved.push_back({result, mapping.lookup(result)});
         leaves.push_back(mapping.lookup(result));
       }
   }
   Block *body = b.getInsertionBlock();
   auto live = getLiveOps(*body, leaves);
   OpBuilder::InsertionGuard guard(b);
-  for (auto [source, copy] : products) {
+  for (auto [source, copy] : saved) {
     if (!isRead(copy, live))
       continue;
     Value stack = addStack(source, count);
@@ -349,7 +360,7 @@ LogicalResult ForReverse::reverseBody(Value number, Value count,
   for (Value capture : captures)
     yields.push_back(inner.getOrZeros(capture));
   scf::YieldOp::create(b, loc, yields);
-  readProducts(mapping, number, count);
+  readSaved(mapping, number, count);
   auto live = getLiveOps(*b.getInsertionBlock(), {});
   llvm::erase_if(reads,
                  [&](const Read &read) { return !isRead(read.value, live); });

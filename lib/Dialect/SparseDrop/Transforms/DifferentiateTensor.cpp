@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -62,36 +63,14 @@ private:
 };
 } // namespace
 
-/// Whether a slice that is inserted and the one at `offsets` have no element in
-/// common, as far as numbers in the program tell.
-static bool areDisjoint(tensor::InsertSliceOp insert,
-                        ArrayRef<OpFoldResult> offsets,
-                        ArrayRef<OpFoldResult> sizes,
-                        ArrayRef<OpFoldResult> strides) {
-  auto getEnd = [](OpFoldResult offset, OpFoldResult size,
-                   OpFoldResult stride) -> std::optional<int64_t> {
-    auto begin = getConstantIntValue(offset), count = getConstantIntValue(size);
-    if (!begin || !count || !isOneInteger(stride))
-      return std::nullopt;
-    return *begin + *count;
-  };
-  for (auto [dim, offset] : llvm::enumerate(insert.getMixedOffsets())) {
-    auto end = getEnd(offset, insert.getMixedSizes()[dim],
-                      insert.getMixedStrides()[dim]);
-    auto otherEnd = getEnd(offsets[dim], sizes[dim], strides[dim]);
-    if (end && otherEnd &&
-        (*end <= *getConstantIntValue(offsets[dim]) ||
-         *otherEnd <= *getConstantIntValue(offset)))
-      return true;
-  }
-  return false;
-}
-
 bool TensorReverse::isZero(Value adjoint, ArrayRef<OpFoldResult> offsets,
                            ArrayRef<OpFoldResult> sizes,
                            ArrayRef<OpFoldResult> strides) {
   while (auto insert = adjoint.getDefiningOp<tensor::InsertSliceOp>()) {
-    if (!areDisjoint(insert, offsets, sizes, strides))
+    FailureOr<bool> overlap = ValueBoundsConstraintSet::areOverlappingSlices(
+        b.getContext(), HyperrectangularSlice(insert),
+        HyperrectangularSlice(offsets, sizes, strides));
+    if (failed(overlap) || *overlap)
       return false;
     adjoint = insert.getDest();
   }

@@ -90,6 +90,19 @@ tensor::PadOp mlir::sparsedrop::getZeroPad(Value value) {
                                                           : tensor::PadOp();
 }
 
+bool mlir::sparsedrop::isNarrowing(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
+      op.getNumReductionLoops() != 0 ||
+      !llvm::all_of(op.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isIdentity(); }))
+    return false;
+  auto truncation = op.getBody()
+                        ->getTerminator()
+                        ->getOperand(0)
+                        .getDefiningOp<arith::TruncFOp>();
+  return truncation && truncation.getIn() == op.getRegionInputArgs()[0];
+}
+
 bool mlir::sparsedrop::isZeroFill(Value value) {
   Attribute filling = getFilling(value);
   return filling && matchPattern(filling, m_AnyZeroFloat());

@@ -38,6 +38,9 @@ Attribute getFilling(Value value);
 /// compact of one.
 bool isZeroFill(Value value);
 
+/// Whether all that `op` does is to round a tensor to fewer bits.
+bool isNarrowing(linalg::GenericOp op);
+
 /// The pad that made `value`, of floats with zeros around; null if none did.
 tensor::PadOp getZeroPad(Value value);
 
