@@ -37,7 +37,8 @@ static Value getBase(Value value) {
 /// of a function, of which no two are the same memory.
 static bool isOwn(Value base) {
   if (auto argument = dyn_cast<BlockArgument>(base))
-    return isa<FunctionOpInterface>(argument.getOwner()->getParentOp());
+    return argument.getOwner()->isEntryBlock() &&
+           isa<FunctionOpInterface>(argument.getOwner()->getParentOp());
   return base.getDefiningOp<memref::AllocOp>() != nullptr;
 }
 
@@ -100,7 +101,9 @@ bool Forwarding::mayTouch(Value value) {
   if (base != other)
     return !isOwn(base) || !isOwn(other);
   auto view = value.getDefiningOp<memref::SubViewOp>();
-  if (!view || view.getSource() != slice.getSource())
+  // What overlaps is told of slices that go up.
+  if (!view || view.getSource() != slice.getSource() || !view.hasUnitStride() ||
+      !slice.hasUnitStride())
     return true;
   FailureOr<bool> overlap = ValueBoundsConstraintSet::areOverlappingSlices(
       slice.getContext(), HyperrectangularSlice(slice),

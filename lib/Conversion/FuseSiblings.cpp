@@ -52,7 +52,8 @@ static bool isContraction(GenericOp op) {
          });
 }
 
-/// Whether a product may store what `op` makes of its result in passing.
+/// Whether a product, or another reduction, may store what `op` makes of its
+/// result in passing.
 static bool mayBeEpilogue(GenericOp op) {
   return op.getNumReductionLoops() == 0 &&
          llvm::any_of(op.getDpsInputs(), [](Value input) {
@@ -79,6 +80,7 @@ static bool areElementwiseSiblings(GenericOp op, GenericOp later) {
 
 static bool isCandidate(GenericOp op) {
   return op.hasPureTensorSemantics() && op.getNumLoops() > 1 &&
+         !op->hasAttr(mlir::sparsedrop::kKernelAttrName) &&
          !isContraction(op) && hasPlainInits(op);
 }
 
@@ -238,7 +240,7 @@ bool Siblings::canSink() {
           later.getNumReductionLoops() == 0) &&
          llvm::all_of(earlier->getUsers(), [&](Operation *user) {
            Operation *place = earlier->getBlock()->findAncestorOpInBlock(*user);
-           return place == later || later->isBeforeInBlock(place);
+           return place && (place == later || later->isBeforeInBlock(place));
          });
 }
 

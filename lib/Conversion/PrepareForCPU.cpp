@@ -74,6 +74,8 @@ static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<LinalgOp>();
   auto consumer = dyn_cast<LinalgOp>(operand->getOwner());
   if (!producer || !consumer || !isPointwise(producer) ||
+      producer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
+      consumer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
       !operand->get().hasOneUse() ||
       producer.getNumLoops() != consumer.getNumLoops())
     return false;

@@ -60,22 +60,24 @@ linearize(RankedTensorType type, ArrayRef<ReassociationIndices> groups,
 }
 
 /// Windows that were a dimension of their own are read from what was expanded:
-/// its other readers know it as it was.
-static void readThroughExpansion(Value &value, AffineMap &map) {
+/// its other readers know it as it was. Null if they are none.
+static tensor::ExpandShapeOp readThroughExpansion(Value &value,
+                                                  AffineMap &map) {
   auto expand = value.getDefiningOp<tensor::ExpandShapeOp>();
   if (!expand)
-    return;
+    return {};
   SmallVector<ReassociationIndices> groups = expand.getReassociationIndices();
   for (const ReassociationIndices &group : groups)
     if (group.size() > 1 && llvm::none_of(group, [&](int64_t dim) {
           return isa<AffineConstantExpr>(map.getResult(dim));
         }))
-      return;
+      return {};
   auto exprs = linearize(expand.getResultType(), groups, map.getResults());
   if (!exprs)
-    return;
+    return {};
   value = expand.getSrc();
   map = AffineMap::get(map.getNumDims(), 0, *exprs, map.getContext());
+  return expand;
 }
 
 //===----------------------------------------------------------------------===//
@@ -96,7 +98,8 @@ public:
 
 private:
   void replaceLoops(ArrayRef<int64_t> step);
-  bool hasAll(OpOperand &input, Value value, AffineMap map);
+  bool hasAll(OpOperand &input, tensor::ExpandShapeOp expand, Value value,
+              AffineMap map);
   LogicalResult addInputs();
   void addInits();
   SmallVector<Value> emitStep(OpBuilder &b, ArrayRef<int64_t> step,
@@ -127,16 +130,26 @@ void Window::replaceLoops(ArrayRef<int64_t> step) {
       loop = rewriter.getAffineDimExpr(left++);
 }
 
-/// Whether loops that are alone in a dimension of `value` have all of it.
-bool Window::hasAll(OpOperand &input, Value value, AffineMap map) {
+/// Whether loops that have become alone in a dimension of `value`, which may be
+/// what `expand` expands, have all of it. Those that were are left.
+bool Window::hasAll(OpOperand &input, tensor::ExpandShapeOp expand, Value value,
+                    AffineMap map) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
-  ArrayRef<AffineExpr> before = op.getMatchingIndexingMap(&input).getResults();
-  for (auto [loop, expr] : llvm::enumerate(loops)) {
-    std::optional<unsigned> dim = map.getResultPosition(expr);
-    if (isa<AffineConstantExpr>(expr) || !dim ||
-        llvm::is_contained(before, rewriter.getAffineDimExpr(loop)))
+  AffineMap before = op.getMatchingIndexingMap(&input);
+  for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+    if (!isa<AffineDimExpr>(expr))
       continue;
-    int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(*dim);
+    unsigned old = dim;
+    bool isExpanded = false;
+    if (expand) {
+      ReassociationIndices group = expand.getReassociationIndices()[dim];
+      old = group.front();
+      isExpanded = group.size() > 1;
+    }
+    if (!isExpanded && isa<AffineDimExpr>(before.getResult(old)))
+      continue;
+    int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(dim);
+    size_t loop = llvm::find(loops, expr) - loops.begin();
     if (ShapedType::isDynamic(size) || size != extents[loop])
       return false;
   }
@@ -150,8 +163,14 @@ LogicalResult Window::addInputs() {
     Value value = input->get();
     AffineMap map = op.getMatchingIndexingMap(input).replaceDimsAndSymbols(
         loops, {}, left, 0);
-    readThroughExpansion(value, map);
-    if (!hasAll(*input, value, map))
+    AffineMap ownMap = map;
+    tensor::ExpandShapeOp expand = readThroughExpansion(value, map);
+    if (expand && !hasAll(*input, expand, value, map)) {
+      value = input->get();
+      map = ownMap;
+      expand = {};
+    }
+    if (!expand && !hasAll(*input, expand, value, map))
       return failure();
     unsigned place = 0;
     while (place < values.size() &&
@@ -329,7 +348,10 @@ private:
 static bool shouldFuse(OpOperand *operand, int64_t most) {
   auto producer = operand->get().getDefiningOp<GenericOp>();
   auto consumer = dyn_cast<GenericOp>(operand->getOwner());
-  if (!producer || !consumer || producer.getNumReductionLoops() != 0 ||
+  if (!producer || !consumer || producer->getBlock() != consumer->getBlock() ||
+      producer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
+      consumer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
+      producer.getNumReductionLoops() != 0 ||
       consumer.getNumReductionLoops() != 0 || !operand->get().hasOneUse() ||
       !llvm::hasSingleElement(producer->getUsers()))
     return false;
@@ -375,9 +397,10 @@ LogicalResult FuseBehindCollapse::fuse(GenericOp op, OpOperand &input,
                                        PatternRewriter &rewriter) {
   auto producer = collapse.getSrc().getDefiningOp<GenericOp>();
   AffineMap map = op.getMatchingIndexingMap(&input);
-  if (!producer || !mlir::sparsedrop::readsWindows(producer) ||
-      !collapse->hasOneUse() || !collapse.getSrc().hasOneUse() ||
-      !map.isPermutation() ||
+  if (!producer || producer->getBlock() != op->getBlock() ||
+      op->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
+      !mlir::sparsedrop::readsWindows(producer) || !collapse->hasOneUse() ||
+      !collapse.getSrc().hasOneUse() || !map.isPermutation() ||
       op.getMatchingIndexingMap(op.getDpsInitOperand(0)) != map)
     return failure();
   RankedTensorType type = collapse.getSrcType();

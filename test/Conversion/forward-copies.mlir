@@ -149,3 +149,32 @@ func.func @kept(%x: memref<4xf32>, %all: memref<8x4xf32>) {
   }
   return
 }
+
+// Slices that go down; an argument of a block, which may be the buffer.
+
+// CHECK-LABEL: func @down
+//       CHECK:   memref.copy
+func.func @down(%all: memref<8xf32>, %out: memref<2xf32>, %x: memref<4xf32>) {
+  %a = memref.alloc() : memref<4xf32>
+  linalg.exp ins(%x : memref<4xf32>) outs(%a : memref<4xf32>)
+  %low = memref.subview %all[0] [2] [1] : memref<8xf32> to memref<2xf32, strided<[1]>>
+  linalg.tanh ins(%low : memref<2xf32, strided<[1]>>) outs(%out : memref<2xf32>)
+  %target = memref.subview %all[3] [4] [-1] : memref<8xf32> to memref<4xf32, strided<[-1], offset: 3>>
+  memref.copy %a, %target : memref<4xf32> to memref<4xf32, strided<[-1], offset: 3>>
+  return
+}
+
+// CHECK-LABEL: func @block_argument
+//       CHECK:   memref.copy
+func.func @block_argument(%x: memref<4xf32>, %y: memref<8xf32>, %out: memref<8xf32>) -> memref<8xf32> {
+  %all = memref.alloc() : memref<8xf32>
+  linalg.tanh ins(%y : memref<8xf32>) outs(%all : memref<8xf32>)
+  cf.br ^bb1(%all : memref<8xf32>)
+^bb1(%p: memref<8xf32>):
+  %a = memref.alloc() : memref<4xf32>
+  linalg.exp ins(%x : memref<4xf32>) outs(%a : memref<4xf32>)
+  linalg.tanh ins(%p : memref<8xf32>) outs(%out : memref<8xf32>)
+  %target = memref.subview %all[0] [4] [1] : memref<8xf32> to memref<4xf32, strided<[1]>>
+  memref.copy %a, %target : memref<4xf32> to memref<4xf32, strided<[1]>>
+  return %all : memref<8xf32>
+}

@@ -260,3 +260,70 @@ func.func @too_often(%x: tensor<4x16xf32>, %y: tensor<100x16xf32>) -> tensor<100
   } -> tensor<100x16xf32>
   return %shifted : tensor<100x16xf32>
 }
+
+// -----
+
+// The outer part of a group is a window, but its first step becomes no whole
+// dimension: that is read as it was expanded. A diagonal of another extent stays.
+
+#diagonal = affine_map<(i, w) -> (i + w, i)>
+#vector = affine_map<(i, w) -> (i)>
+
+// CHECK-DAG: #[[$BEGIN:.*]] = affine_map<(d0, d1) -> (0, d0, d1)>
+// CHECK-DAG: #[[$MIDDLE:.*]] = affine_map<(d0, d1) -> (d0 + 32, d1)>
+// CHECK-DAG: #[[$END:.*]] = affine_map<(d0, d1) -> (d0 + 64, d1)>
+// CHECK-LABEL: func @outer
+//  CHECK-SAME:   %[[X:.*]]: tensor<96x64xf32>
+//       CHECK:   %[[Y:.*]] = tensor.expand_shape
+//       CHECK:   linalg.generic {indexing_maps = [#[[$BEGIN]], #[[$MIDDLE]], #[[$END]], {{.*}}], iterator_types = ["parallel", "parallel"]} ins(%[[Y]], %[[X]], %[[X]]
+func.func @outer(%x: tensor<96x64xf32>, %init: tensor<32x64xf32>) -> tensor<32x64xf32> {
+  %y = tensor.expand_shape %x [[0, 1], [2]] output_shape [3, 32, 64] : tensor<96x64xf32> into tensor<3x32x64xf32>
+  %0 = linalg.reduce {arith.addf} ins(%y : tensor<3x32x64xf32>) outs(%init : tensor<32x64xf32>) dimensions = [0]
+  return %0 : tensor<32x64xf32>
+}
+
+// CHECK-LABEL: func @diagonal
+//       CHECK:   iterator_types = ["parallel", "reduction"]
+func.func @diagonal(%x: tensor<5x4xf32>, %init: tensor<4xf32>, %w: tensor<2xf32>) -> tensor<4xf32> {
+  %0 = linalg.generic {indexing_maps = [#diagonal, affine_map<(i, w) -> (w)>, #vector], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %w : tensor<5x4xf32>, tensor<2xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %1 = arith.maximumf %m, %a : f32
+    linalg.yield %1 : f32
+  } -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// What is outside of a loop stays there.
+
+#windows = affine_map<(i, c, w) -> (i * 2 + w, c)>
+#result = affine_map<(i, c, w) -> (i, c)>
+#id = affine_map<(i, c) -> (i, c)>
+
+// CHECK-LABEL: func @loop
+//       CHECK:   arith.addf
+//       CHECK:   scf.for
+//       CHECK:     arith.mulf
+func.func @loop(%x: tensor<8x16xf32>, %init: tensor<4x16xf32>, %y: tensor<4x16xf32>, %n: index, %s: tensor<2xf32>) -> tensor<4x16xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<4x16xf32>
+  %0 = linalg.generic {indexing_maps = [#windows, affine_map<(i, c, w) -> (w)>, #result], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %s : tensor<8x16xf32>, tensor<2xf32>) outs(%init : tensor<4x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %m: f32):
+    %1 = arith.addf %m, %a : f32
+    linalg.yield %1 : f32
+  } -> tensor<4x16xf32>
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%t = %y) -> tensor<4x16xf32> {
+    %1 = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+        ins(%0, %t : tensor<4x16xf32>, tensor<4x16xf32>) outs(%e : tensor<4x16xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %2 = arith.mulf %a, %b : f32
+      linalg.yield %2 : f32
+    } -> tensor<4x16xf32>
+    scf.yield %1 : tensor<4x16xf32>
+  }
+  return %r : tensor<4x16xf32>
+}

@@ -410,7 +410,7 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
     results of both, if all reductions keep
     the same loops, and the later one needs nothing that is computed in between, or
     nobody there needs the earlier one, a reduction. Two elementwise ops do where
-    neither reads a product, in whose epilogue it may run, and they have no more than
+    neither reads a product or another reduction, in whose kernel it may run, and they have no more than
     16 operands together.
     Each element is read once then: the sums of a batch norm's gradient, the
     gradient itself and the sensitivities of channels are one pass over the

@@ -27,6 +27,9 @@ from .training import Epoch, Programs, Progress, Run, Schedule
 
 LOG_VERSION = 3
 
+#: Options that checkpoints of this version may lack, and what was done then.
+LATER = {"lr_decay": 1.0, "lr_decay_after": 1}
+
 MakePrograms = Callable[[argparse.Namespace, Any, Dict[str, Any]], Programs]
 """Makes the programs of a model from the options, the data, and the options of the
 training that is resumed."""
@@ -161,7 +164,7 @@ class Trainer:
         if meta.get("version") != LOG_VERSION:
             raise sparsedrop.Error(f"{path}: expected version {LOG_VERSION}, but got {meta.get('version')}")
         wanted = plain_options(self.options)
-        for name, value in meta["options"].items():
+        for name, value in {**LATER, **meta["options"]}.items():
             if name not in FREE and wanted.get(name) != value:
                 raise sparsedrop.Error(f"{path}: was made with {name} = {value}, not {wanted.get(name)}")
         if meta["data"] != self.data.describe():

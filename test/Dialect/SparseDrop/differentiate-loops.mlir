@@ -167,3 +167,92 @@ func.func @gates(%x: tensor<2x6xf32>) -> tensor<2x3xf32> attributes {sparsedrop.
   %1 = linalg.mul ins(%0, %m : tensor<2x3xf32>, tensor<2x3xf32>) outs(%e : tensor<2x3xf32>) -> tensor<2x3xf32>
   return %1 : tensor<2x3xf32>
 }
+
+// Slices that go down may overlap where their ends do not show it.
+
+// CHECK-LABEL: func.func @down_grad(
+//       CHECK:   linalg.add
+func.func @down(%x: tensor<8xf32>) -> (tensor<4xf32>, tensor<2xf32>) attributes {sparsedrop.differentiate} {
+  %a = tensor.extract_slice %x[3] [4] [-1] : tensor<8xf32> to tensor<4xf32>
+  %b = tensor.extract_slice %x[0] [2] [1] : tensor<8xf32> to tensor<2xf32>
+  return %a, %b : tensor<4xf32>, tensor<2xf32>
+}
+
+// Two slices of one step that have elements in common: the second is added.
+
+// CHECK-LABEL: func.func @twice_grad(
+//       CHECK:   scf.for %{{.*}} iter_args(%[[DX:.*]] = %{{.*}})
+//       CHECK:     %[[ONE:.*]] = tensor.insert_slice %{{.*}} into %[[DX]]
+//       CHECK:     %[[OLD:.*]] = tensor.extract_slice %[[ONE]]
+//       CHECK:     linalg.add ins(%[[OLD]],
+func.func @twice(%x: tensor<5x4xf32>) -> tensor<3xf32> attributes {sparsedrop.differentiate} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<3xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+  %0 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %z) -> (tensor<3xf32>) {
+    %a = tensor.extract_slice %x[%i, 0] [1, 3] [1, 1] : tensor<5x4xf32> to tensor<3xf32>
+    %b = tensor.extract_slice %x[%i, 1] [1, 3] [1, 1] : tensor<5x4xf32> to tensor<3xf32>
+    %p = linalg.mul ins(%a, %b : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    %t = linalg.add ins(%s, %p : tensor<3xf32>, tensor<3xf32>) outs(%e : tensor<3xf32>) -> tensor<3xf32>
+    scf.yield %t : tensor<3xf32>
+  }
+  return %0 : tensor<3xf32>
+}
+
+// What the loop begins with and reads as well has both gradients.
+
+// CHECK-LABEL: func.func @begins_grad(
+//  CHECK-SAME:   %{{.*}}: tensor<4xf32>, %[[G:.*]]: tensor<4xf32>
+//       CHECK:   %[[READ:.*]] = scf.for
+//       CHECK:   %[[SUM:.*]] = linalg.add ins(%{{.*}}, %[[G]] :
+//       CHECK:   return %{{.*}}, %[[SUM]]
+func.func @begins(%x: tensor<4xf32>) -> tensor<4xf32> attributes {sparsedrop.differentiate} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c3 = arith.constant 3 : index
+  %e = tensor.empty() : tensor<4xf32>
+  %0 = scf.for %i = %c0 to %c3 step %c1 iter_args(%s = %x) -> (tensor<4xf32>) {
+    %n = linalg.add ins(%s, %x : tensor<4xf32>, tensor<4xf32>) outs(%e : tensor<4xf32>) -> tensor<4xf32>
+    scf.yield %n : tensor<4xf32>
+  }
+  return %0 : tensor<4xf32>
+}
+
+// What has been rounded is saved as that, and not what it was.
+
+// CHECK-LABEL: func.func @rounded_grad(
+//       CHECK:   scf.for
+//       CHECK:     %[[NARROW:.*]] = linalg.generic
+//       CHECK:       arith.truncf
+//       CHECK:     tensor.insert_slice %[[NARROW]] into %{{.*}} : tensor<2x3xbf16> into tensor<5x2x3xbf16>
+//       CHECK:   scf.for
+//   CHECK-NOT:     tensor<5x2x3xf32>
+//       CHECK:   return
+func.func @rounded(%h: tensor<2x3xf32>, %w: tensor<2x3xbf16>) -> tensor<2x3xf32> attributes {sparsedrop.differentiate = {wrt = [1]}} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %0 = scf.for %i = %c0 to %c5 step %c1 iter_args(%s = %h) -> (tensor<2x3xf32>) {
+    %e = tensor.empty() : tensor<2x3xbf16>
+    %f = tensor.empty() : tensor<2x3xf32>
+    %n = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+        ins(%s : tensor<2x3xf32>) outs(%e : tensor<2x3xbf16>) {
+    ^bb0(%a: f32, %o: bf16):
+      %t = arith.truncf %a : f32 to bf16
+      linalg.yield %t : bf16
+    } -> tensor<2x3xbf16>
+    %p = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}
+        ins(%n, %w : tensor<2x3xbf16>, tensor<2x3xbf16>) outs(%f : tensor<2x3xf32>) {
+    ^bb0(%a: bf16, %b: bf16, %o: f32):
+      %t = arith.extf %a : bf16 to f32
+      %u = arith.extf %b : bf16 to f32
+      %v = arith.mulf %t, %u : f32
+      linalg.yield %v : f32
+    } -> tensor<2x3xf32>
+    scf.yield %p : tensor<2x3xf32>
+  }
+  return %0 : tensor<2x3xf32>
+}

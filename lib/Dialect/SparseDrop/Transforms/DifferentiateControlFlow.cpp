@@ -431,10 +431,11 @@ LogicalResult ForReverse::run() {
   }
   SmallVector<Value> ofCaptures = hoistProducts(reversed, count);
   save();
-  for (auto [i, index] : llvm::enumerate(activeArgs))
-    sweep.add(inits[index], reversed.getResult(i));
+  // A capture may be what the loop begins with, too.
   for (auto [capture, adjoint] : llvm::zip(captures, ofCaptures))
     sweep.set(capture, adjoint);
+  for (auto [i, index] : llvm::enumerate(activeArgs))
+    sweep.add(inits[index], reversed.getResult(i));
   return success();
 }
 

@@ -66,7 +66,15 @@ private:
 bool TensorReverse::isZero(Value adjoint, ArrayRef<OpFoldResult> offsets,
                            ArrayRef<OpFoldResult> sizes,
                            ArrayRef<OpFoldResult> strides) {
+  // What overlaps is told of slices that go up.
+  auto goesUp = [](OpFoldResult stride) {
+    return getConstantIntValue(stride).value_or(0) > 0;
+  };
+  if (!llvm::all_of(strides, goesUp))
+    return false;
   while (auto insert = adjoint.getDefiningOp<tensor::InsertSliceOp>()) {
+    if (!llvm::all_of(insert.getMixedStrides(), goesUp))
+      return false;
     FailureOr<bool> overlap = ValueBoundsConstraintSet::areOverlappingSlices(
         b.getContext(), HyperrectangularSlice(insert),
         HyperrectangularSlice(offsets, sizes, strides));
