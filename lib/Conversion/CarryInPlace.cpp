@@ -20,9 +20,12 @@ namespace mlir::sparsedrop {
 
 using namespace mlir;
 
-/// What `result` overwrites, or null if it is an array of its own.
+/// What `result` overwrites or is a view of, or null if it is an array of its
+/// own.
 static Value getOverwritten(OpResult result) {
   Operation *op = result.getOwner();
+  if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op))
+    return op->getOperand(0);
   if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
     return insert.getDest();
   if (auto loop = dyn_cast<scf::ForOp>(op))

@@ -164,3 +164,24 @@ func.func @scalars(%x: f32, %n: index) -> f32 {
   }
   return %0 : f32
 }
+
+// What is updated as a view, a class of tiles, is where it was.
+
+// CHECK-LABEL: func @classes
+//       CHECK:   scf.for %[[I:.*]] = %{{.*}} iter_args(%[[Y:.*]] = %{{.*}})
+//       CHECK:     %[[E:.*]] = tensor.expand_shape %[[Y]]
+//       CHECK:     %[[N:.*]] = tensor.insert_slice %{{.*}} into %[[E]]
+//       CHECK:     %[[C:.*]] = tensor.collapse_shape %[[N]]
+//  CHECK-NEXT:     scf.yield %[[C]]
+func.func @classes(%x: tensor<4x2x8xf32>, %y: tensor<4x32xf32>) -> tensor<4x32xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %0 = scf.for %i = %c0 to %c2 step %c1 iter_args(%s = %y) -> (tensor<4x32xf32>) {
+    %e = tensor.expand_shape %s [[0], [1, 2]] output_shape [4, 4, 8] : tensor<4x32xf32> into tensor<4x4x8xf32>
+    %n = tensor.insert_slice %x into %e[0, %i, 0] [4, 2, 8] [1, 2, 1] : tensor<4x2x8xf32> into tensor<4x4x8xf32>
+    %c = tensor.collapse_shape %n [[0], [1, 2]] : tensor<4x4x8xf32> into tensor<4x32xf32>
+    scf.yield %c : tensor<4x32xf32>
+  }
+  return %0 : tensor<4x32xf32>
+}
