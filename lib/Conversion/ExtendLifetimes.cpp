@@ -11,8 +11,8 @@
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/Interfaces/CallInterfaces.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_EXTENDLIFETIMES
@@ -43,9 +43,7 @@ static void collectUsers(Value address, Block *block,
 static void extend(memref::DeallocOp dealloc,
                    const BufferViewFlowAnalysis &flow) {
   Block *block = dealloc->getBlock();
-  Value root = dealloc.getMemref();
-  while (auto view = root.getDefiningOp<ViewLikeOpInterface>())
-    root = view.getViewSource();
+  Value root = memref::skipViewLikeOps(cast<MemrefValue>(dealloc.getMemref()));
   llvm::SmallPtrSet<Operation *, 8> users;
   for (Value name : flow.resolve(root))
     for (Operation *user : name.getUsers())

@@ -8,8 +8,8 @@
 
 #include "sparsedrop/Conversion/Passes.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/PatternMatch.h"
@@ -25,13 +25,6 @@ namespace mlir::sparsedrop {
 } // namespace mlir::sparsedrop
 
 using namespace mlir;
-
-/// The buffer that `value` is a view of.
-static Value getBase(Value value) {
-  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
-    value = view.getViewSource();
-  return value;
-}
 
 /// Whether `base` is a buffer of its own: one that is allocated, or an argument
 /// of a function, of which no two are the same memory.
@@ -95,9 +88,11 @@ bool Forwarding::findFirst() {
 
 /// Whether `value` may be memory of the slice.
 bool Forwarding::mayTouch(Value value) {
-  if (!isa<BaseMemRefType>(value.getType()))
+  auto buffer = dyn_cast<MemrefValue>(value);
+  if (!buffer)
     return false;
-  Value base = getBase(value), other = getBase(slice);
+  Value base = memref::skipViewLikeOps(buffer);
+  Value other = memref::skipViewLikeOps(slice.getResult());
   if (base != other)
     return !isOwn(base) || !isOwn(other);
   auto view = value.getDefiningOp<memref::SubViewOp>();

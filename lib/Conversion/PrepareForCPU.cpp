@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Conversion/Reductions.h"
 #include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
@@ -71,13 +72,11 @@ static void generalizeElementwise(RewriterBase &rewriter, ModuleOp module) {
 /// Fuse where nothing is computed twice: a single user with the same loops.
 /// Products stay as they are: they go to BLAS.
 static bool shouldFuse(OpOperand *operand) {
-  auto producer = operand->get().getDefiningOp<LinalgOp>();
-  auto consumer = dyn_cast<LinalgOp>(operand->getOwner());
-  if (!producer || !consumer || !isPointwise(producer) ||
-      producer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
-      consumer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
-      !operand->get().hasOneUse() ||
-      producer.getNumLoops() != consumer.getNumLoops())
+  LinalgOp producer = mlir::sparsedrop::getOwnProducer(*operand);
+  if (!producer)
+    return false;
+  auto consumer = cast<LinalgOp>(operand->getOwner());
+  if (producer.getNumLoops() != consumer.getNumLoops())
     return false;
   return consumer.getNumReductionLoops() == 0 ||
          consumer.getNumDpsInputs() == 1;

@@ -8,6 +8,8 @@
 
 #include "sparsedrop/Conversion/Reductions.h"
 
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
+
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -38,6 +40,16 @@ bool mlir::sparsedrop::isSplittable(LinalgOp op) {
     combines = true;
   }
   return combines;
+}
+
+LinalgOp mlir::sparsedrop::getOwnProducer(OpOperand &operand) {
+  auto producer = operand.get().getDefiningOp<LinalgOp>();
+  auto consumer = dyn_cast<LinalgOp>(operand.getOwner());
+  if (!producer || !consumer || producer.getNumReductionLoops() != 0 ||
+      !producer.hasPureTensorSemantics() || !operand.get().hasOneUse() ||
+      producer->hasAttr(kKernelAttrName) || consumer->hasAttr(kKernelAttrName))
+    return {};
+  return producer;
 }
 
 bool mlir::sparsedrop::readsWindows(LinalgOp op) {

@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -54,13 +55,6 @@ static LogicalResult readTies(func::FuncOp function, Ties &ties) {
   return success();
 }
 
-/// The buffer that `value` is a view of.
-static Value getBuffer(Value value) {
-  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
-    value = view.getViewSource();
-  return value;
-}
-
 /// Whether `value` is `argument`, seen through casts and reshapes: these keep
 /// the order of the elements, so that of equal shapes all lie where they lay.
 static bool isArgument(Value value, Value argument) {
@@ -102,7 +96,9 @@ static void tieReturn(func::FuncOp function, func::ReturnOp exit,
     auto it = ties.find(i);
     bool isInPlace =
         it != ties.end() && isArgument(value, function.getArgument(it->second));
-    if (!isInPlace && overwritten.contains(getBuffer(value)))
+    auto buffer = dyn_cast<MemrefValue>(value);
+    if (!isInPlace && buffer &&
+        overwritten.contains(memref::skipViewLikeOps(buffer)))
       value = copyOut(builder, exit.getLoc(), value);
   }
   SmallVector<Value> kept;

@@ -48,13 +48,14 @@ linearize(RankedTensorType type, ArrayRef<ReassociationIndices> groups,
           ArrayRef<AffineExpr> indices) {
   SmallVector<AffineExpr> exprs;
   for (const ReassociationIndices &group : groups) {
-    AffineExpr expr = indices[group.front()];
-    for (int64_t dim : ArrayRef(group).drop_front()) {
-      if (type.isDynamicDim(dim))
-        return std::nullopt;
-      expr = expr * type.getDimSize(dim) + indices[dim];
-    }
-    exprs.push_back(expr);
+    ArrayRef<int64_t> sizes =
+        type.getShape().slice(group.front(), group.size());
+    // How many there are of the outermost does not matter.
+    if (llvm::any_of(sizes.drop_front(), ShapedType::isDynamic))
+      return std::nullopt;
+    exprs.push_back(mlir::linearize(type.getContext(),
+                                    indices.slice(group.front(), group.size()),
+                                    computeStrides(sizes)));
   }
   return exprs;
 }
@@ -91,16 +92,27 @@ public:
   Window(RewriterBase &rewriter, LinalgOp op)
       : rewriter(rewriter), op(op), loc(op.getLoc()) {}
 
-  /// Collects what each step reads; fails if that cannot be said of a plain
-  /// loop: it has all of the dimension that it is alone in.
+  /// Collects what each step reads; fails where it is not known how much.
   LogicalResult plan();
   GenericOp unroll();
 
 private:
+  /// An operand: so many elements of each dimension, or all of them.
+  struct Read {
+    Value value;
+    AffineMap map;
+    SmallVector<int64_t> sizes;
+
+    bool operator==(const Read &other) const {
+      return value == other.value && map == other.map && sizes == other.sizes;
+    }
+  };
+
   void replaceLoops(ArrayRef<int64_t> step);
-  bool hasAll(OpOperand &input, tensor::ExpandShapeOp expand, Value value,
-              AffineMap map);
+  LogicalResult findSizes(OpOperand &input, tensor::ExpandShapeOp expand,
+                          const Read &read, SmallVectorImpl<int64_t> &sizes);
   LogicalResult addInputs();
+  Value createInput(const Read &read);
   void addInits();
   SmallVector<Value> emitStep(OpBuilder &b, ArrayRef<int64_t> step,
                               ValueRange inputs, ValueRange partial);
@@ -113,9 +125,10 @@ private:
   /// What each loop is: a loop that is left, or a number.
   SmallVector<AffineExpr> loops;
   unsigned left = 0;
-  SmallVector<Value> values, inits;
-  SmallVector<AffineMap> maps, initMaps;
-  /// Where the inputs of each step are among `values`.
+  SmallVector<Read> reads;
+  SmallVector<Value> inits;
+  SmallVector<AffineMap> initMaps;
+  /// Where the inputs of each step are among `reads`.
   SmallVector<SmallVector<unsigned>> places;
 };
 } // namespace
@@ -130,59 +143,64 @@ void Window::replaceLoops(ArrayRef<int64_t> step) {
       loop = rewriter.getAffineDimExpr(left++);
 }
 
-/// Whether loops that have become alone in a dimension of `value`, which may be
-/// what `expand` expands, have all of it. Those that were are left.
-bool Window::hasAll(OpOperand &input, tensor::ExpandShapeOp expand, Value value,
-                    AffineMap map) {
+/// Loops tell what they run over by dimensions that they are alone in. One that
+/// has become so has as many elements of it as it takes: `sizes` of them, none
+/// where the dimension stays as it is.
+LogicalResult Window::findSizes(OpOperand &input, tensor::ExpandShapeOp expand,
+                                const Read &read,
+                                SmallVectorImpl<int64_t> &sizes) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   AffineMap before = op.getMatchingIndexingMap(&input);
-  for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
-    if (!isa<AffineDimExpr>(expr))
+  sizes.assign(read.map.getNumResults(), ShapedType::kDynamic);
+  for (auto [dim, expr] : llvm::enumerate(read.map.getResults())) {
+    ReassociationIndices group{static_cast<int64_t>(dim)};
+    if (expand)
+      group = expand.getReassociationIndices()[dim];
+    bool wasAlone = group.size() == 1 &&
+                    isa<AffineDimExpr>(before.getResult(group.front()));
+    if (!isa<AffineDimExpr>(expr) || wasAlone)
       continue;
-    unsigned old = dim;
-    bool isExpanded = false;
-    if (expand) {
-      ReassociationIndices group = expand.getReassociationIndices()[dim];
-      old = group.front();
-      isExpanded = group.size() > 1;
-    }
-    if (!isExpanded && isa<AffineDimExpr>(before.getResult(old)))
-      continue;
-    int64_t size = cast<RankedTensorType>(value.getType()).getDimSize(dim);
-    size_t loop = llvm::find(loops, expr) - loops.begin();
-    if (ShapedType::isDynamic(size) || size != extents[loop])
-      return false;
+    int64_t extent = extents[llvm::find(loops, expr) - loops.begin()];
+    if (ShapedType::isDynamic(extent))
+      return failure();
+    if (cast<RankedTensorType>(read.value.getType()).getDimSize(dim) != extent)
+      sizes[dim] = extent;
   }
-  return true;
+  return success();
 }
 
 /// The inputs of a step; what several of them read is there once.
 LogicalResult Window::addInputs() {
   places.emplace_back();
   for (OpOperand *input : op.getDpsInputOperands()) {
-    Value value = input->get();
-    AffineMap map = op.getMatchingIndexingMap(input).replaceDimsAndSymbols(
-        loops, {}, left, 0);
-    AffineMap ownMap = map;
-    tensor::ExpandShapeOp expand = readThroughExpansion(value, map);
-    if (expand && !hasAll(*input, expand, value, map)) {
-      value = input->get();
-      map = ownMap;
-      expand = {};
-    }
-    if (!expand && !hasAll(*input, expand, value, map))
+    Read read;
+    read.value = input->get();
+    read.map = op.getMatchingIndexingMap(input).replaceDimsAndSymbols(loops, {},
+                                                                      left, 0);
+    tensor::ExpandShapeOp expand = readThroughExpansion(read.value, read.map);
+    if (failed(findSizes(*input, expand, read, read.sizes)))
       return failure();
-    unsigned place = 0;
-    while (place < values.size() &&
-           (values[place] != value || maps[place] != map))
-      ++place;
-    if (place == values.size()) {
-      values.push_back(value);
-      maps.push_back(map);
-    }
-    places.back().push_back(place);
+    const Read *found = llvm::find(reads, read);
+    places.back().push_back(found - reads.begin());
+    if (found == reads.end())
+      reads.push_back(read);
   }
   return success();
+}
+
+/// What is read, with as many elements of each dimension as it takes.
+Value Window::createInput(const Read &read) {
+  if (llvm::all_of(read.sizes, ShapedType::isDynamic))
+    return read.value;
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(rewriter, loc, read.value);
+  for (auto [size, own] : llvm::zip(sizes, read.sizes))
+    if (!ShapedType::isDynamic(own))
+      size = rewriter.getIndexAttr(own);
+  SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(rewriter, loc, read.value, offsets,
+                                        sizes, strides);
 }
 
 /// What all elements of `init` are; null if they differ.
@@ -249,6 +267,12 @@ LogicalResult Window::plan() {
 }
 
 GenericOp Window::unroll() {
+  SmallVector<Value> values;
+  SmallVector<AffineMap> maps;
+  for (const Read &read : reads) {
+    values.push_back(createInput(read));
+    maps.push_back(read.map);
+  }
   addInits();
   llvm::append_range(maps, initMaps);
   SmallVector<utils::IteratorType> types(left, utils::IteratorType::parallel);
@@ -334,7 +358,7 @@ struct UnrollWindow : public OpInterfaceRewritePattern<LinalgOp> {
     Window window(rewriter, op);
     if (failed(window.plan()))
       return rewriter.notifyMatchFailure(
-          op, "windows that begin at each element, of which some have none");
+          op, "windows that begin at each of who knows how many elements");
     rewriter.replaceOp(op, window.unroll().getResults());
     return success();
   }
@@ -343,17 +367,15 @@ private:
   int64_t most;
 };
 
-/// Whether its reader computes `operand` again, for each element that it reads
-/// it for: they are as few as those of a window.
-static bool shouldFuse(OpOperand *operand, int64_t most) {
-  auto producer = operand->get().getDefiningOp<GenericOp>();
-  auto consumer = dyn_cast<GenericOp>(operand->getOwner());
-  if (!producer || !consumer || producer->getBlock() != consumer->getBlock() ||
-      producer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
-      consumer->hasAttr(mlir::sparsedrop::kKernelAttrName) ||
-      producer.getNumReductionLoops() != 0 ||
-      consumer.getNumReductionLoops() != 0 || !operand->get().hasOneUse() ||
-      !llvm::hasSingleElement(producer->getUsers()))
+/// Whether its reader computes `operand` for each element that it reads it for:
+/// they are few.
+static bool shouldFuse(OpOperand *operand, int64_t repetitions) {
+  LinalgOp producer = mlir::sparsedrop::getOwnProducer(*operand);
+  if (!producer || !llvm::hasSingleElement(producer->getUsers()))
+    return false;
+  auto consumer = cast<LinalgOp>(operand->getOwner());
+  if (producer->getBlock() != consumer->getBlock() ||
+      consumer.getNumReductionLoops() != 0)
     return false;
   if (producer.getNumLoops() == consumer.getNumLoops())
     return true;
@@ -363,7 +385,7 @@ static bool shouldFuse(OpOperand *operand, int64_t most) {
     if (!map.isFunctionOfDim(loop))
       repeated.push_back(loop);
   return mlir::sparsedrop::readsWindows(producer) &&
-         countSteps(consumer, repeated, most).has_value();
+         countSteps(consumer, repeated, repetitions).has_value();
 }
 
 /// The only reader of a collapsed result joins what computes it, with its
@@ -449,7 +471,7 @@ struct UnrollWindows
     tensor::EmptyOp::getCanonicalizationPatterns(patterns, context);
     linalg::populateElementwiseOpsFusionPatterns(
         patterns,
-        [&](OpOperand *operand) { return shouldFuse(operand, most); });
+        [&](OpOperand *operand) { return shouldFuse(operand, repetitions); });
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -11,6 +11,7 @@
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Utils/MemRefUtils.h"
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -20,9 +21,8 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 
 Value mlir::sparsedrop::getRoot(Value value) {
-  while (auto view = value.getDefiningOp<ViewLikeOpInterface>())
-    value = view.getViewSource();
-  return value;
+  auto buffer = dyn_cast<MemrefValue>(value);
+  return buffer ? memref::skipViewLikeOps(buffer) : value;
 }
 
 /// Whether a block argument or a result of another op may be a name of `value`.

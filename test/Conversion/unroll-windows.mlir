@@ -152,8 +152,31 @@ func.func @gradient(%y: tensor<8x16xf32>, %d: tensor<8x8xf32>) -> tensor<8x16xf3
 
 // -----
 
-// What stays: windows one apart, whose loops would not have all of what they index
-// alone; rows, products, windows of sizes that are not known, a kernel that has
+// Windows one apart: a loop that is alone in a dimension takes as much of it as it has.
+
+#apart = affine_map<(i, c, w) -> (i + w, c)>
+#window = affine_map<(i, c, w) -> (w)>
+#result = affine_map<(i, c, w) -> (i, c)>
+
+// CHECK-DAG: #[[$SAME:.*]] = affine_map<(d0, d1) -> (d0, d1)>
+// CHECK-DAG: #[[$NEXT:.*]] = affine_map<(d0, d1) -> (d0 + 1, d1)>
+// CHECK-LABEL: func @one_apart
+//  CHECK-SAME:   %[[X:.*]]: tensor<9x16xf32>
+//       CHECK:   %[[BEGIN:.*]] = tensor.extract_slice %[[X]][0, 0] [8, 16] [1, 1]
+//       CHECK:   linalg.generic {indexing_maps = [#[[$SAME]], #[[$NEXT]], #[[$SAME]]], iterator_types = ["parallel", "parallel"]} ins(%[[BEGIN]], %[[X]]
+func.func @one_apart(%x: tensor<9x16xf32>, %init: tensor<8x16xf32>, %w: tensor<2xf32>) -> tensor<8x16xf32> {
+  %0 = linalg.generic {indexing_maps = [#apart, #window, #result], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<9x16xf32>, tensor<2xf32>) outs(%init : tensor<8x16xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %1 = arith.maximumf %m, %a : f32
+    linalg.yield %1 : f32
+  } -> tensor<8x16xf32>
+  return %0 : tensor<8x16xf32>
+}
+
+// -----
+
+// What stays: windows one apart where nobody knows how many; rows, products, windows of sizes that are not known, a kernel that has
 // been chosen, results along a reduction, a single sum; a reader that would compute
 // a window again too often.
 
@@ -166,16 +189,16 @@ func.func @gradient(%y: tensor<8x16xf32>, %d: tensor<8x8xf32>) -> tensor<8x16xf3
 #apart = affine_map<(i, c, w) -> (i + w, c)>
 #result = affine_map<(i, c, w) -> (i, c)>
 
-// CHECK-LABEL: func @one_apart
+// CHECK-LABEL: func @unknown
 //       CHECK:   iterator_types = ["parallel", "parallel", "reduction"]
-func.func @one_apart(%x: tensor<9x16xf32>, %init: tensor<8x16xf32>, %w: tensor<2xf32>) -> tensor<8x16xf32> {
+func.func @unknown(%x: tensor<?x16xf32>, %init: tensor<?x16xf32>, %w: tensor<2xf32>) -> tensor<?x16xf32> {
   %0 = linalg.generic {indexing_maps = [#apart, affine_map<(i, c, w) -> (w)>, #result], iterator_types = ["parallel", "parallel", "reduction"]}
-      ins(%x, %w : tensor<9x16xf32>, tensor<2xf32>) outs(%init : tensor<8x16xf32>) {
+      ins(%x, %w : tensor<?x16xf32>, tensor<2xf32>) outs(%init : tensor<?x16xf32>) {
   ^bb0(%a: f32, %s: f32, %m: f32):
     %1 = arith.maximumf %m, %a : f32
     linalg.yield %1 : f32
-  } -> tensor<8x16xf32>
-  return %0 : tensor<8x16xf32>
+  } -> tensor<?x16xf32>
+  return %0 : tensor<?x16xf32>
 }
 
 // CHECK-LABEL: func @none
@@ -263,18 +286,18 @@ func.func @too_often(%x: tensor<4x16xf32>, %y: tensor<100x16xf32>) -> tensor<100
 
 // -----
 
-// The outer part of a group is a window, but its first step becomes no whole
-// dimension: that is read as it was expanded. A diagonal of another extent stays.
+// The outer part of a group is a window: its first step is not the whole dimension.
 
 #diagonal = affine_map<(i, w) -> (i + w, i)>
 #vector = affine_map<(i, w) -> (i)>
 
-// CHECK-DAG: #[[$BEGIN:.*]] = affine_map<(d0, d1) -> (0, d0, d1)>
+// CHECK-DAG: #[[$BEGIN:.*]] = affine_map<(d0, d1) -> (d0, d1)>
 // CHECK-DAG: #[[$MIDDLE:.*]] = affine_map<(d0, d1) -> (d0 + 32, d1)>
 // CHECK-DAG: #[[$END:.*]] = affine_map<(d0, d1) -> (d0 + 64, d1)>
+// CHECK-DAG: #[[$DIAGONAL:.*]] = affine_map<(d0) -> (d0, d0)>
 // CHECK-LABEL: func @outer
 //  CHECK-SAME:   %[[X:.*]]: tensor<96x64xf32>
-//       CHECK:   %[[Y:.*]] = tensor.expand_shape
+//       CHECK:   %[[Y:.*]] = tensor.extract_slice %[[X]][0, 0] [32, 64] [1, 1]
 //       CHECK:   linalg.generic {indexing_maps = [#[[$BEGIN]], #[[$MIDDLE]], #[[$END]], {{.*}}], iterator_types = ["parallel", "parallel"]} ins(%[[Y]], %[[X]], %[[X]]
 func.func @outer(%x: tensor<96x64xf32>, %init: tensor<32x64xf32>) -> tensor<32x64xf32> {
   %y = tensor.expand_shape %x [[0, 1], [2]] output_shape [3, 32, 64] : tensor<96x64xf32> into tensor<3x32x64xf32>
@@ -283,7 +306,9 @@ func.func @outer(%x: tensor<96x64xf32>, %init: tensor<32x64xf32>) -> tensor<32x6
 }
 
 // CHECK-LABEL: func @diagonal
-//       CHECK:   iterator_types = ["parallel", "reduction"]
+//  CHECK-SAME:   %[[X:.*]]: tensor<5x4xf32>
+//       CHECK:   %[[BEGIN:.*]] = tensor.extract_slice %[[X]][0, 0] [4, 4] [1, 1]
+//       CHECK:   linalg.generic {indexing_maps = [#[[$DIAGONAL]], {{.*}}], iterator_types = ["parallel"]} ins(%[[BEGIN]], %[[X]]
 func.func @diagonal(%x: tensor<5x4xf32>, %init: tensor<4xf32>, %w: tensor<2xf32>) -> tensor<4xf32> {
   %0 = linalg.generic {indexing_maps = [#diagonal, affine_map<(i, w) -> (w)>, #vector], iterator_types = ["parallel", "reduction"]}
       ins(%x, %w : tensor<5x4xf32>, tensor<2xf32>) outs(%init : tensor<4xf32>) {

@@ -63,6 +63,11 @@ def pooled(x):
     return maxima, views.mean((4, 5)), np.abs(maxima).sum((1, 2))
 
 
+def pooled_apart(x):
+    maxima = np.lib.stride_tricks.sliding_window_view(x, (5, 5), (1, 2)).max((4, 5))
+    return maxima, np.abs(maxima).sum((1, 2))
+
+
 m = lambda low=0.5: draw(64, 64, low=low)
 CASES = [
     ("broadcasts", lambda a, b, c: (a + b + c)[:, None].repeat(32, 1), [draw(64), draw(64), draw(64)]),
@@ -78,6 +83,7 @@ CASES = [
     ("stored_by_columns", stored(3), [draw(9, 5, 7, 70, low=-2)]),
     ("stored_by_rows", stored(1), [draw(9, 7, 5, 13, low=-2)]),
     ("pooled", pooled, [draw(3, 9, 7, 13, low=-2)]),
+    ("pooled_apart", pooled_apart, [draw(3, 9, 7, 13, low=-2)]),
     ("assertion_in_branch", lambda x: np.where(x > 0.5, np.log(np.maximum(x, 0.5)), x), [draw(64, low=0)]),
 ]
 CASES += [("buffer_of_branch", of_branch, [m(), np.array(n)]) for n in (5, 2000000)]

@@ -24,7 +24,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(here, "Inputs"), os.path.join(root, "python")]
 from convolutions import Convolution
 from products import matmul
-from sparsedrop.cnn import ChannelDropout, plain, residual
+from sparsedrop.cnn import ChannelDropout, Cnn, Conv, Pool, plain, residual
 from sparsedrop.lstm import Lstm
 from sparsedrop.models import Dropout, Mlp
 
@@ -192,6 +192,7 @@ cases["wgmma, epilogues"] = (feed_forward("bf16"), ["wgmma", "stmatrix"], OWN)
 cases["wgmma, step of an MLP"] = (mlp("bf16", [784, 2048, 2048, 10], 8192), ["wgmma"], OWN)
 cases["wgmma, step of a residual CNN"] = (residual([64, 128], 32, depth=1, size=(28, 28), dropout=ChannelDropout(0.5, granularity=16), optimizer="momentum", dtype="bf16").mlir(), ["wgmma"], OWN)
 cases["wgmma, step of a plain CNN"] = (plain([64, 128], 32, depth=2, size=(28, 28), dropout=ChannelDropout(0.5, granularity=16), optimizer="momentum", dtype="bf16").mlir(), ["wgmma"], OWN)
+cases["wgmma, step of a CNN, windows of 25"] = (Cnn([Conv(64), Conv(64, norm=False), Pool("max", 5, 2, 2), Conv(64)], 32, size=(28, 28), dropout=ChannelDropout(0.5, granularity=16), dtype="bf16").mlir(), ["wgmma"], OWN)
 cases["step of an LSTM"] = (Lstm(10000, 650, 20, 35, 2, dropout=Dropout(0.5), recurrent=Dropout(0.5), clip=5.0, dtype="bf16").mlir(), ["mma.sync"], BOTH)
 # Forward passes with both gradients: boxes of pixels, steps, padding, parts, and channels
 # of which patterns keep blocks.

@@ -1,7 +1,7 @@
 # RUN: %python %s sparsedrop-run %t
 
 """Bad sizes and lists of convolutions that are known at run time only: one diagnostic
-and exit code 1, in each mode. Empty outputs are none of them: they run."""
+and exit code 1, in each mode; outputs of which padding and dilation leave nothing, too."""
 
 import os
 import subprocess
@@ -93,6 +93,7 @@ def with_entry(value):
 for mode in ("compact", "masked"):
     for text, inputs, message in (
         *((CONVOLUTION, [ones(1, n, n, 4), ones(3, 3, 4, 2)], "'tensor.empty' op does not fit the sizes it is given: a size is negative") for n in (0, 1, 3)),
+        *((CONVOLUTION, [ones(1, h, v, 4), ones(3, 3, 4, 2)], "'linalg.conv_2d_nhwc_hwcf' op does not fit the sizes it is given: padding and dilation leave nothing of its output") for h, v in ((4, 5), (6, 4), (4, 4))),
         *((PAD, [ones(1, 5, 5, 4), np.array(n)], "'tensor.pad' op does not fit the sizes it is given: padding is negative") for n in (-6, -5, -1)),
         (STATIC_PAD, [ones(1, 5, 5, 4), np.array(0)], "'tensor.pad' op expects padding of at least 0, but got -1"),
         *((COUNT, [ones(5, 16), np.array(n)], f"expected to keep between 1 and 16 channels, but got {n}") for n in (0, -1, 17)),
@@ -105,8 +106,9 @@ for mode in ("compact", "masked"):
         code, messages, result = execute(text, inputs, mode)
         assert code == 1 and message in messages and messages.count("error:") == 1 and result is None, (mode, message, code, messages)
 
-    code, messages, result = execute(CONVOLUTION, [ones(1, 4, 5, 4), ones(3, 3, 4, 2)], mode)
-    assert code == 0 and result.shape == (1, 0, 1, 2), messages
+    # No images are no error.
+    code, messages, result = execute(CONVOLUTION.replace("tensor<1x", "tensor<0x"), [ones(0, 6, 5, 4), ones(3, 3, 4, 2)], mode)
+    assert code == 0 and result.shape == (0, 2, 1, 2), messages
     code, messages, result = execute(CONVOLUTION, [ones(1, 6, 5, 4), ones(3, 3, 4, 2)], mode)
     # Two of four ones, twice as large, at nine positions.
     assert code == 0 and np.array_equal(result, np.full((1, 2, 1, 2), 36)), messages

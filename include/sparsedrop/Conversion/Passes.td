@@ -407,11 +407,11 @@ def FuseSiblings : Pass<"sparsedrop-fuse-siblings", "::mlir::ModuleOp"> {
   let description = [{
     Generic ops on tensors that run over all elements of the same array, or of
     an array that one of them writes and the other reads, become one op with the
-    results of both, if all reductions keep
-    the same loops, and the later one needs nothing that is computed in between, or
-    nobody there needs the earlier one, a reduction. Two elementwise ops do where
-    neither reads a product or another reduction, in whose kernel it may run, and they have no more than
-    16 operands together.
+    results of both, if all reductions keep the same loops, and the later one needs
+    nothing that is computed in between, or nobody there needs the earlier one, a
+    reduction. Two elementwise ops do where neither reads a product or another
+    reduction, in whose kernel it may run, and they have no more than 16 operands
+    together.
     Each element is read once then: the sums of a batch norm's gradient, the
     gradient itself and the sensitivities of channels are one pass over the
     activations. A result that is read by nothing else is not written.
@@ -793,13 +793,14 @@ def UnrollWindows : Pass<"sparsedrop-unroll-windows", "::mlir::ModuleOp"> {
   let description = [{
     A structured op on tensors that reduces at most `most` elements for each of its
     results, as pooling does, becomes an elementwise op that reads each of them as an
-    operand of its own, at a constant place of the window. Products and convolutions
-    stay as they are. On a GPU a thread then takes several neighbouring results at a
+    operand of its own, at a constant place of the window. Products, reductions of
+    rows, which a warp reads together, and kernels that the user has chosen stay as
+    they are. On a GPU a thread then takes several neighbouring results at a
     time, and what follows, up to a sum over all of them, runs in the same kernel.
 
     Elementwise ops are fused into their only reader where both have the same loops;
-    one that reads windows also where its reader has more loops, of at most `most`
-    steps: the place of a maximum is found again for each element of its window
+    one that reads windows also where its reader has more loops, of at most
+    `repetitions` steps: the place of a maximum is found again for each element of its window
     instead of being stored.
 
     Before:
@@ -844,8 +845,10 @@ def UnrollWindows : Pass<"sparsedrop-unroll-windows", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"most", "most", "int64_t", "9",
-           "Most elements of a window">
+    Option<"most", "most", "int64_t", "25",
+           "Most elements of a window">,
+    Option<"repetitions", "repetitions", "int64_t", "9",
+           "Most times that what reads a window is computed for a reader">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect",
                            "::mlir::linalg::LinalgDialect",

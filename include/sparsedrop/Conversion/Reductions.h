@@ -25,6 +25,11 @@ bool isElementwise(linalg::LinalgOp op, OpOperand &init);
 /// has a combiner, but for elementwise ones that do not read what is there.
 bool isSplittable(linalg::LinalgOp op);
 
+/// The elementwise op on tensors that makes `operand` for its owner, a
+/// structured op, alone; null if there is none, or either has a kernel that the
+/// user has chosen.
+linalg::LinalgOp getOwnProducer(OpOperand &operand);
+
 /// Whether `op` is elementwise and an element depends on several of an operand,
 /// or on some only: no product makes its operand as it is needed.
 bool readsWindows(linalg::LinalgOp op);

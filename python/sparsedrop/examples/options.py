@@ -84,7 +84,8 @@ def check_numbers(options: argparse.Namespace, names: Sequence[str], least: int 
 
 def check_options(options: argparse.Namespace) -> None:
     """Raises ``Error`` for what can be known to be wrong before any work."""
-    check_numbers(options, ("epochs", "batch", "checkpoint_every", "grid_epochs", "held_out", "limit", "threads", "lr_decay_after"))
+    check_numbers(options, ("epochs", "batch", "checkpoint_every", "grid_epochs", "held_out", "limit", "threads"))
+    check_numbers(options, ("lr_decay_after",))
     expect(1 <= options.lr_decay < math.inf, "--lr-decay of at least 1", options.lr_decay)
     for seed in [*options.seeds, options.grid_seed]:
         expect(0 <= seed < 2**63, "seeds in [0, 2^63)", seed)

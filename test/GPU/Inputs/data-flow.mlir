@@ -399,3 +399,30 @@ func.func @pooled(%x: tensor<3x9x7x13xf32>) -> (tensor<3x4x3x13xf32>, tensor<3x4
   } -> tensor<3x13xf32>
   return %max, %mean, %sums : tensor<3x4x3x13xf32>, tensor<3x4x3x13xf32>, tensor<3x13xf32>
 }
+
+// Windows of 25 elements, one apart: each slides over the whole image.
+#apart = affine_map<(n, h, w, c, i, j) -> (n, h + i, w + j, c)>
+func.func @pooled_apart(%x: tensor<3x9x7x13xf32>) -> (tensor<3x5x3x13xf32>, tensor<3x13xf32>) {
+  %low = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0.0 : f32
+  %shape = tensor.empty() : tensor<5x5xf32>
+  %e = tensor.empty() : tensor<3x5x3x13xf32>
+  %f = tensor.empty() : tensor<3x13xf32>
+  %lows = linalg.fill ins(%low : f32) outs(%e : tensor<3x5x3x13xf32>) -> tensor<3x5x3x13xf32>
+  %none = linalg.fill ins(%zero : f32) outs(%f : tensor<3x13xf32>) -> tensor<3x13xf32>
+  %max = linalg.generic {indexing_maps = [#apart, #window, #pooled],
+                         iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %shape : tensor<3x9x7x13xf32>, tensor<5x5xf32>) outs(%lows : tensor<3x5x3x13xf32>) {
+  ^bb0(%a: f32, %s: f32, %m: f32):
+    %0 = arith.maximumf %m, %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<3x5x3x13xf32>
+  %sums = linalg.generic {indexing_maps = [#image, #samples], iterator_types = ["parallel", "reduction", "reduction", "parallel"]}
+      ins(%max : tensor<3x5x3x13xf32>) outs(%none : tensor<3x13xf32>) {
+  ^bb0(%a: f32, %t: f32):
+    %0 = math.absf %a : f32
+    %1 = arith.addf %t, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<3x13xf32>
+  return %max, %sums : tensor<3x5x3x13xf32>, tensor<3x13xf32>
+}

@@ -16,7 +16,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -41,7 +40,6 @@ private:
     return !loop.getRegion().isAncestor(value.getParentRegion());
   }
   bool canStack(Value factor);
-  bool isPushed(tensor::InsertSliceOp insert);
   std::optional<unsigned> findFilled(Value factor);
   std::optional<unsigned> addStack(Value factor);
   Value getStack(Value factor, std::optional<unsigned> added);
@@ -108,24 +106,6 @@ bool Accumulation::canStack(Value factor) {
   return cast<RankedTensorType>(factor.getType()).hasStaticShape();
 }
 
-/// Whether `insert` does what `pushSlice` does.
-bool Accumulation::isPushed(tensor::InsertSliceOp insert) {
-  ArrayRef<int64_t> shape = insert.getDestType().getShape();
-  if (ShapedType::isDynamicShape(shape))
-    return false;
-  auto isOwn = [&](OpFoldResult offset) {
-    return offset == OpFoldResult(slices.number);
-  };
-  if (insert.getSourceType().getShape() != shape.drop_front() ||
-      getConstantIntValue(slices.count) != shape.front() ||
-      !llvm::all_of(insert.getMixedStrides(), isOneInteger) ||
-      !isOneInteger(insert.getMixedSizes().front()) ||
-      !isOwn(insert.getMixedOffsets().front()))
-    return false;
-  return llvm::all_of(ArrayRef(insert.getMixedOffsets()).drop_front(),
-                      isZeroInteger);
-}
-
 /// The result of the loop that each iteration adds `factor` to, as a slice of
 /// its own.
 std::optional<unsigned> Accumulation::findFilled(Value factor) {
@@ -142,7 +122,7 @@ std::optional<unsigned> Accumulation::findFilled(Value factor) {
         yielded.getOperandNumber() + loop.getNumInductionVars() !=
             argument.getArgNumber())
       continue;
-    if (isPushed(insert))
+    if (isPushed(insert, slices.number, slices.count))
       return yielded.getOperandNumber();
   }
   return std::nullopt;

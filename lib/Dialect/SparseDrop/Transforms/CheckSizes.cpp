@@ -217,6 +217,49 @@ static LogicalResult checkPad(OpBuilder &builder, tensor::PadOp op) {
   return success();
 }
 
+/// The parallel loops that windows slide along: an operand is read at sums of
+/// them and others.
+static llvm::SmallBitVector getSlidingLoops(linalg::LinalgOp op) {
+  llvm::SmallBitVector loops(op.getNumLoops());
+  SmallVector<utils::IteratorType> types = op.getIteratorTypesArray();
+  for (OpOperand *input : op.getDpsInputOperands())
+    for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
+      for (unsigned loop = 0; loop < loops.size(); ++loop)
+        if (!isa<AffineDimExpr>(expr) && expr.isFunctionOfDim(loop) &&
+            types[loop] == utils::IteratorType::parallel)
+          loops.set(loop);
+  return loops;
+}
+
+/// An annotated convolution has a result: padding and dilation may leave none.
+static LogicalResult checkWindows(OpBuilder &builder, linalg::LinalgOp op) {
+  llvm::SmallBitVector sliding = getSlidingLoops(op);
+  OpOperand *init = op.getDpsInitOperand(0);
+  AffineMap map = op.getMatchingIndexingMap(init);
+  auto type = cast<ShapedType>(init->get().getType());
+  for (auto [dim, expr] : llvm::enumerate(map.getResults())) {
+    auto loop = dyn_cast<AffineDimExpr>(expr);
+    if (!loop || !sliding.test(loop.getPosition()))
+      continue;
+    if (type.getDimSize(dim) == 0)
+      return op.emitOpError()
+             << "expects windows that fit at least once, but padding and "
+                "dilation leave nothing of output dimension "
+             << dim;
+    if (!type.isDynamicDim(dim) || !isa<RankedTensorType>(type))
+      continue;
+    builder.setInsertionPoint(op);
+    Location loc = op.getLoc();
+    Value size = builder.createOrFold<tensor::DimOp>(loc, init->get(), dim);
+    Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
+    assertThat(builder, op,
+               builder.createOrFold<arith::CmpIOp>(
+                   loc, arith::CmpIPredicate::ne, size, zero),
+               "padding and dilation leave nothing of its output");
+  }
+  return success();
+}
+
 /// The ops of this dialect that take a tensor and a pattern.
 static void checkPatterns(OpBuilder &builder, Operation *op) {
   builder.setInsertionPoint(op);
@@ -276,7 +319,15 @@ struct CheckSizes : public mlir::sparsedrop::impl::CheckSizesBase<CheckSizes> {
       if (auto pad = dyn_cast<tensor::PadOp>(op))
         pads.push_back(pad);
     });
+    SmallVector<linalg::LinalgOp> annotated;
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (op->hasAttr(kDropoutAttrName) && op.getNumDpsInits() == 1)
+        annotated.push_back(op);
+    });
     OpBuilder builder(&getContext());
+    for (linalg::LinalgOp op : annotated)
+      if (failed(checkWindows(builder, op)))
+        return signalPassFailure();
     for (tensor::EmptyOp op : empties) {
       checkNotNegative(builder, op, op.getDynamicSizes(), "a size is negative");
       checkEmpty(builder, op);

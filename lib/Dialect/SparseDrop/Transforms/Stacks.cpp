@@ -8,7 +8,7 @@
 
 #include "Stacks.h"
 
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 
@@ -43,6 +43,19 @@ Value mlir::sparsedrop::pushSlice(OpBuilder &b, Location loc, Value state,
   Slice slice(b, loc, stack, number);
   return tensor::InsertSliceOp::create(b, loc, state, stack, slice.offsets,
                                        slice.sizes, slice.strides);
+}
+
+bool mlir::sparsedrop::isPushed(tensor::InsertSliceOp insert, Value number,
+                                Value count) {
+  ArrayRef<int64_t> shape = insert.getDestType().getShape();
+  return !ShapedType::isDynamicShape(shape) &&
+         insert.getSourceType().getShape() == shape.drop_front() &&
+         getConstantIntValue(count) == shape.front() &&
+         llvm::all_of(insert.getMixedStrides(), isOneInteger) &&
+         isOneInteger(insert.getMixedSizes().front()) &&
+         insert.getMixedOffsets().front() == OpFoldResult(number) &&
+         llvm::all_of(ArrayRef(insert.getMixedOffsets()).drop_front(),
+                      isZeroInteger);
 }
 
 Value mlir::sparsedrop::popSlice(OpBuilder &b, Location loc, Value stack,

@@ -9,6 +9,7 @@
 #ifndef SPARSEDROP_LIB_TRANSFORMS_STACKS_H
 #define SPARSEDROP_LIB_TRANSFORMS_STACKS_H
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
 
 namespace mlir::sparsedrop {
@@ -20,6 +21,10 @@ Value createStack(OpBuilder &builder, Location loc, Value state, Value count);
 /// `stack` with `state` as the slice `number`.
 Value pushSlice(OpBuilder &builder, Location loc, Value state, Value stack,
                 Value number);
+
+/// Whether `insert` is what `pushSlice` makes of a stack of `count` slices: it
+/// writes all of slice `number`.
+bool isPushed(tensor::InsertSliceOp insert, Value number, Value count);
 
 /// The slice `number` of `stack`, which is of `type`.
 Value popSlice(OpBuilder &builder, Location loc, Value stack, Value number,

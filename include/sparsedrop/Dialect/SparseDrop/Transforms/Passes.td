@@ -24,7 +24,9 @@ def CheckSizes : Pass<"sparsedrop-check-sizes", "::mlir::ModuleOp"> {
     structured op must agree on its loops, slices and elements must lie in their
     tensor, for reading and for writing, a dimension that a pattern acts on must
     have the pattern's extent, and sizes that are computed must be a number of
-    elements that memory has. What is static has been verified already.
+    elements that memory has. What is static has been verified already, but for
+    annotated convolutions of which padding and dilation leave nothing: these are
+    errors.
 
     Before:
 
