@@ -97,7 +97,7 @@ public:
   GenericOp unroll();
 
 private:
-  /// An operand: so many elements of each dimension, or all of them.
+  /// An operand: so many elements of each dimension, or, dynamic, all of them.
   struct Read {
     Value value;
     AffineMap map;
@@ -110,7 +110,7 @@ private:
 
   void replaceLoops(ArrayRef<int64_t> step);
   LogicalResult findSizes(OpOperand &input, tensor::ExpandShapeOp expand,
-                          const Read &read, SmallVectorImpl<int64_t> &sizes);
+                          Read &read);
   LogicalResult addInputs();
   Value createInput(const Read &read);
   void addInits();
@@ -143,15 +143,13 @@ void Window::replaceLoops(ArrayRef<int64_t> step) {
       loop = rewriter.getAffineDimExpr(left++);
 }
 
-/// Loops tell what they run over by dimensions that they are alone in. One that
-/// has become so has as many elements of it as it takes: `sizes` of them, none
-/// where the dimension stays as it is.
+/// Loops tell what they run over by dimensions that they are alone in. Where
+/// one has become so, `read` has as many elements of the dimension as it takes.
 LogicalResult Window::findSizes(OpOperand &input, tensor::ExpandShapeOp expand,
-                                const Read &read,
-                                SmallVectorImpl<int64_t> &sizes) {
+                                Read &read) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
   AffineMap before = op.getMatchingIndexingMap(&input);
-  sizes.assign(read.map.getNumResults(), ShapedType::kDynamic);
+  read.sizes.assign(read.map.getNumResults(), ShapedType::kDynamic);
   for (auto [dim, expr] : llvm::enumerate(read.map.getResults())) {
     ReassociationIndices group{static_cast<int64_t>(dim)};
     if (expand)
@@ -164,7 +162,7 @@ LogicalResult Window::findSizes(OpOperand &input, tensor::ExpandShapeOp expand,
     if (ShapedType::isDynamic(extent))
       return failure();
     if (cast<RankedTensorType>(read.value.getType()).getDimSize(dim) != extent)
-      sizes[dim] = extent;
+      read.sizes[dim] = extent;
   }
   return success();
 }
@@ -178,7 +176,7 @@ LogicalResult Window::addInputs() {
     read.map = op.getMatchingIndexingMap(input).replaceDimsAndSymbols(loops, {},
                                                                       left, 0);
     tensor::ExpandShapeOp expand = readThroughExpansion(read.value, read.map);
-    if (failed(findSizes(*input, expand, read, read.sizes)))
+    if (failed(findSizes(*input, expand, read)))
       return failure();
     const Read *found = llvm::find(reads, read);
     places.back().push_back(found - reads.begin());
