@@ -155,6 +155,14 @@ SPARSEDROP_API void sparsedrop_program_launch(int64_t kernel, int64_t gridX,
                                               const int64_t *parameters,
                                               int64_t count, int64_t maps);
 
+/// The same for a kernel whose only parameter are `count` words: the records of
+/// several groups of blocks, which the kernel tells apart by the third number
+/// of its blocks. The grid is gridX x 1 x groups.
+SPARSEDROP_API void
+sparsedrop_program_launch_groups(int64_t kernel, int64_t gridX, int64_t groups,
+                                 int64_t threads, int64_t sharedBytes,
+                                 const int64_t *records, int64_t count);
+
 /// Writes the tensor map (16 words) of an array that starts at `address`.
 /// `shape` has four words for each dimension, from the innermost to the
 /// outermost: its extent in elements, its stride in bytes (1 element in the

@@ -6,6 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "DissolveJoins.h"
+
 #include "sparsedrop/Conversion/Passes.h"
 #include "sparsedrop/Conversion/Reductions.h"
 #include "sparsedrop/Conversion/SmallFloats.h"
@@ -286,9 +288,11 @@ struct PrepareForCPU
         failed(decomposeAggregates(rewriter, module)))
       return signalPassFailure();
     generalizeElementwise(rewriter, module);
+    mlir::sparsedrop::dissolveJoins(rewriter, module);
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     tensor::populateDecomposeTensorConcatPatterns(patterns);
+    linalg::populateSwapExtractSliceWithFillPatterns(patterns);
     patterns.add<ConstantToFill, DropCoveredFill>(&getContext());
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return signalPassFailure();

@@ -44,7 +44,8 @@ static const TileChoice &chooseTile(ArrayRef<TileChoice> tiles,
   int64_t columns = product.count(Role::Columns);
   int64_t batch = product.count(Role::Batch);
   for (const TileChoice &tile : tiles) {
-    int64_t blocks = batch * ((rows + tile.rows - 1) / tile.rows) *
+    int64_t blocks = product.groups * batch *
+                     ((rows + tile.rows - 1) / tile.rows) *
                      ((columns + tile.columns - 1) / tile.columns);
     if (getWaste(tile, rows, columns) <= 1.5 && blocks >= processors)
       return tile;
@@ -68,6 +69,9 @@ static constexpr TileChoice kPlainTiles[] = {
 /// would have nothing to do, as long as each has some slices.
 static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
                            const Product &product, int64_t processors) {
+  // Sums are added up by a second launch, which groups do not have.
+  if (getGroupedLoop(product.op))
+    return 1;
   int64_t rows = product.count(Role::Rows);
   int64_t columns = product.count(Role::Columns);
   int64_t blocks = product.count(Role::Batch) *
@@ -256,7 +260,8 @@ static void addWgmma(const Product &product, const GroupTile &tile, bool isCut,
     }
     // Each part has some slices.
     if (split > 1 &&
-        product.count(Role::Depth) < split * 4 * choice.getTile()[2])
+        (getGroupedLoop(product.op) ||
+         product.count(Role::Depth) < split * 4 * choice.getTile()[2]))
       return;
     list.push_back(choice);
   }

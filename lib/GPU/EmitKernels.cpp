@@ -101,6 +101,10 @@ struct EmitKernels
       return op->emitOpError()
              << "cannot become a kernel of family '"
              << stringifyKernelFamily(choice.getFamily()) << "'";
+    if (contract && choice.getSplit() > 1 && getGroupedLoop(op))
+      return op->emitOpError()
+             << "cannot become the kernel " << choice
+             << ": groups have no second launch to add up parts of the depth";
     if (choice.getFamily() == KernelFamily::Wgmma)
       return emitWgmma(kernels, rewriter, contract, choice);
     if (choice.getFamily() == KernelFamily::TensorCore)

@@ -8,6 +8,8 @@
 
 #include "KernelBuilder.h"
 
+#include "Product.h"
+
 #include "sparsedrop-c/Device.h"
 #include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -23,13 +25,6 @@
 
 using namespace mlir;
 using namespace mlir::sparsedrop;
-
-static constexpr StringLiteral kLaunch = "sparsedrop_program_launch";
-static constexpr StringLiteral kCheckExtent = "sparsedrop_program_check_extent";
-static constexpr StringLiteral kMap = "sparsedrop_program_map";
-static constexpr StringLiteral kProcessors = "sparsedrop_program_processors";
-/// Words of a tensor map.
-static constexpr int64_t kMapWords = SPARSEDROP_MAP_BYTES / 8;
 
 //===----------------------------------------------------------------------===//
 // All kernels
@@ -108,7 +103,7 @@ void KernelModule::declare(StringRef name, FunctionType type) {
 KernelBuilder::KernelBuilder(KernelModule &kernels, RewriterBase &host,
                              Operation *op, StringRef name, int64_t threads)
     : b(op->getLoc(), op->getContext()), host(host), kernels(kernels), op(op),
-      threads(threads) {
+      loop(getGroupedLoop(op)), threads(threads) {
   host.setInsertionPoint(op);
   b.setInsertionPointToEnd(kernels.getKernels().getBody());
   auto type =
@@ -278,8 +273,8 @@ HostIndex KernelBuilder::hostMin(HostIndex lhs, HostIndex rhs) {
 HostIndex KernelBuilder::hostMax(HostIndex lhs, HostIndex rhs) {
   return fold<arith::MaxSIOp>(*this, op->getLoc(), lhs, rhs);
 }
-HostIndex KernelBuilder::hostDiv(HostIndex lhs, int64_t rhs) {
-  return fold<arith::DivUIOp>(*this, op->getLoc(), lhs, hostConstant(rhs));
+HostIndex KernelBuilder::hostDiv(HostIndex lhs, HostIndex rhs) {
+  return fold<arith::DivUIOp>(*this, op->getLoc(), lhs, rhs);
 }
 HostIndex KernelBuilder::hostCeilDiv(HostIndex lhs, int64_t rhs) {
   return rhs == 1 ? lhs : hostCeilDiv(lhs, hostConstant(rhs));
@@ -458,116 +453,3 @@ void KernelBuilder::keepRolled(Operation *loop) {
 }
 
 void KernelBuilder::barrier() { NVVM::Barrier0Op::create(b); }
-
-//===----------------------------------------------------------------------===//
-// The launch
-//===----------------------------------------------------------------------===//
-
-Value KernelBuilder::hostWord(int64_t value) {
-  return arith::ConstantIntOp::create(host, op->getLoc(), value, 64);
-}
-Value KernelBuilder::hostWord(HostIndex index) {
-  return host.createOrFold<arith::IndexCastOp>(op->getLoc(), host.getI64Type(),
-                                               hostValue(index));
-}
-
-HostIndex KernelBuilder::hostProcessors() {
-  kernels.declare(kProcessors, host.getFunctionType({}, {host.getI64Type()}));
-  auto call = func::CallOp::create(host, op->getLoc(), kProcessors,
-                                   host.getI64Type(), ValueRange());
-  return arith::IndexCastOp::create(host, op->getLoc(), host.getIndexType(),
-                                    call.getResult(0))
-      .getResult();
-}
-
-/// On the stack of the function: loops around the op do not make it grow.
-Value KernelBuilder::makeArray(int64_t words) {
-  OpBuilder::InsertionGuard guard(host);
-  host.setInsertionPointToStart(
-      &op->getParentOfType<FunctionOpInterface>().front());
-  return memref::AllocaOp::create(
-      host, op->getLoc(),
-      MemRefType::get({std::max<int64_t>(words, 1)}, host.getI64Type()));
-}
-
-void KernelBuilder::callHost(StringRef name, ValueRange arguments) {
-  kernels.declare(name, host.getFunctionType(arguments.getTypes(), {}));
-  func::CallOp::create(host, op->getLoc(), name, TypeRange(), arguments);
-}
-
-/// Writes a map to `address` (i64).
-void KernelBuilder::encode(const Map &map, Value address) {
-  Location loc = op->getLoc();
-  Value shape = makeArray(static_cast<int64_t>(map.shape.size()));
-  for (auto [i, value] : llvm::enumerate(map.shape))
-    memref::StoreOp::create(host, loc, value, shape,
-                            hostValue(hostConstant(static_cast<int64_t>(i))));
-  Value words =
-      memref::ExtractAlignedPointerAsIndexOp::create(host, loc, shape);
-  callHost(kMap,
-           {address, map.address, hostWord(map.type), hostWord(map.swizzle),
-            hostWord(static_cast<int64_t>(map.shape.size() / 4)),
-            hostWord(HostIndex(words))});
-}
-
-void KernelBuilder::waitForKernels() {
-  hasWaited = true;
-  if (!kernels.getOverlaps())
-    return;
-  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::wait);
-  NVVM::GriddepcontrolOp::create(b, NVVM::GridDepActionKind::launch_dependents);
-}
-
-void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
-                           int64_t sharedBytes) {
-  LLVM::ReturnOp::create(b, ValueRange());
-  if (!hasWaited) {
-    b.setInsertionPointToStart(&function.getBody().front());
-    waitForKernels();
-  }
-  SmallVector<Type> types(function.getBody().front().getArgumentTypes());
-  function.setType(LLVM::LLVMFunctionType::get(
-      LLVM::LLVMVoidType::get(b.getContext()), types));
-  function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
-                    b.getUnitAttr());
-  function->setAttr("nvvm.reqntid", b.getDenseI32ArrayAttr(
-                                        {static_cast<int32_t>(threads), 1, 1}));
-  // One block of so many threads is as much as a multiprocessor needs: ptxas
-  // would otherwise leave registers for two, and spill.
-  if (threads >= 1024)
-    function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1));
-  for (size_t i = 0; i < maps.size(); ++i) {
-    auto number = static_cast<unsigned>(i);
-    function.setArgAttr(
-        number, LLVM::LLVMDialect::getByValAttrName(),
-        TypeAttr::get(LLVM::LLVMArrayType::get(b.getI64Type(), kMapWords)));
-    // CUtensorMap's.
-    function.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
-                        b.getI64IntegerAttr(64));
-    function.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(),
-                        b.getUnitAttr());
-  }
-  int64_t number = kernels.insert(function);
-
-  Location loc = op->getLoc();
-  auto mapWords = static_cast<int64_t>(maps.size()) * kMapWords;
-  int64_t count = mapWords + static_cast<int64_t>(words.size());
-  Value array = makeArray(count);
-  for (Value extent : narrow)
-    callHost(kCheckExtent, hostWord(HostIndex(extent)));
-  for (auto [i, value] : llvm::enumerate(words))
-    memref::StoreOp::create(
-        host, loc, value, array,
-        hostValue(hostConstant(mapWords + static_cast<int64_t>(i))));
-  Value address = hostWord(
-      HostIndex(memref::ExtractAlignedPointerAsIndexOp::create(host, loc, array)
-                    .getResult()));
-  for (auto [i, map] : llvm::enumerate(maps)) {
-    Value offset = hostWord(static_cast<int64_t>(i) * kMapWords * 8);
-    encode(map, host.createOrFold<arith::AddIOp>(loc, address, offset));
-  }
-  callHost(kLaunch,
-           {hostWord(number), hostWord(gridX), hostWord(gridY), hostWord(gridZ),
-            hostWord(threads), hostWord(sharedBytes), address, hostWord(count),
-            hostWord(static_cast<int64_t>(maps.size()))});
-}

@@ -9,7 +9,7 @@
 // Kernels are written at the level of scf, arith and llvm, as `llvm.func` in
 // one `gpu.module`. Each parameter is a word of eight bytes: an address, a
 // stride, an extent or a scalar of the host. What the host knows to be constant
-// is a constant in the kernel.
+// is a constant in the kernel. KernelLaunch.cpp has what the host does.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +18,7 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
@@ -108,6 +109,11 @@ public:
   void setAttr(StringRef name, Attribute value);
   /// Multiprocessors of the device.
   HostIndex hostProcessors();
+  /// Whether one launch does all iterations of the loop around the op.
+  bool isGrouped() { return loop != nullptr; }
+  /// How many of them at most, which are groups of blocks; 1 without a loop. To
+  /// be asked last: what the kernel has as parameters limits it.
+  HostIndex hostGroups();
 
   //===--------------------------------------------------------------------===//
   // Host arithmetic on indices
@@ -118,7 +124,7 @@ public:
   HostIndex hostAdd(HostIndex lhs, HostIndex rhs);
   HostIndex hostMin(HostIndex lhs, HostIndex rhs);
   HostIndex hostMax(HostIndex lhs, HostIndex rhs);
-  HostIndex hostDiv(HostIndex lhs, int64_t rhs);
+  HostIndex hostDiv(HostIndex lhs, HostIndex rhs);
   HostIndex hostCeilDiv(HostIndex lhs, int64_t rhs);
   HostIndex hostCeilDiv(HostIndex lhs, HostIndex rhs);
   HostIndex hostConstant(int64_t value) { return host.getIndexAttr(value); }
@@ -178,7 +184,8 @@ public:
   /// end, and lets the next one begin; nothing touches global memory before.
   /// Kernels that do not say where wait at their start.
   void waitForKernels();
-  /// Ends the kernel and launches it before the op.
+  /// Ends the kernel and launches it before the op; groups are launched by the
+  /// last of them, `gridY` and `gridZ` are 1 for them.
   void finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
               int64_t sharedBytes = 0);
 
@@ -195,14 +202,24 @@ private:
   Value makeArray(int64_t words);
   void encode(const Map &map, Value address);
   void callHost(StringRef name, ValueRange arguments);
+  Value writeParameters(Value array, Value first);
+  void launch(int64_t number, HostIndex gridX, HostIndex gridY, HostIndex gridZ,
+              int64_t sharedBytes);
+  int64_t getRecordWords() const;
+  int64_t getMostGroups() const;
+  void readRecord(HostIndex gridX);
+  void launchGroups(int64_t number, HostIndex gridX, int64_t sharedBytes);
   Value hostWord(int64_t value);
   Value hostWord(HostIndex index);
 
   KernelModule &kernels;
   Operation *op;
+  scf::ForOp loop; ///< the loop whose iterations are groups, or null
   LLVM::LLVMFuncOp function;
   int64_t threads;
   bool hasWaited = false;
+  /// Whether the words of a group have the number of its blocks.
+  bool hasCount = false;
   /// The first parameters.
   SmallVector<Map> maps;
   /// Words of the host, and the value each is in the kernel.

@@ -115,7 +115,21 @@ static void simplify(LinearIndex &index, ArrayRef<int64_t> extents,
     index = simple;
 }
 
-Product::Product(ContractOp op) : op(op) {
+scf::ForOp mlir::sparsedrop::getGroupedLoop(Operation *op) {
+  auto loop = dyn_cast_if_present<scf::ForOp>(op->getParentOp());
+  return loop && loop->hasAttr(kGroupedAttrName) ? loop : scf::ForOp();
+}
+
+/// As for extents, half of what patterns drop counts as kept.
+static int64_t estimateGroups(ContractOp op) {
+  scf::ForOp loop = getGroupedLoop(op);
+  if (!loop)
+    return 1;
+  std::optional<llvm::APInt> count = loop.getStaticTripCount();
+  return count ? count->getSExtValue() : 2;
+}
+
+Product::Product(ContractOp op) : op(op), groups(estimateGroups(op)) {
   unsigned init = op.getFirstInit(), count = op.getNumLoops();
   extents.assign(count, kDynamic);
   for (unsigned operand = 0; operand < op->getNumOperands(); ++operand) {

@@ -24,6 +24,8 @@
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
 namespace mlir::sparsedrop {
 
 enum class Role { Batch, Rows, Columns, Depth };
@@ -53,6 +55,8 @@ struct Product {
   SmallVector<LoopStrides> strides;
   /// What indexes each dimension of each operand.
   SmallVector<SmallVector<LinearIndex>> indices;
+  /// Products of this form that one launch computes, as far as is likely.
+  int64_t groups = 1;
   /// Iterations of each loop of a role in a box; empty: they are numbered
   /// through.
   SmallVector<int64_t> boxes[4];
@@ -95,6 +99,9 @@ struct Product {
 private:
   void estimateExtents();
 };
+
+/// The loop all iterations of which are one launch with `op`, or null.
+scf::ForOp getGroupedLoop(Operation *op);
 
 /// Why tensor cores cannot multiply the factors by the instructions of a
 /// family, f32 only if `tf32`; empty if they can.

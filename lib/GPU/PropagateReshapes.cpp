@@ -136,8 +136,40 @@ static Value expandInsertion(OpBuilder &builder, InsertSliceOp insert,
 }
 
 namespace {
-/// expand(extract_slice(x)) is extract_slice(expand(x)) where the slice has all
-/// of what is expanded.
+/// An expansion in two steps: first of some dimensions, then of the others.
+struct SplitExpansion {
+  SplitExpansion(ExpandShapeOp op, const llvm::BitVector &isFirst);
+
+  SmallVector<ReassociationIndices> first, second;
+  SmallVector<OpFoldResult> sizes; ///< in between
+};
+} // namespace
+
+SplitExpansion::SplitExpansion(ExpandShapeOp op,
+                               const llvm::BitVector &isFirst) {
+  OpBuilder builder(op);
+  SmallVector<OpFoldResult> before =
+      tensor::getMixedSizes(builder, op.getLoc(), op.getSrc());
+  SmallVector<OpFoldResult> after = op.getMixedOutputShape();
+  for (auto [dim, group] : llvm::enumerate(op.getReassociationIndices())) {
+    ReassociationIndices &own = first.emplace_back();
+    if (!isFirst[dim]) {
+      own.push_back(static_cast<int64_t>(sizes.size()));
+      sizes.push_back(before[dim]);
+      second.push_back(group);
+      continue;
+    }
+    for (int64_t index : group) {
+      own.push_back(static_cast<int64_t>(sizes.size()));
+      sizes.push_back(after[index]);
+      second.push_back({index});
+    }
+  }
+}
+
+namespace {
+/// expand(extract_slice(x)) is extract_slice(expand(x)) in those dimensions of
+/// which the slice has all.
 struct ExpandSourceOfSlice : public OpRewritePattern<ExpandShapeOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -148,15 +180,27 @@ struct ExpandSourceOfSlice : public OpRewritePattern<ExpandShapeOp> {
       return rewriter.notifyMatchFailure(op, "not of a slice of equal rank");
     Slice slice(extract);
     SmallVector<ReassociationIndices> groups = op.getReassociationIndices();
-    if (!slice.isWholeIn(extract.getSource(), groups))
+    llvm::BitVector isWhole(groups.size());
+    for (auto [dim, group] : llvm::enumerate(groups))
+      isWhole[dim] =
+          group.size() > 1 && slice.isWhole(extract.getSource(), dim);
+    if (isWhole.none())
       return rewriter.notifyMatchFailure(op, "a part of what is expanded");
-    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
     rewriter.setInsertionPoint(op);
-    Value source = expandValue(rewriter, extract.getSource(), groups, sizes);
-    slice.expand(groups, sizes, rewriter);
-    rewriter.replaceOpWithNewOp<ExtractSliceOp>(op, op.getResultType(), source,
-                                                slice.offsets, slice.sizes,
-                                                slice.strides);
+    SplitExpansion split(op, isWhole);
+    Value source =
+        expandValue(rewriter, extract.getSource(), split.first, split.sizes);
+    slice.expand(split.first, split.sizes, rewriter);
+    Value extracted =
+        ExtractSliceOp::create(rewriter, op.getLoc(), source, slice.offsets,
+                               slice.sizes, slice.strides);
+    if (split.sizes.size() == op.getResultType().getShape().size())
+      rewriter.replaceOpWithNewOp<tensor::CastOp>(op, op.getResultType(),
+                                                  extracted);
+    else
+      rewriter.replaceOpWithNewOp<ExpandShapeOp>(op, op.getResultType(),
+                                                 extracted, split.second,
+                                                 op.getMixedOutputShape());
     return success();
   }
 };

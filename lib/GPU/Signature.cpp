@@ -93,6 +93,8 @@ std::string mlir::sparsedrop::getSignature(ContractOp op, const Chip &chip) {
          << product.getElement(product.second) << "+" << op.getSum().getType();
   for (Role role : kRoles)
     printExtents(stream, product, role);
+  if (getGroupedLoop(op))
+    stream << " groups=?";
   stream << " first=";
   printMajors(stream, product, product.first, Role::Rows);
   stream << " second=";

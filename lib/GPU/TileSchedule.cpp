@@ -30,10 +30,13 @@ TileSchedule::TileSchedule(KernelBuilder &k, ProductAccess &access,
 
 HostIndex TileSchedule::getGrid() {
   int64_t blocks = cluster[0] * cluster[1];
-  if (blocks == 1)
-    return k.hostMin(count, k.hostProcessors());
-  HostIndex most =
-      k.hostMax(k.hostDiv(k.hostProcessors(), blocks), k.hostConstant(1));
+  HostIndex processors = k.hostProcessors();
+  if (blocks == 1 && !k.isGrouped())
+    return k.hostMin(count, processors);
+  // Groups have the same share of the device: they are about as large.
+  HostIndex places =
+      k.hostDiv(processors, k.hostMul(k.hostGroups(), k.hostConstant(blocks)));
+  HostIndex most = k.hostMax(places, k.hostConstant(1));
   return k.hostMul(k.hostMin(count, most), k.hostConstant(blocks));
 }
 

@@ -73,6 +73,7 @@ static void addPlacement(OpPassManager &pm,
 
 static void addKernels(OpPassManager &pm, const ToNVVMPipelineOptions &options,
                        std::shared_ptr<const KernelTable> measured) {
+  pm.addPass(createGroupProducts());
   ChooseKernelsOptions choice;
   choice.chip = options.chip;
   choice.tf32 = options.tf32;

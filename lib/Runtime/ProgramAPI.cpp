@@ -250,17 +250,34 @@ void sparsedrop_program_check_extent(int64_t extent) {
 // Kernels
 //===----------------------------------------------------------------------===//
 
+static void launch(int64_t kernel, const ProgramLaunch &launch) {
+  Section *section = getSection();
+  if (!section || std::count(launch.grid, launch.grid + 3, 0) != 0)
+    return;
+  if (check(section, section->image->launch(kernel, *section->stream, launch)))
+    ++section->programs->launches;
+}
+
 void sparsedrop_program_launch(int64_t kernel, int64_t gridX, int64_t gridY,
                                int64_t gridZ, int64_t threads,
                                int64_t sharedBytes, const int64_t *parameters,
                                int64_t count, int64_t maps) {
-  Section *section = getSection();
-  if (!section || gridX == 0 || gridY == 0 || gridZ == 0)
-    return;
-  ProgramLaunch launch = {
-      {gridX, gridY, gridZ}, threads, sharedBytes, parameters, count, maps};
-  if (check(section, section->image->launch(kernel, *section->stream, launch)))
-    ++section->programs->launches;
+  launch(
+      kernel,
+      {{gridX, gridY, gridZ}, threads, sharedBytes, parameters, count, maps});
+}
+
+void sparsedrop_program_launch_groups(int64_t kernel, int64_t gridX,
+                                      int64_t groups, int64_t threads,
+                                      int64_t sharedBytes,
+                                      const int64_t *records, int64_t count) {
+  launch(kernel, {{gridX, 1, groups},
+                  threads,
+                  sharedBytes,
+                  records,
+                  count,
+                  /*maps=*/0,
+                  /*isOne=*/true});
 }
 
 void sparsedrop_program_map(int64_t *map, const void *address, int64_t type,

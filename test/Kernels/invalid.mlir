@@ -135,3 +135,30 @@ func.func private @boxes() attributes {k = #sparsedrop.kernel<wgmma, tile = [128
 
 // expected-error @below {{expected 0 numbers in 'depth' of family 'plain', but got 1}}
 func.func private @boxes_of_others() attributes {k = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [1, 1, 1], depth = [16]>}
+
+// -----
+
+func.func @no_loop(%x: tensor<8xf32>) -> tensor<8xf32> {
+  // expected-error @below {{expects 'sparsedrop.disjoint' to be a unit attribute of a loop, but got unit}}
+  %0 = linalg.exp {sparsedrop.disjoint} ins(%x : tensor<8xf32>) outs(%x : tensor<8xf32>) -> tensor<8xf32>
+  return %0 : tensor<8xf32>
+}
+
+// -----
+
+func.func @no_product(%n: index) {
+  // expected-error @below {{expects 'sparsedrop.grouped' on a loop of one product and no results, but got 0 and 0}}
+  scf.for %i = %n to %n step %n {
+  } {sparsedrop.grouped}
+  return
+}
+
+// -----
+
+func.func @more_than_a_product(%x: memref<8xf32>, %n: index) {
+  // expected-error @below {{expects 'sparsedrop.grouped' on a loop that does nothing but one product, but got 'memref.dealloc'}}
+  scf.for %i = %n to %n step %n {
+    memref.dealloc %x : memref<8xf32>
+  } {sparsedrop.grouped}
+  return
+}

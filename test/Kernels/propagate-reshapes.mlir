@@ -51,3 +51,18 @@ func.func @part(%x: tensor<4x16xf32>) -> tensor<20xf32> {
   %part = tensor.extract_slice %flat[3] [20] [1] : tensor<64xf32> to tensor<20xf32>
   return %part : tensor<20xf32>
 }
+
+// -----
+
+// A slice that has all of one dimension that is expanded, and a part of another.
+
+// CHECK-LABEL: @one_side
+// CHECK: %[[X:.*]] = tensor.expand_shape %arg0 {{\[}}[0, 1], [2]] output_shape [2, 4, 20]
+// CHECK: %[[PART:.*]] = tensor.extract_slice %[[X]][0, 0, 0] [2, 4, 16] [1, 1, 1]
+// CHECK: %[[Y:.*]] = tensor.expand_shape %[[PART]] {{\[}}[0], [1], [2, 3]] output_shape [2, 4, 2, 8]
+// CHECK: return %[[Y]]
+func.func @one_side(%x: tensor<8x20xf32>) -> tensor<2x4x2x8xf32> {
+  %part = tensor.extract_slice %x[0, 0] [8, 16] [1, 1] : tensor<8x20xf32> to tensor<8x16xf32>
+  %y = tensor.expand_shape %part [[0, 1], [2, 3]] output_shape [2, 4, 2, 8] : tensor<8x16xf32> into tensor<2x4x2x8xf32>
+  return %y : tensor<2x4x2x8xf32>
+}

@@ -320,6 +320,63 @@ def SinkScalars : Pass<"sparsedrop-sink-scalars", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def GroupProducts : Pass<"sparsedrop-group-products", "::mlir::ModuleOp"> {
+  let summary = "Products of a loop's iterations share a launch";
+  let description = [{
+    A loop that is `sparsedrop.disjoint`, no iteration of which writes what
+    another one reads or writes, and that does nothing but contract views of
+    buffers, becomes `sparsedrop.grouped`: one launch computes the products of
+    all its iterations, as long as their parameters fit (4096 bytes). Of several
+    products each gets a loop of its own. So the classes of a tile pattern
+    (design: one class for each period of rows) fill the device together, however
+    small each is. What is taken, and what is not with its reason, is a remark.
+
+    Before:
+
+    ```mlir
+    #mk = affine_map<(m, n, k) -> (m, k)>
+    #kn = affine_map<(m, n, k) -> (k, n)>
+    #mn = affine_map<(m, n, k) -> (m, n)>
+    func.func @f(%x: memref<4x8x16xf32>, %w: memref<4x16x8xf32>, %y: memref<4x8x8xf32>, %n: index) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      scf.for %q = %c0 to %n step %c1 {
+        %a = memref.subview %x[%q, 0, 0] [1, 8, 16] [1, 1, 1] : memref<4x8x16xf32> to memref<8x16xf32, strided<[16, 1], offset: ?>>
+        %b = memref.subview %w[%q, 0, 0] [1, 16, 8] [1, 1, 1] : memref<4x16x8xf32> to memref<16x8xf32, strided<[8, 1], offset: ?>>
+        %c = memref.subview %y[%q, 0, 0] [1, 8, 8] [1, 1, 1] : memref<4x8x8xf32> to memref<8x8xf32, strided<[8, 1], offset: ?>>
+        sparsedrop.contract {indexing_maps = [#mk, #kn, #mn]} ins(%a, %b : memref<8x16xf32, strided<[16, 1], offset: ?>>, memref<16x8xf32, strided<[8, 1], offset: ?>>) outs(%c : memref<8x8xf32, strided<[8, 1], offset: ?>>) {
+        ^bb0(%sum: f32, %old: f32):
+          sparsedrop.yield %sum : f32
+        }
+      } {sparsedrop.disjoint}
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    #mk = affine_map<(m, n, k) -> (m, k)>
+    #kn = affine_map<(m, n, k) -> (k, n)>
+    #mn = affine_map<(m, n, k) -> (m, n)>
+    func.func @f(%x: memref<4x8x16xf32>, %w: memref<4x16x8xf32>, %y: memref<4x8x8xf32>, %n: index) {
+      %c0 = arith.constant 0 : index
+      %c1 = arith.constant 1 : index
+      scf.for %q = %c0 to %n step %c1 {
+        %a = memref.subview %x[%q, 0, 0] [1, 8, 16] [1, 1, 1] : memref<4x8x16xf32> to memref<8x16xf32, strided<[16, 1], offset: ?>>
+        %b = memref.subview %w[%q, 0, 0] [1, 16, 8] [1, 1, 1] : memref<4x16x8xf32> to memref<16x8xf32, strided<[8, 1], offset: ?>>
+        %c = memref.subview %y[%q, 0, 0] [1, 8, 8] [1, 1, 1] : memref<4x8x8xf32> to memref<8x8xf32, strided<[8, 1], offset: ?>>
+        sparsedrop.contract {indexing_maps = [#mk, #kn, #mn]} ins(%a, %b : memref<8x16xf32, strided<[16, 1], offset: ?>>, memref<16x8xf32, strided<[8, 1], offset: ?>>) outs(%c : memref<8x8xf32, strided<[8, 1], offset: ?>>) {
+        ^bb0(%sum: f32, %old: f32):
+          sparsedrop.yield %sum : f32
+        }
+      } {sparsedrop.disjoint, sparsedrop.grouped}
+      return
+    }
+    ```
+  }];
+}
+
 def ChooseKernels : Pass<"sparsedrop-choose-kernels", "::mlir::ModuleOp"> {
   let summary = "Writes which GPU kernel each op on buffers becomes";
   let description = [{

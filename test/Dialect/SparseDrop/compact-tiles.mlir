@@ -1,15 +1,17 @@
 // RUN: sparsedrop-opt %s --remarks-filter='sparsedrop.*' -o /dev/null --pass-pipeline='builtin.module(sparsedrop-compact)' --split-input-file 2>&1 | FileCheck %s --check-prefix=REMARK --implicit-check-not='remark:'
 // RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-compact,canonicalize,cse)' --split-input-file | FileCheck %s
 
-// Rows of the weights are outputs: each class computes its own.
+// Rows of the weights are outputs: each class computes its own, and together they
+// compute all.
 
 // REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
 
 // CHECK-LABEL: func @forward
 //  CHECK-SAME:   %[[X:.*]]: tensor<8x64xf32>, %[[W:.*]]: tensor<96x64xf32>, %[[P:.*]]: !sparsedrop
-//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<8x96xf32>
+//   CHECK-NOT:   linalg.fill
 //       CHECK:   %[[COUNT:.*]] = sparsedrop.class_count %[[P]]
-//       CHECK:   %[[Y:.*]] = scf.for %[[Q:.*]] = %{{.*}} to %[[COUNT]] {{.*}} iter_args(%[[ALL:.*]] = %[[ZEROS]])
+//       CHECK:   %[[EMPTY:.*]] = tensor.empty() : tensor<8x96xf32>
+//       CHECK:   %[[Y:.*]] = scf.for %[[Q:.*]] = %{{.*}} to %[[COUNT]] {{.*}} iter_args(%[[ALL:.*]] = %[[EMPTY]])
 //   CHECK-DAG:     %[[ROWS:.*]] = sparsedrop.class_pattern %[[P]][%[[Q]]] dim(0) {{.*}} to !sparsedrop.pattern<row, granularity = 32>
 //   CHECK-DAG:     %[[COLUMNS:.*]] = sparsedrop.class_pattern %[[P]][%[[Q]]] dim(1) {{.*}} to !sparsedrop.pattern<row, granularity = 16>
 //   CHECK-DAG:     %[[XQ:.*]] = sparsedrop.compact %[[X]], %[[COLUMNS]] dim(1)
@@ -18,6 +20,7 @@
 //       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}}ins(%[[XQ]], %[[WQ]] : tensor<8x?xf32>, tensor<?x?xf32>)
 //       CHECK:     %[[NEW:.*]] = sparsedrop.insert %[[PART]] into %[[ALL]], %[[ROWS]] dim(1)
 //       CHECK:     scf.yield %[[NEW]]
+//       CHECK:   } {sparsedrop.disjoint}
 //       CHECK:   return %[[Y]]
 func.func @forward(%x: tensor<8x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile, tile = [32, 16]>) -> tensor<8x96xf32> {
   %zero = arith.constant 0.0 : f32
@@ -31,6 +34,26 @@ func.func @forward(%x: tensor<8x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.
 
 // -----
 
+// Of the input's gradient there are columns in no class where there are fewer rows
+// than the period.
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+
+// CHECK-LABEL: func @input_gradient
+//       CHECK:   %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<8x64xf32>
+//       CHECK:   scf.for {{.*}} iter_args(%{{.*}} = %[[ZEROS]])
+//       CHECK:   } {sparsedrop.disjoint}
+func.func @input_gradient(%g: tensor<8x96xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<8x64xf32> {
+  %zero = arith.constant 0.0 : f32
+  %d = sparsedrop.dropout %w, %p dim(0, 1) unscaled : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  %e = tensor.empty() : tensor<8x64xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<8x64xf32>) -> tensor<8x64xf32>
+  %y = linalg.matmul ins(%g, %d : tensor<8x96xf32>, tensor<96x64xf32>) outs(%z : tensor<8x64xf32>) -> tensor<8x64xf32>
+  return %y : tensor<8x64xf32>
+}
+
+// -----
+
 // A product whose result is dropped: only kept tiles are computed.
 
 // REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
@@ -38,7 +61,7 @@ func.func @forward(%x: tensor<8x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.
 // CHECK-LABEL: func @weight_gradient
 //       CHECK:   scf.for
 //       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}} -> tensor<?x?xf32>
-//       CHECK:     %[[WIDE:.*]] = sparsedrop.expand %[[PART]], %{{.*}} dim(1) : tensor<?x?xf32>, {{.*}} -> tensor<?x64xf32>
+//       CHECK:     %[[WIDE:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(1) : tensor<?x?xf32> into tensor<?x64xf32>
 //       CHECK:     sparsedrop.insert %[[WIDE]] into %{{.*}}, %{{.*}} dim(0) : tensor<?x64xf32> into tensor<96x64xf32>
 func.func @weight_gradient(%g: tensor<96x8xf32>, %x: tensor<8x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
   %zero = arith.constant 0.0 : f32

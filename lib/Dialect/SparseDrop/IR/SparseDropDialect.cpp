@@ -251,6 +251,34 @@ static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
   return success();
 }
 
+/// Checks what is said of a loop.
+static LogicalResult verifyLoop(Operation *op, NamedAttribute attribute) {
+  StringRef name = attribute.getName();
+  auto loop = dyn_cast<LoopLikeOpInterface>(op);
+  if (!loop || !isa<UnitAttr>(attribute.getValue()))
+    return op->emitOpError() << "expects '" << name
+                             << "' to be a unit attribute of a loop, but got "
+                             << attribute.getValue();
+  if (name == kDisjointAttrName)
+    return success();
+  int64_t products = 0;
+  for (Region *region : loop.getLoopRegions())
+    for (Operation &inner : region->getOps()) {
+      products += isa<ContractOp>(inner);
+      if (!isa<ContractOp>(inner) && !isMemoryEffectFree(&inner))
+        return op->emitOpError()
+               << "expects '" << name
+               << "' on a loop that does nothing but one product, but got '"
+               << inner.getName() << "'";
+    }
+  if (products != 1 || op->getNumResults() != 0)
+    return op->emitOpError()
+           << "expects '" << name
+           << "' on a loop of one product and no results, but got " << products
+           << " and " << op->getNumResults();
+  return success();
+}
+
 LogicalResult
 SparseDropDialect::verifyOperationAttribute(Operation *op,
                                             NamedAttribute attribute) {
@@ -279,6 +307,8 @@ SparseDropDialect::verifyOperationAttribute(Operation *op,
                                 "of its rows, but got "
                              << attribute.getValue();
   }
+  if (name == kDisjointAttrName || name == kGroupedAttrName)
+    return verifyLoop(op, attribute);
   if (name == kKernelAttrName) {
     if (isa<KernelAttr>(attribute.getValue()))
       return success();

@@ -53,53 +53,62 @@ static std::optional<TileLoops> getTileLoops(LinalgOp op, OpOperand &operand,
 }
 
 //===----------------------------------------------------------------------===//
-// The op of one class
+// The ops of one class
 //===----------------------------------------------------------------------===//
 
 namespace {
-/// Builds the loop over the classes of a tile pattern for one op.
+/// One of the ops that a class computes one after the other.
+struct Stage {
+  LinalgOp op;
+  TileLoops loops;
+  /// What the stage before it has computed, or what is dropped; null: neither.
+  OpOperand *previous = nullptr;
+};
+
+/// Builds the loop over the classes of a tile pattern for some ops.
 class ClassLoop {
 public:
-  ClassLoop(RewriterBase &rewriter, LinalgOp op, DropoutOp dropout,
-            TileLoops loops)
-      : rewriter(rewriter), op(op), dropout(dropout), loops(loops),
-        loc(op.getLoc()) {}
+  /// What is dropped is what stage `dropAt` reads, or the result of the last.
+  ClassLoop(RewriterBase &rewriter, ArrayRef<Stage> stages, DropoutOp dropout,
+            size_t dropAt)
+      : rewriter(rewriter), stages(stages), dropout(dropout), dropAt(dropAt),
+        last(stages.back().op), loc(last.getLoc()) {}
 
-  /// The results. `dropped` is the operand that is dropped, if not the result.
-  SmallVector<Value> run(OpOperand *dropped);
+  /// The results of the last stage.
+  SmallVector<Value> run();
 
 private:
-  Value compact(OpOperand &operand, Value value);
-  Value createZeros(OpOperand &init);
-  SmallVector<Value> createSums(ValueRange totals);
-  LinalgOp createPart(OpOperand *dropped, ValueRange totals);
+  bool dropsResult() const { return dropAt == stages.size(); }
+  Value createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes);
+  SmallVector<OpFoldResult> getKeptSizes(const Stage &stage, OpOperand &init);
+  Value compact(const Stage &stage, OpOperand &operand, Value value);
+  Value createTotal(OpOperand &init);
+  Value createStart(const Stage &stage, OpOperand &init);
+  Value createSum(OpOperand &init, Value total);
+  LinalgOp createPart(const Stage &stage, Value previous, ValueRange inits);
+  SmallVector<Value> computeClass(ValueRange totals);
   Value scale(Value part);
   Value insert(OpOperand &init, Value part, Value total);
 
   RewriterBase &rewriter;
-  LinalgOp op;
+  ArrayRef<Stage> stages;
   DropoutOp dropout;
-  TileLoops loops;
+  size_t dropAt;
+  LinalgOp last;
   Location loc;
   std::array<Value, 2> patterns;
 };
 } // namespace
 
 /// Kept rows and columns of `value`, as far as the operand has them.
-Value ClassLoop::compact(OpOperand &operand, Value value) {
-  for (auto [loop, pattern] : llvm::zip(loops, patterns))
-    if (std::optional<int64_t> dim = getIndexedDim(op, operand, loop))
+Value ClassLoop::compact(const Stage &stage, OpOperand &operand, Value value) {
+  for (auto [loop, pattern] : llvm::zip(stage.loops, patterns))
+    if (std::optional<int64_t> dim = getIndexedDim(stage.op, operand, loop))
       value = CompactOp::create(rewriter, loc, value, pattern, *dim);
   return value;
 }
 
-/// Zeros in the place of the kept rows and columns of `init`.
-Value ClassLoop::createZeros(OpOperand &init) {
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(rewriter, loc, init.get());
-  for (auto [loop, pattern] : llvm::zip(loops, patterns))
-    if (std::optional<int64_t> dim = getIndexedDim(op, init, loop))
-      sizes[*dim] = KeptCountOp::create(rewriter, loc, pattern).getResult();
+Value ClassLoop::createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes) {
   Type element = getElementTypeOrSelf(init.get().getType());
   Value empty = tensor::EmptyOp::create(rewriter, loc, sizes, element);
   Value zero =
@@ -107,33 +116,72 @@ Value ClassLoop::createZeros(OpOperand &init) {
   return linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
 }
 
-/// What the sums of a class begin with. Of zeros nobody else has written these
-/// rows or columns.
-SmallVector<Value> ClassLoop::createSums(ValueRange totals) {
-  SmallVector<Value> sums;
-  for (auto [i, total] : llvm::enumerate(totals)) {
-    OpOperand &init = *op.getDpsInitOperand(i);
-    bool isPart =
-        getIndexedDim(op, init, loops[0]) || getIndexedDim(op, init, loops[1]);
-    sums.push_back(isPart && isZeroFill(init.get()) ? createZeros(init)
-                                                    : compact(init, total));
-  }
-  return sums;
+/// The sizes of the kept rows and columns of `init`.
+SmallVector<OpFoldResult> ClassLoop::getKeptSizes(const Stage &stage,
+                                                  OpOperand &init) {
+  SmallVector<OpFoldResult> sizes =
+      tensor::getMixedSizes(rewriter, loc, init.get());
+  for (auto [loop, pattern] : llvm::zip(stage.loops, patterns))
+    if (std::optional<int64_t> dim = getIndexedDim(stage.op, init, loop))
+      sizes[*dim] = KeptCountOp::create(rewriter, loc, pattern).getResult();
+  return sizes;
 }
 
-LinalgOp ClassLoop::createPart(OpOperand *dropped, ValueRange totals) {
+/// What the loop begins with: zeros where dropped values are not written. Each
+/// row is in a class, so where there are no columns all is written.
+Value ClassLoop::createTotal(OpOperand &init) {
+  TileLoops loops = stages.back().loops;
+  if (dropsResult() && !isZeroFill(init.get()))
+    return createZeros(init, tensor::getMixedSizes(rewriter, loc, init.get()));
+  if (!getIndexedDim(last, init, loops[0]) ||
+      getIndexedDim(last, init, loops[1]) || !isZeroFill(init.get()))
+    return init.get();
+  Value empty = tensor::EmptyOp::create(
+      rewriter, loc, tensor::getMixedSizes(rewriter, loc, init.get()),
+      getElementTypeOrSelf(init.get().getType()));
+  if (empty.getType() != init.get().getType())
+    empty = tensor::CastOp::create(rewriter, loc, init.get().getType(), empty);
+  return empty;
+}
+
+/// What a stage of a class begins with that nobody else sees.
+Value ClassLoop::createStart(const Stage &stage, OpOperand &init) {
+  if (isZeroFill(init.get()))
+    return createZeros(init, getKeptSizes(stage, init));
+  LinalgOp op = stage.op;
+  if (op.payloadUsesValueFromOperand(&init))
+    return compact(stage, init, init.get());
+  return tensor::EmptyOp::create(rewriter, loc, getKeptSizes(stage, init),
+                                 getElementTypeOrSelf(init.get().getType()));
+}
+
+/// What the last stage of a class begins with. Of zeros nobody else has written
+/// these rows or columns.
+Value ClassLoop::createSum(OpOperand &init, Value total) {
+  TileLoops loops = stages.back().loops;
+  bool isPart = getIndexedDim(last, init, loops[0]) ||
+                getIndexedDim(last, init, loops[1]);
+  return dropsResult() || (isPart && isZeroFill(init.get()))
+             ? createStart(stages.back(), init)
+             : compact(stages.back(), init, total);
+}
+
+LinalgOp ClassLoop::createPart(const Stage &stage, Value previous,
+                               ValueRange inits) {
+  LinalgOp op = stage.op;
   SmallVector<Value> operands;
   for (OpOperand *input : op.getDpsInputOperands())
-    operands.push_back(input == dropped
-                           ? scale(compact(*input, dropout.getSource()))
-                           : compact(*input, input->get()));
-  SmallVector<Value> sums = createSums(totals);
-  llvm::append_range(operands, sums);
-  LinalgOp part = clone(rewriter, op, TypeRange(ValueRange(sums)), operands);
-  for (size_t i = 0; i < loops.size(); ++i)
-    rewriteIndices(rewriter, part, loops[i], [&](Location loc, Value index) {
-      return KeptIndexOp::create(rewriter, loc, patterns[i], index).getResult();
-    });
+    operands.push_back(input == stage.previous
+                           ? previous
+                           : compact(stage, *input, input->get()));
+  llvm::append_range(operands, inits);
+  LinalgOp part = clone(rewriter, op, TypeRange(inits), operands);
+  for (size_t i = 0; i < patterns.size(); ++i)
+    rewriteIndices(
+        rewriter, part, stage.loops[i], [&](Location loc, Value index) {
+          return KeptIndexOp::create(rewriter, loc, patterns[i], index)
+              .getResult();
+        });
   return part;
 }
 
@@ -145,52 +193,74 @@ Value ClassLoop::scale(Value part) {
   return createScaled(rewriter, loc, part, factor);
 }
 
-/// `total` with the rows and columns of the class replaced. Other columns of
-/// these rows are in no other class: of zeros they are what they were.
+/// `total` with the rows and columns of the class replaced.
 Value ClassLoop::insert(OpOperand &init, Value part, Value total) {
   auto insertAlong = [&](int64_t side, int64_t dim, Value source, Value dest) {
     return InsertOp::create(rewriter, loc, source, dest, patterns[side],
                             rewriter.getDenseI64ArrayAttr(dim))
         .getResult();
   };
-  std::optional<int64_t> rows = getIndexedDim(op, init, loops[0]);
-  std::optional<int64_t> columns = getIndexedDim(op, init, loops[1]);
+  TileLoops loops = stages.back().loops;
+  std::optional<int64_t> rows = getIndexedDim(last, init, loops[0]);
+  std::optional<int64_t> columns = getIndexedDim(last, init, loops[1]);
   if (!rows)
     return columns ? insertAlong(1, *columns, part, total) : part;
   if (!columns)
     return insertAlong(0, *rows, part, total);
   Value old = CompactOp::create(rewriter, loc, total, patterns[0], *rows);
-  Value whole = isZeroFill(init.get())
-                    ? ExpandOp::create(rewriter, loc, old.getType(), part,
-                                       patterns[1], *columns)
-                          .getResult()
-                    : insertAlong(1, *columns, part, old);
+  Value whole = insertAlong(1, *columns, part, old);
   return insertAlong(0, *rows, whole, total);
 }
 
-SmallVector<Value> ClassLoop::run(OpOperand *dropped) {
+/// The stages on the kept rows and columns of a class; the new totals.
+SmallVector<Value> ClassLoop::computeClass(ValueRange totals) {
+  Value value;
+  SmallVector<Value> results;
+  for (auto [i, stage] : llvm::enumerate(stages)) {
+    if (i == dropAt)
+      value = scale(
+          value ? value : compact(stage, *stage.previous, dropout.getSource()));
+    SmallVector<Value> inits;
+    LinalgOp op = stage.op;
+    for (auto [number, init] : llvm::enumerate(op.getDpsInitsMutable()))
+      inits.push_back(op == last ? createSum(init, totals[number])
+                                 : createStart(stage, init));
+    LinalgOp part = createPart(stage, value, inits);
+    results.assign(part->result_begin(), part->result_end());
+    value = results[0];
+  }
+  for (auto [init, result, total] :
+       llvm::zip(last.getDpsInitsMutable(), results, totals))
+    result = insert(init, dropsResult() ? scale(result) : result, total);
+  return results;
+}
+
+SmallVector<Value> ClassLoop::run() {
   Value zero = arith::ConstantIndexOp::create(rewriter, loc, 0);
   Value one = arith::ConstantIndexOp::create(rewriter, loc, 1);
   Value count = ClassCountOp::create(rewriter, loc, dropout.getPattern());
-  auto body = [&](OpBuilder &, Location, Value number, ValueRange totals) {
-    ArrayRef<int64_t> tile = dropout.getPattern().getType().getTile();
-    for (int64_t dim = 0; dim < 2; ++dim)
-      patterns[dim] = ClassPatternOp::create(
-          rewriter, loc,
-          PatternType::get(op.getContext(), PatternKind::Row, tile[dim]),
-          dropout.getPattern(), number, dim);
-    LinalgOp part = createPart(dropped, totals);
-    SmallVector<Value> results;
-    for (auto [init, result, total] :
-         llvm::zip(op.getDpsInitsMutable(), part->getResults(), totals))
-      results.push_back(insert(init, dropped ? result : scale(result), total));
-    scf::YieldOp::create(rewriter, loc, results);
-  };
+  SmallVector<Value> totals;
+  for (OpOperand &init : last.getDpsInitsMutable())
+    totals.push_back(createTotal(init));
   OpBuilder::InsertionGuard guard(rewriter);
-  auto loop = scf::ForOp::create(rewriter, loc, zero, count, one,
-                                 op.getDpsInits(), nullptr);
+  auto loop =
+      scf::ForOp::create(rewriter, loc, zero, count, one, totals, nullptr);
+  // Classes share neither rows nor columns: where a result has either, they are
+  // in different parts of it.
+  if (llvm::all_of(last.getDpsInitsMutable(), [&](OpOperand &init) {
+        return llvm::any_of(stages.back().loops, [&](unsigned tileLoop) {
+          return getIndexedDim(last, init, tileLoop).has_value();
+        });
+      }))
+    loop->setAttr(kDisjointAttrName, rewriter.getUnitAttr());
   rewriter.setInsertionPointToStart(loop.getBody());
-  body(rewriter, loc, loop.getInductionVar(), loop.getRegionIterArgs());
+  ArrayRef<int64_t> tile = dropout.getPattern().getType().getTile();
+  for (int64_t dim = 0; dim < 2; ++dim)
+    patterns[dim] = ClassPatternOp::create(
+        rewriter, loc,
+        PatternType::get(rewriter.getContext(), PatternKind::Row, tile[dim]),
+        dropout.getPattern(), loop.getInductionVar(), dim);
+  scf::YieldOp::create(rewriter, loc, computeClass(loop.getRegionIterArgs()));
   return SmallVector<Value>(loop.getResults());
 }
 
@@ -228,9 +298,9 @@ static void compactReaders(CompactionContext &context, DropoutOp dropout) {
       continue;
     context.reportCompacted(op, "C9", {dropout.getPattern(), 0});
     context.rewriter.setInsertionPoint(op);
-    ClassLoop loop(context.rewriter, op, dropout,
-                   *getTileLoops(op, *use, dropout));
-    context.rewriter.replaceOp(op, loop.run(use));
+    Stage stage{op, *getTileLoops(op, *use, dropout), use};
+    ClassLoop loop(context.rewriter, stage, dropout, /*dropAt=*/0);
+    context.rewriter.replaceOp(op, loop.run());
   }
 }
 
@@ -246,24 +316,70 @@ static void maskReaders(CompactionContext &context, DropoutOp dropout) {
   context.rewriter.replaceOp(dropout, maskDropout(context.rewriter, dropout));
 }
 
-/// The product whose result is dropped and read by nothing else: only kept
-/// tiles are computed.
-static bool compactProducer(CompactionContext &context, DropoutOp dropout) {
-  RewriterBase &rewriter = context.rewriter;
-  auto op = dropout.getSource().getDefiningOp<LinalgOp>();
+/// Adds the product that `value`, which nothing else reads, is computed from,
+/// and the elementwise ops behind it; false if there is none.
+static bool collectStages(Value value, DropoutOp dropout,
+                          SmallVectorImpl<Stage> &stages) {
+  auto op = value.getDefiningOp<LinalgOp>();
   if (!op || !op.hasPureTensorSemantics() || op->getNumResults() != 1 ||
-      op.getNumReductionLoops() == 0 || !op->hasOneUse() ||
-      !isZeroFill(op.getDpsInits()[0]))
+      !op->hasOneUse())
     return false;
-  std::optional<TileLoops> loops =
-      getTileLoops(op, *op.getDpsInitOperand(0), dropout);
+  OpOperand &init = *op.getDpsInitOperand(0);
+  std::optional<TileLoops> loops = getTileLoops(op, init, dropout);
   if (!loops)
     return false;
-  context.reportCompacted(op, "C9", {dropout.getPattern(), 0});
-  rewriter.setInsertionPoint(dropout);
-  rewriter.replaceOp(dropout,
-                     ClassLoop(rewriter, op, dropout, *loops).run(nullptr));
-  rewriter.eraseOp(op);
+  if (op.getNumReductionLoops() != 0) {
+    stages.push_back({op, *loops});
+    return isZeroFill(init.get());
+  }
+  AffineMap map = op.getMatchingIndexingMap(&init);
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    if (op.getMatchingIndexingMap(input) != map ||
+        !collectStages(input->get(), dropout, stages))
+      continue;
+    stages.push_back({op, *loops, input});
+    return true;
+  }
+  return false;
+}
+
+/// The op that only updates something with what is dropped, if nothing else
+/// reads that.
+static LinalgOp getUpdate(DropoutOp dropout) {
+  if (!dropout->hasOneUse())
+    return {};
+  OpOperand &use = *dropout->use_begin();
+  auto op = dyn_cast<LinalgOp>(use.getOwner());
+  return op && op.getNumReductionLoops() == 0 &&
+                 getProblem(op, use, dropout).empty()
+             ? op
+             : LinalgOp();
+}
+
+/// The product whose result is dropped and read by nothing else: only kept
+/// tiles are computed, and what is updated with them.
+static bool compactProducer(CompactionContext &context, DropoutOp dropout) {
+  RewriterBase &rewriter = context.rewriter;
+  SmallVector<Stage> stages;
+  if (!collectStages(dropout.getSource(), dropout, stages))
+    return false;
+  context.reportCompacted(stages.front().op, "C9", {dropout.getPattern(), 0});
+  size_t dropAt = stages.size();
+  SmallVector<Operation *> replaced{dropout};
+  for (const Stage &stage : llvm::reverse(stages))
+    replaced.push_back(stage.op);
+  Operation *last = dropout;
+  if (LinalgOp update = getUpdate(dropout)) {
+    OpOperand *use = &*dropout->use_begin();
+    context.reportCompacted(update, "C9", {dropout.getPattern(), 0});
+    stages.push_back({update, *getTileLoops(update, *use, dropout), use});
+    last = update;
+  }
+  rewriter.setInsertionPoint(last);
+  rewriter.replaceOp(last, ClassLoop(rewriter, stages, dropout, dropAt).run());
+  for (Operation *op : replaced)
+    if (op != last)
+      rewriter.eraseOp(op);
   return true;
 }
 

@@ -65,6 +65,10 @@ inline constexpr StringLiteral kGroupAttrName = "sparsedrop.group";
 inline constexpr StringLiteral kConstantsAttrName = "sparsedrop.constants";
 inline constexpr StringLiteral kOverlapsAttrName = "sparsedrop.overlaps";
 inline constexpr StringLiteral kKernelAttrName = "sparsedrop.kernel";
+/// On a loop: no iteration writes an element that another one reads or writes.
+inline constexpr StringLiteral kDisjointAttrName = "sparsedrop.disjoint";
+/// On a loop around one product: one launch does all iterations.
+inline constexpr StringLiteral kGroupedAttrName = "sparsedrop.grouped";
 
 /// Whether `op` makes a pattern of its first operand, another pattern.
 bool isDerivedPattern(Operation *op);
