@@ -13,6 +13,7 @@
 #include "mlir/Interfaces/DestinationStyleOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 using tensor::ExtractSliceOp;
@@ -74,12 +75,24 @@ static bool collect(InsertSliceOp insert, SmallVectorImpl<Operation *> &slices,
   return true;
 }
 
+/// What all elements of `value` are, where it is a fill, or null.
+static Value getFilling(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto fill = dyn_cast<linalg::FillOp>(op))
+      return fill.getInputs()[0];
+    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+      return {};
+    value = op->getOperand(0);
+  }
+  return {};
+}
+
 /// A slice of `base`; of a fill, which others read, too, it is a fill.
 static Value sliceBase(RewriterBase &rewriter, ExtractSliceOp slice,
                        Value base) {
   Location loc = slice.getLoc();
-  auto fill = base.getDefiningOp<linalg::FillOp>();
-  if (!fill)
+  Value filling = getFilling(base);
+  if (!filling)
     return ExtractSliceOp::create(
         rewriter, loc, slice.getType(), base, slice.getMixedOffsets(),
         slice.getMixedSizes(), slice.getMixedStrides());
@@ -87,8 +100,17 @@ static Value sliceBase(RewriterBase &rewriter, ExtractSliceOp slice,
                                         slice.getType().getElementType());
   if (empty.getType() != slice.getType())
     empty = tensor::CastOp::create(rewriter, loc, slice.getType(), empty);
-  return linalg::FillOp::create(rewriter, loc, fill.getInputs()[0], empty)
-      .getResult(0);
+  return linalg::FillOp::create(rewriter, loc, filling, empty).getResult(0);
+}
+
+/// Whether `value` is, or is a view of, what something was inserted into.
+static bool isOfJoin(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (
+      op &&
+      isa<ExtractSliceOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  return isa_and_present<InsertSliceOp>(op);
 }
 
 /// Moves what is computed for `insert` alone behind what it is inserted into,
@@ -112,16 +134,19 @@ static void sinkSource(InsertSliceOp insert) {
   }
 }
 
-void mlir::sparsedrop::dissolveJoins(RewriterBase &rewriter, Operation *root) {
+/// Dissolves what can be; whether anything could.
+static bool dissolveOnce(RewriterBase &rewriter, Operation *root) {
   SmallVector<InsertSliceOp> firsts;
   root->walk([&](InsertSliceOp op) {
     if (!op.getDest().getDefiningOp<InsertSliceOp>())
       firsts.push_back(op);
   });
+  bool hasChanged = false;
   for (InsertSliceOp first : firsts) {
     SmallVector<Operation *> slices, inserts;
     if (!collect(first, slices, inserts) || slices.empty())
       continue;
+    hasChanged = true;
     for (Operation *op : slices) {
       auto slice = cast<ExtractSliceOp>(op);
       rewriter.setInsertionPoint(slice);
@@ -137,8 +162,30 @@ void mlir::sparsedrop::dissolveJoins(RewriterBase &rewriter, Operation *root) {
       if (insert->use_empty())
         rewriter.eraseOp(insert);
   }
+  return hasChanged;
+}
+
+/// Slices of a fill are fills.
+static void sliceFills(RewriterBase &rewriter, Operation *root) {
+  root->walk([&](ExtractSliceOp slice) {
+    Operation *source = slice.getSource().getDefiningOp();
+    if (!source || source->getBlock() != slice->getBlock() ||
+        slice.getSourceType().getRank() != slice.getType().getRank() ||
+        !getFilling(slice.getSource()))
+      return;
+    rewriter.setInsertionPoint(slice);
+    rewriter.replaceOp(slice, sliceBase(rewriter, slice, slice.getSource()));
+  });
+}
+
+void mlir::sparsedrop::dissolveJoins(RewriterBase &rewriter, Operation *root) {
+  // Parts may be joined themselves; nobody reads them together then.
+  do {
+    sliceFills(rewriter, root);
+    (void)runRegionDCE(rewriter, root->getRegions());
+  } while (dissolveOnce(rewriter, root));
   root->walk([](InsertSliceOp op) {
-    if (op.getDest().getDefiningOp<InsertSliceOp>())
+    if (isOfJoin(op.getDest()))
       sinkSource(op);
   });
 }

@@ -292,7 +292,6 @@ struct PrepareForCPU
     RewritePatternSet patterns(&getContext());
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     tensor::populateDecomposeTensorConcatPatterns(patterns);
-    linalg::populateSwapExtractSliceWithFillPatterns(patterns);
     patterns.add<ConstantToFill, DropCoveredFill>(&getContext());
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
       return signalPassFailure();

@@ -63,9 +63,9 @@ for (type_, options), size, (period, tile, order) in itertools.product(
     if period <= most:
         cases.append((type_, options, size, period, tile, order))
 
-# Whole tiles: the forward pass and both gradients. Ragged ones: each
+# Whole tiles: the forward pass, again in the gradient, and both gradients. Ragged ones: each
 # of them for whole tiles and for what is cut off, of both dimensions.
-for (type_, options), (sizes, count) in itertools.product(TYPES, ((WHOLE, 3), (RAGGED, 12))):
+for (type_, options), (sizes, count) in itertools.product(TYPES, ((WHOLE, 4), (RAGGED, 16))):
     for size in sizes:
         found = check_launches(program(type_, *size, 2, 16, "skewed"), options.replace("tf32", "tf32=true"))
         assert len(found) == count, (type_, options, size, len(found))

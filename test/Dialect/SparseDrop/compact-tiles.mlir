@@ -61,8 +61,8 @@ func.func @input_gradient(%g: tensor<8x96xf32>, %w: tensor<96x64xf32>, %p: !spar
 // CHECK-LABEL: func @weight_gradient
 //       CHECK:   scf.for
 //       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}} -> tensor<?x?xf32>
-//       CHECK:     %[[WIDE:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(1) : tensor<?x?xf32> into tensor<?x64xf32>
-//       CHECK:     sparsedrop.insert %[[WIDE]] into %{{.*}}, %{{.*}} dim(0) : tensor<?x64xf32> into tensor<96x64xf32>
+//       CHECK:     %[[WIDE:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(0) : tensor<?x?xf32> into tensor<96x?xf32>
+//       CHECK:     sparsedrop.insert %[[WIDE]] into %{{.*}}, %{{.*}} dim(1) : tensor<96x?xf32> into tensor<96x64xf32>
 func.func @weight_gradient(%g: tensor<96x8xf32>, %x: tensor<8x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
   %zero = arith.constant 0.0 : f32
   %e = tensor.empty() : tensor<96x64xf32>
@@ -107,6 +107,53 @@ func.func @whole(%x: tensor<8x64xf32>, %w: tensor<64x96xf32>, %z: tensor<8x96xf3
 
 // -----
 
+// What is rounded before it is dropped, and what is updated with it: a class computes
+// the product, what is behind it, and the new weights, of its tiles only.
+
+#ij = affine_map<(i, j) -> (i, j)>
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+// REMARK: remark: {{.*}}linalg.generic compacted by rule C9
+
+// CHECK-LABEL: func @rounded_update
+//   CHECK-NOT:   linalg
+//       CHECK:   scf.for {{.*}} iter_args(%[[W:.*]] = %arg2)
+//       CHECK:     %[[PART:.*]] = linalg.matmul {{.*}} -> tensor<?x?xf32>
+//       CHECK:     %[[ROUNDED:.*]] = linalg.generic {{.*}} ins(%[[PART]] : tensor<?x?xf32>)
+//       CHECK:       arith.truncf
+//       CHECK:     %[[NEW:.*]] = linalg.generic {{.*}} ins(%[[ROUNDED]] : tensor<?x?xbf16>)
+//       CHECK:       arith.subf
+//       CHECK:     sparsedrop.insert %[[NEW]] into
+//       CHECK:   } {sparsedrop.disjoint}
+//   CHECK-NOT:   linalg
+//       CHECK:   return
+func.func @rounded_update(%g: tensor<96x8xbf16>, %x: tensor<8x64xbf16>, %w: tensor<96x64xbf16>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xbf16> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<96x64xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %m = linalg.matmul ins(%g, %x : tensor<96x8xbf16>, tensor<8x64xbf16>) outs(%z : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %f = tensor.empty() : tensor<96x64xbf16>
+  %r = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%m : tensor<96x64xf32>) outs(%f : tensor<96x64xbf16>) {
+  ^bb0(%a: f32, %o: bf16):
+    %0 = arith.truncf %a : f32 to bf16
+    linalg.yield %0 : bf16
+  } -> tensor<96x64xbf16>
+  %d = sparsedrop.dropout %r, %p dim(0, 1) unscaled : tensor<96x64xbf16>, !sparsedrop.pattern<tile>
+  %new = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%d : tensor<96x64xbf16>) outs(%w : tensor<96x64xbf16>) {
+  ^bb0(%a: bf16, %o: bf16):
+    %0 = arith.extf %a : bf16 to f32
+    %1 = arith.extf %o : bf16 to f32
+    %2 = arith.subf %1, %0 : f32
+    %3 = arith.truncf %2 : f32 to bf16
+    linalg.yield %3 : bf16
+  } -> tensor<96x64xbf16>
+  return %new : tensor<96x64xbf16>
+}
+
+// -----
+
 // What is not zero where nothing is dropped keeps its other columns; what is read is
 // scaled.
 
@@ -121,8 +168,8 @@ func.func @whole(%x: tensor<8x64xf32>, %w: tensor<64x96xf32>, %z: tensor<8x96xf3
 //       CHECK:       arith.mulf
 //       CHECK:     %[[PART:.*]] = linalg.generic {{.*}} ins(%[[SCALED]] : tensor<?x?xf32>)
 //       CHECK:       arith.subf
-//       CHECK:     %[[ROWS:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(1) : tensor<?x?xf32> into tensor<?x64xf32>
-//       CHECK:     sparsedrop.insert %[[ROWS]] into %[[ALL]], %{{.*}} dim(0) : tensor<?x64xf32> into tensor<96x64xf32>
+//       CHECK:     %[[COLUMNS:.*]] = sparsedrop.insert %[[PART]] into %{{.*}}, %{{.*}} dim(0) : tensor<?x?xf32> into tensor<96x?xf32>
+//       CHECK:     sparsedrop.insert %[[COLUMNS]] into %[[ALL]], %{{.*}} dim(1) : tensor<96x?xf32> into tensor<96x64xf32>
 func.func @update(%old: tensor<96x64xf32>, %w: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
   %d = sparsedrop.dropout %w, %p dim(0, 1) : tensor<96x64xf32>, !sparsedrop.pattern<tile>
   %y = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}

@@ -80,7 +80,8 @@ public:
 private:
   bool dropsResult() const { return dropAt == stages.size(); }
   Value createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes);
-  SmallVector<OpFoldResult> getKeptSizes(const Stage &stage, OpOperand &init);
+  SmallVector<OpFoldResult> getKeptSizes(const Stage &stage,
+                                         OpOperand &operand);
   Value compact(const Stage &stage, OpOperand &operand, Value value);
   Value createTotal(OpOperand &init);
   Value createStart(const Stage &stage, OpOperand &init);
@@ -102,6 +103,8 @@ private:
 
 /// Kept rows and columns of `value`, as far as the operand has them.
 Value ClassLoop::compact(const Stage &stage, OpOperand &operand, Value value) {
+  if (isZeroFill(value))
+    return createZeros(operand, getKeptSizes(stage, operand));
   for (auto [loop, pattern] : llvm::zip(stage.loops, patterns))
     if (std::optional<int64_t> dim = getIndexedDim(stage.op, operand, loop))
       value = CompactOp::create(rewriter, loc, value, pattern, *dim);
@@ -116,13 +119,13 @@ Value ClassLoop::createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes) {
   return linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
 }
 
-/// The sizes of the kept rows and columns of `init`.
+/// The sizes of the kept rows and columns of `operand`.
 SmallVector<OpFoldResult> ClassLoop::getKeptSizes(const Stage &stage,
-                                                  OpOperand &init) {
+                                                  OpOperand &operand) {
   SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(rewriter, loc, init.get());
+      tensor::getMixedSizes(rewriter, loc, operand.get());
   for (auto [loop, pattern] : llvm::zip(stage.loops, patterns))
-    if (std::optional<int64_t> dim = getIndexedDim(stage.op, init, loop))
+    if (std::optional<int64_t> dim = getIndexedDim(stage.op, operand, loop))
       sizes[*dim] = KeptCountOp::create(rewriter, loc, pattern).getResult();
   return sizes;
 }
@@ -207,9 +210,10 @@ Value ClassLoop::insert(OpOperand &init, Value part, Value total) {
     return columns ? insertAlong(1, *columns, part, total) : part;
   if (!columns)
     return insertAlong(0, *rows, part, total);
-  Value old = CompactOp::create(rewriter, loc, total, patterns[0], *rows);
-  Value whole = insertAlong(1, *columns, part, old);
-  return insertAlong(0, *rows, whole, total);
+  // Columns first, in which the views of what is read are made, too.
+  Value old = CompactOp::create(rewriter, loc, total, patterns[1], *columns);
+  Value whole = insertAlong(0, *rows, part, old);
+  return insertAlong(1, *columns, whole, total);
 }
 
 /// The stages on the kept rows and columns of a class; the new totals.

@@ -43,6 +43,7 @@ public:
 
 private:
   LogicalResult lower(Operation *op);
+  LogicalResult lowerInsertionsOfTiles();
   Value lowerCompact(CompactOp op, const LoweredPattern &pattern);
   Value gatherGranules(CompactOp op, const LoweredPattern &pattern);
   Value lowerExpand(ExpandOp op, const LoweredPattern &pattern);
@@ -52,6 +53,7 @@ private:
   RewriterBase &rewriter;
   ModuleOp module;
   PatternLowering patterns;
+  JoinedValues joined;
 };
 } // namespace
 
@@ -141,8 +143,10 @@ Value UpstreamLowering::lowerExpand(ExpandOp op,
   Value zero =
       arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
   Value zeros = linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
-  return insertKept(rewriter, loc, op.getSource(), zeros, op.getDim(), pattern,
-                    patterns);
+  InsertionSide side{static_cast<int64_t>(op.getDim()), op.getPattern(),
+                     &pattern};
+  return insertKept(rewriter, loc, op.getSource(), zeros, side, patterns,
+                    joined);
 }
 
 Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
@@ -199,18 +203,19 @@ static bool composeSlices(OffsetSizeAndStrideOpInterface outer,
   return true;
 }
 
+/// Whether something is inserted into `slice`.
+static bool isInsertedInto(tensor::ExtractSliceOp slice) {
+  return llvm::any_of(slice->getUses(), [](OpOperand &use) {
+    auto insert = dyn_cast<tensor::InsertSliceOp>(use.getOwner());
+    return insert && insert.getDest() == use.get();
+  });
+}
+
 /// A slice of two dimensions was made of two; it is one, and an update of it is
-/// one insertion.
+/// one insertion. Where parts are inserted into the first they stay slices of
+/// that.
 static void mergeSlices(RewriterBase &rewriter, ModuleOp module) {
   SmallVector<OpFoldResult> offsets, sizes, strides;
-  module.walk([&](tensor::ExtractSliceOp op) {
-    auto outer = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
-    if (!outer || !composeSlices(outer, op, offsets, sizes, strides))
-      return;
-    rewriter.setInsertionPoint(op);
-    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
-        op, op.getType(), outer.getSource(), offsets, sizes, strides);
-  });
   module.walk([&](tensor::InsertSliceOp op) {
     auto inner = op.getSource().getDefiningOp<tensor::InsertSliceOp>();
     if (!inner || !inner->hasOneUse())
@@ -228,6 +233,15 @@ static void mergeSlices(RewriterBase &rewriter, ModuleOp module) {
     rewriter.replaceOpWithNewOp<tensor::InsertSliceOp>(
         op, inner.getSource(), op.getDest(), offsets, sizes, strides);
     rewriter.eraseOp(inner);
+  });
+  module.walk([&](tensor::ExtractSliceOp op) {
+    auto outer = op.getSource().getDefiningOp<tensor::ExtractSliceOp>();
+    if (!outer || isInsertedInto(outer) ||
+        !composeSlices(outer, op, offsets, sizes, strides))
+      return;
+    rewriter.setInsertionPoint(op);
+    rewriter.replaceOpWithNewOp<tensor::ExtractSliceOp>(
+        op, op.getType(), outer.getSource(), offsets, sizes, strides);
   });
 }
 
@@ -254,8 +268,10 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
             if (pattern.keptList)
               return scatterChannels(rewriter, loc, o.getSource(), o.getDest(),
                                      o.getDim(), pattern);
-            return insertKept(rewriter, loc, o.getSource(), o.getDest(),
-                              o.getDim(), pattern, patterns);
+            InsertionSide side{static_cast<int64_t>(o.getDim()), o.getPattern(),
+                               &pattern};
+            return insertKept(rewriter, loc, o.getSource(), o.getDest(), side,
+                              patterns, joined);
           })
           .Case([&](MaskOp o) { return lowerMask(o, pattern); })
           .Case([&](KeptCountOp o) {
@@ -274,6 +290,37 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
   if (result.getType() != type)
     result = tensor::CastOp::create(rewriter, loc, type, result);
   rewriter.replaceOp(op, result);
+  return success();
+}
+
+/// What is inserted into a compact that is put back is inserted at once, along
+/// both dimensions.
+LogicalResult UpstreamLowering::lowerInsertionsOfTiles() {
+  SmallVector<InsertOp> inners;
+  module.walk([&](InsertOp op) {
+    if (getOuterInsertion(op))
+      inners.push_back(op);
+  });
+  for (InsertOp inner : inners) {
+    InsertOp outer = getOuterInsertion(inner);
+    FailureOr<LoweredPattern> first = patterns.lower(outer.getPattern());
+    FailureOr<LoweredPattern> second = patterns.lower(inner.getPattern());
+    if (failed(first) || failed(second))
+      return failure();
+    if (first->keptList || second->keptList)
+      continue;
+    rewriter.setInsertionPoint(outer);
+    InsertionSide sides[] = {
+        {static_cast<int64_t>(outer.getDim()), outer.getPattern(), &*first},
+        {static_cast<int64_t>(inner.getDim()), inner.getPattern(), &*second}};
+    Value result = insertKept(rewriter, outer.getLoc(), inner.getSource(),
+                              outer.getDest(), sides, patterns, joined);
+    auto old = inner.getDest().getDefiningOp<CompactOp>();
+    rewriter.replaceOp(outer, result);
+    rewriter.eraseOp(inner);
+    if (old->use_empty())
+      rewriter.eraseOp(old);
+  }
   return success();
 }
 
@@ -319,7 +366,8 @@ LogicalResult UpstreamLowering::run() {
     return WalkResult::interrupt();
   });
   if (annotated.wasInterrupted() ||
-      failed(splitGranularLoops(rewriter, module, patterns)))
+      failed(splitGranularLoops(rewriter, module, patterns, joined)) ||
+      failed(lowerInsertionsOfTiles()))
     return failure();
   SmallVector<Operation *> ops;
   module.walk([&](Operation *op) {

@@ -36,10 +36,44 @@ static OpFoldResult multiply(OpBuilder &builder, Location loc, OpFoldResult a,
       loc, getValueOrCreateConstantIndexOp(builder, loc, a), factor);
 }
 
+/// The sizes of `value` as they are known where it was made: the same size is
+/// the same value wherever parts are cut and put together.
+static SmallVector<OpFoldResult> getSizes(OpBuilder &builder, Location loc,
+                                          Value value) {
+  Operation *op = value.getDefiningOp();
+  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op))
+    return expand.getMixedOutputShape();
+  if (auto empty = dyn_cast_if_present<tensor::EmptyOp>(op))
+    return empty.getMixedSizes();
+  if (auto extract = dyn_cast_if_present<tensor::ExtractSliceOp>(op);
+      extract && extract.getDroppedDims().none())
+    return extract.getMixedSizes();
+  if (auto insert = dyn_cast_if_present<tensor::InsertSliceOp>(op))
+    return getSizes(builder, loc, insert.getDest());
+  if (auto style = dyn_cast_if_present<DestinationStyleOpInterface>(op))
+    return getSizes(builder, loc,
+                    style.getTiedOpOperand(cast<OpResult>(value))->get());
+  auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op);
+  if (!collapse)
+    return tensor::getMixedSizes(builder, loc, value);
+  SmallVector<OpFoldResult> sizes,
+      split = getSizes(builder, loc, collapse.getSrc());
+  for (const ReassociationIndices &group : collapse.getReassociationIndices()) {
+    sizes.push_back(split[group[0]]);
+    for (int64_t index : ArrayRef(group).drop_front()) {
+      std::optional<int64_t> factor = getConstantIntValue(split[index]);
+      if (!factor)
+        return tensor::getMixedSizes(builder, loc, value);
+      sizes.back() = multiply(builder, loc, sizes.back(), *factor);
+    }
+  }
+  return sizes;
+}
+
 /// value[.., offset : offset + size : 1, ..] along `dim`.
 static Value slice(OpBuilder &builder, Location loc, Value value, int64_t dim,
                    OpFoldResult offset, OpFoldResult size) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, value);
   if (isZeroInteger(offset) && isEqualConstantIntOrValue(sizes[dim], size))
     return value;
   SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
@@ -65,7 +99,7 @@ static Value sliceGranules(OpBuilder &builder, Location loc, Value compact,
 static Value splitDim(OpBuilder &builder, Location loc, Value value,
                       int64_t dim, OpFoldResult blocks, int64_t granularity) {
   auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, value);
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, value);
   SmallVector<ReassociationIndices> groups;
   for (int64_t i = 0, out = 0; i < type.getRank(); ++i) {
     groups.push_back({out++});
@@ -114,8 +148,7 @@ Value mlir::sparsedrop::sliceKeptGranules(OpBuilder &builder, Location loc,
                                           const LoweredPattern &pattern,
                                           const SplitExtent &split) {
   Value granules = splitFull(builder, loc, full, dim, pattern, split);
-  SmallVector<OpFoldResult> sizes =
-      tensor::getMixedSizes(builder, loc, granules);
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, granules);
   SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
   offsets[dim] = getAsOpFoldResult(pattern.bias);
@@ -138,7 +171,7 @@ Value mlir::sparsedrop::sliceKeptTail(OpBuilder &builder, Location loc,
 static Value insertSlice(OpBuilder &builder, Location loc, Value source,
                          Value dest, int64_t dim, OpFoldResult offset,
                          OpFoldResult stride) {
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, loc, source);
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, source);
   SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
   SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
   offsets[dim] = offset;
@@ -147,51 +180,197 @@ static Value insertSlice(OpBuilder &builder, Location loc, Value source,
                                        sizes, strides);
 }
 
-Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
-                                   Value source, Value dest, int64_t dim,
-                                   const LoweredPattern &pattern,
-                                   PatternLowering &lowering) {
-  if (isEmptyTensor(dest.getType()))
-    return dest;
-  OpFoldResult one = rewriter.getIndexAttr(1), zero = rewriter.getIndexAttr(0);
+InsertOp mlir::sparsedrop::getOuterInsertion(InsertOp inner) {
+  auto compact = inner.getDest().getDefiningOp<CompactOp>();
+  if (!compact || !inner->hasOneUse())
+    return {};
+  auto outer = dyn_cast<InsertOp>(*inner->user_begin());
+  return outer && outer.getSource() == inner.getResult() &&
+                 outer.getDest() == compact.getSource() &&
+                 outer.getPattern() == compact.getPattern() &&
+                 outer.getDim() == compact.getDim()
+             ? outer
+             : InsertOp();
+}
+
+/// dest[.., offset : offset + size * stride : stride, ..] along `dim`.
+static Value getSlot(OpBuilder &builder, Location loc, Value dest, int64_t dim,
+                     OpFoldResult offset, OpFoldResult size,
+                     OpFoldResult stride) {
+  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, dest);
+  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
+  offsets[dim] = offset;
+  sizes[dim] = size;
+  strides[dim] = stride;
+  return tensor::ExtractSliceOp::create(builder, loc, dest, offsets, sizes,
+                                        strides);
+}
+
+/// Whether `op` is computed for one of several classes, whose results lie
+/// between those of others: what is split is then not put together before.
+static bool isOfClass(Operation *op) {
+  return op->getParentOp()->hasAttr(kDisjointAttrName);
+}
+
+/// What `value` is a view of, or was once before parts of it were replaced.
+static Value getRoot(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+      value = insert.getDest();
+    else if (isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp,
+                 tensor::CollapseShapeOp, tensor::CastOp>(op))
+      value = op->getOperand(0);
+    else
+      break;
+  }
+  return value;
+}
+
+namespace {
+/// Puts a compact value in its place.
+class Insertion {
+public:
+  Insertion(RewriterBase &rewriter, Location loc, PatternLowering &lowering,
+            const JoinedValues &joined)
+      : rewriter(rewriter), loc(loc), lowering(lowering), joined(joined) {}
+
+  /// `source` into `dest`, along the first side and then the others.
+  Value insert(Value source, Value dest, ArrayRef<InsertionSide> sides);
+
+private:
+  Value insertAt(Value source, Value dest, int64_t dim, OpFoldResult offset,
+                 OpFoldResult stride, ArrayRef<InsertionSide> others,
+                 bool isSplit);
+  Value insertUnits(Value source, Value dest, ArrayRef<InsertionSide> sides);
+  Value insertInto(Value source, ArrayRef<InsertionSide> others,
+                   function_ref<Value()> getSlot);
+
+  RewriterBase &rewriter;
+  Location loc;
+  PatternLowering &lowering;
+  const JoinedValues &joined;
+};
+} // namespace
+
+/// What is to be put into a slot: `source`, or the slot with it put in along
+/// further sides. The result of a class is computed where it is put, so that it
+/// may be computed in place: what it begins with, if it is read, is what is
+/// there, which other parts of the class have left alone.
+Value Insertion::insertInto(Value source, ArrayRef<InsertionSide> others,
+                            function_ref<Value()> getSlot) {
+  if (!others.empty())
+    return insert(source, getSlot(), others);
+  auto op = source.getDefiningOp<LinalgOp>();
+  if (!op || !isOfClass(op) || op->getNumResults() != 1)
+    return source;
+  Value slot = getSlot();
+  OpOperand &init = *op.getDpsInitOperand(0);
+  SmallVector<Value> operands(op->getOperands());
+  bool isThere = !op.payloadUsesValueFromOperand(&init) ||
+                 getRoot(init.get()) == getRoot(slot);
+  if (isThere && init.get().getType() == slot.getType())
+    operands[init.getOperandNumber()] = slot;
+  return clone(rewriter, op.getOperation(), op->getResultTypes(), operands)
+      ->getResult(0);
+}
+
+/// `source` into the slice of `dest` that begins at `offset`, or along further
+/// sides into that; `isSplit`: `dim` has become two.
+Value Insertion::insertAt(Value source, Value dest, int64_t dim,
+                          OpFoldResult offset, OpFoldResult stride,
+                          ArrayRef<InsertionSide> others, bool isSplit) {
+  SmallVector<InsertionSide> moved(others);
+  for (InsertionSide &side : moved)
+    side.dim += isSplit && side.dim > dim;
+  source = insertInto(source, moved, [&] {
+    return getSlot(rewriter, loc, dest, dim, offset,
+                   getSizes(rewriter, loc, source)[dim], stride);
+  });
+  return insertSlice(rewriter, loc, source, dest, dim, offset, stride);
+}
+
+/// Along a pattern of single units: the same sizes as those of the compact that
+/// it may be an update of.
+Value Insertion::insertUnits(Value source, Value dest,
+                             ArrayRef<InsertionSide> sides) {
+  const LoweredPattern &pattern = *sides[0].lowered;
+  int64_t dim = sides[0].dim;
   OpFoldResult bias = getAsOpFoldResult(pattern.bias);
   OpFoldResult period = getAsOpFoldResult(pattern.period);
-  int64_t granularity = pattern.type.getGranularity();
-  if (granularity == 1) {
-    // The same sizes as those of the compact that it may be an update of.
-    SmallVector<OpFoldResult> sizes =
-        tensor::getMixedSizes(rewriter, loc, dest);
-    SmallVector<OpFoldResult> offsets(sizes.size(), zero);
-    SmallVector<OpFoldResult> strides(sizes.size(), one);
-    sizes[dim] = pattern.keptCount;
-    offsets[dim] = bias;
-    strides[dim] = period;
-    // A constant count is a static size.
-    SmallVector<int64_t> shape(
-        cast<RankedTensorType>(source.getType()).getShape());
-    shape[dim] = getConstantIntValue(sizes[dim]).value_or(shape[dim]);
-    Type type = cast<RankedTensorType>(source.getType()).clone(shape);
-    if (type != source.getType())
-      source = tensor::CastOp::create(rewriter, loc, type, source);
-    return tensor::InsertSliceOp::create(rewriter, loc, source, dest, offsets,
-                                         sizes, strides);
-  }
+  source = insertInto(source, sides.drop_front(), [&] {
+    return getSlot(rewriter, loc, dest, dim, bias, pattern.keptCount, period);
+  });
+  SmallVector<OpFoldResult> sizes = getSizes(rewriter, loc, dest);
+  SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
+  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
+  sizes[dim] = pattern.keptCount;
+  offsets[dim] = bias;
+  strides[dim] = period;
+  // A constant count is a static size.
+  SmallVector<int64_t> shape(
+      cast<RankedTensorType>(source.getType()).getShape());
+  shape[dim] = getConstantIntValue(sizes[dim]).value_or(shape[dim]);
+  Type type = cast<RankedTensorType>(source.getType()).clone(shape);
+  if (type != source.getType())
+    source = tensor::CastOp::create(rewriter, loc, type, source);
+  return tensor::InsertSliceOp::create(rewriter, loc, source, dest, offsets,
+                                       sizes, strides);
+}
+
+Value Insertion::insert(Value source, Value dest,
+                        ArrayRef<InsertionSide> sides) {
+  const LoweredPattern &pattern = *sides[0].lowered;
+  int64_t dim = sides[0].dim, granularity = pattern.type.getGranularity();
+  if (isEmptyTensor(dest.getType()))
+    return dest;
+  if (granularity == 1)
+    return insertUnits(source, dest, sides);
+  OpFoldResult one = rewriter.getIndexAttr(1), zero = rewriter.getIndexAttr(0);
   SplitExtent split = lowering.getSplitExtent(pattern);
   OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
-  Value granules = splitDim(
-      rewriter, loc, sliceGranules(rewriter, loc, source, dim, whole, split),
-      dim, split.kept, granularity);
+  const auto *parts = joined.find(source);
+  bool isJoined = parts != joined.end() && parts->second.dim == dim &&
+                  parts->second.pattern == sides[0].pattern;
+  Value granules =
+      isJoined
+          ? parts->second.main
+          : splitDim(rewriter, loc,
+                     sliceGranules(rewriter, loc, source, dim, whole, split),
+                     dim, split.kept, granularity);
   Value target = splitFull(rewriter, loc, dest, dim, pattern, split);
-  target = insertSlice(rewriter, loc, granules, target, dim, bias, period);
-  Value joined = joinDims(rewriter, loc, target, dim);
+  target = insertAt(granules, target, dim, getAsOpFoldResult(pattern.bias),
+                    getAsOpFoldResult(pattern.period), sides.drop_front(),
+                    /*isSplit=*/true);
+  Value result = joinDims(rewriter, loc, target, dim);
   if (isZeroInteger(split.tail))
-    return joined.getType() == dest.getType()
-               ? joined
-               : tensor::CastOp::create(rewriter, loc, dest.getType(), joined);
-  Value result = insertSlice(rewriter, loc, joined, dest, dim, zero, one);
-  Value tail = slice(rewriter, loc, source, dim, whole, split.tail);
-  return insertSlice(rewriter, loc, tail, result, dim,
-                     multiply(rewriter, loc, split.full, granularity), one);
+    return result.getType() == dest.getType()
+               ? result
+               : tensor::CastOp::create(rewriter, loc, dest.getType(), result);
+  result = insertSlice(rewriter, loc, result, dest, dim, zero, one);
+  Value tail = isJoined ? parts->second.tail
+                        : slice(rewriter, loc, source, dim, whole, split.tail);
+  return insertAt(tail, result, dim,
+                  multiply(rewriter, loc, split.full, granularity), one,
+                  sides.drop_front(), /*isSplit=*/false);
+}
+
+Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
+                                   Value source, Value dest,
+                                   ArrayRef<InsertionSide> sides,
+                                   PatternLowering &lowering,
+                                   const JoinedValues &joined) {
+  // In the order in which loops are split; single units are left.
+  SmallVector<InsertionSide> ordered(sides);
+  llvm::stable_sort(
+      ordered, [](const InsertionSide &a, const InsertionSide &b) {
+        auto getKey = [](const InsertionSide &side) {
+          return std::pair(side.lowered->type.getGranularity() > 1, side.dim);
+        };
+        return getKey(a) > getKey(b);
+      });
+  return Insertion(rewriter, loc, lowering, joined)
+      .insert(source, dest, ordered);
 }
 
 //===----------------------------------------------------------------------===//
@@ -204,9 +383,9 @@ class LoopSplitter {
 public:
   LoopSplitter(RewriterBase &rewriter, LinalgOp op, unsigned loop,
                Value pattern, const LoweredPattern &lowered,
-               const SplitExtent &split)
+               const SplitExtent &split, JoinedValues &joined)
       : rewriter(rewriter), op(op), loc(op.getLoc()), loop(loop),
-        pattern(pattern), lowered(lowered), split(split),
+        pattern(pattern), lowered(lowered), split(split), joined(joined),
         granularity(lowered.type.getGranularity()) {
     whole = multiply(rewriter, loc, split.kept, granularity);
   }
@@ -218,14 +397,21 @@ public:
   SmallVector<Value> run() {
     bool isParallel =
         op.getIteratorTypesArray()[loop] == utils::IteratorType::parallel;
-    SmallVector<Value> inits(op.getDpsInits());
-    SmallVector<Value> results = runMain();
+    SmallVector<Value> mains = runMain(), results = mains;
     if (isParallel)
-      results = putBack(results, inits, rewriter.getIndexAttr(0), true);
-    if (isZeroInteger(split.tail))
-      return results;
-    SmallVector<Value> tails = runTail(results);
-    return isParallel ? putBack(tails, results, whole, false) : tails;
+      results =
+          putBack(mains, getDests(), rewriter.getIndexAttr(0), /*isMain=*/true);
+    SmallVector<Value> tails;
+    if (!isZeroInteger(split.tail)) {
+      tails = runTail(results);
+      results =
+          isParallel ? putBack(tails, results, whole, /*isMain=*/false) : tails;
+    }
+    if (isParallel && isOfClass(op))
+      for (auto [i, result] : llvm::enumerate(results))
+        joined[result] = {*getDim(*op.getDpsInitOperand(i)), pattern, mains[i],
+                          tails.empty() ? Value() : tails[i]};
+    return results;
   }
 
 private:
@@ -246,6 +432,30 @@ private:
     if (compact.getDim() == dim)
       return compact.getPattern() == pattern;
     return isLeaf(compact.getSource(), dim);
+  }
+
+  /// What results are put into: of kept elements in their place nothing is
+  /// left.
+  SmallVector<Value> getDests() {
+    SmallVector<Value> dests;
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      Value value = init.get();
+      if (isLeaf(value, *getDim(init)))
+        value = tensor::EmptyOp::create(
+            rewriter, loc, tensor::getMixedSizes(rewriter, loc, value),
+            getElementTypeOrSelf(value.getType()));
+      dests.push_back(value);
+    }
+    return dests;
+  }
+
+  /// The part that a value was put together from along the split loop, or null.
+  Value getPart(Value value, int64_t dim, bool isMain) {
+    auto known = joined.find(value);
+    if (known == joined.end() || known->second.dim != dim ||
+        known->second.pattern != pattern)
+      return {};
+    return isMain ? known->second.main : known->second.tail;
   }
 
   /// The view in place of that compact; `isMain` selects the whole granules.
@@ -282,6 +492,7 @@ private:
   Value pattern;
   const LoweredPattern &lowered;
   const SplitExtent &split;
+  JoinedValues &joined;
   int64_t granularity;
   OpFoldResult whole;
 };
@@ -332,11 +543,13 @@ SmallVector<Value> LoopSplitter::runMain() {
       operands.push_back(operand.get());
     } else if (isLeaf(operand.get(), *dim)) {
       operands.push_back(createView(operand.get(), *dim, /*isMain=*/true));
+    } else if (Value part = getPart(operand.get(), *dim, /*isMain=*/true)) {
+      operands.push_back(part);
     } else {
-      Value part =
+      Value granules =
           sliceGranules(rewriter, loc, operand.get(), *dim, whole, split);
       operands.push_back(
-          splitDim(rewriter, loc, part, *dim, split.kept, granularity));
+          splitDim(rewriter, loc, granules, *dim, split.kept, granularity));
     }
   }
   ArrayRef<Value> all(operands);
@@ -362,12 +575,16 @@ SmallVector<Value> LoopSplitter::runTail(ArrayRef<Value> inits) {
   for (OpOperand &operand : op->getOpOperands()) {
     std::optional<int64_t> dim = getDim(operand);
     Value value = operand.get();
+    if (dim && isLeaf(value, *dim)) {
+      operands.push_back(createView(value, *dim, /*isMain=*/false));
+      continue;
+    }
     if (op.isDpsInit(&operand))
       value = inits[operand.getOperandNumber() - op.getNumDpsInputs()];
     if (!dim) {
       operands.push_back(value);
-    } else if (!op.isDpsInit(&operand) && isLeaf(value, *dim)) {
-      operands.push_back(createView(value, *dim, /*isMain=*/false));
+    } else if (Value part = getPart(value, *dim, /*isMain=*/false)) {
+      operands.push_back(part);
     } else {
       operands.push_back(slice(rewriter, loc, value, *dim, whole, split.tail));
     }
@@ -446,10 +663,13 @@ static void eraseDeadCompacts(RewriterBase &rewriter, Operation *root) {
 }
 
 /// Whether a use is one that splitting makes a view: an input of a structured
-/// op. What is written to, an init, is needed whole.
+/// op. What is written to, an init, is needed whole, but in classes.
 static bool isViewable(OpOperand &use) {
   auto op = dyn_cast<LinalgOp>(use.getOwner());
-  return (op && op.isDpsInput(&use)) || isa<tensor::DimOp>(use.getOwner());
+  auto insert = dyn_cast<InsertOp>(use.getOwner());
+  return (op && (op.isDpsInput(&use) || isOfClass(op))) ||
+         (insert && getOuterInsertion(insert)) ||
+         isa<tensor::DimOp>(use.getOwner());
 }
 
 /// Whether only inputs of structured ops read `op`, at most through further
@@ -480,24 +700,56 @@ static void pack(RewriterBase &rewriter, CompactOp op) {
   });
 }
 
-/// The loop of `op` that a granular compact among its operands calls to split.
-static std::optional<std::pair<unsigned, Value>> findLoop(LinalgOp op) {
+namespace {
+/// A loop to split, for the granules of a pattern.
+struct GranularLoop {
+  unsigned loop;
+  Value pattern;
+};
+} // namespace
+
+/// The loops of `op` that granular compacts among its operands call to split,
+/// or operands that were put together.
+static SmallVector<GranularLoop> findLoops(LinalgOp op,
+                                           const JoinedValues &joined) {
+  SmallVector<GranularLoop> loops;
+  auto add = [&](AffineMap map, int64_t dim, Value pattern) {
+    if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(dim)))
+      loops.push_back({expr.getPosition(), pattern});
+  };
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (const auto *parts = joined.find(operand.get()); parts != joined.end())
+      add(map, parts->second.dim, parts->second.pattern);
     auto compact = operand.get().getDefiningOp<CompactOp>();
-    for (; compact; compact = compact.getSource().getDefiningOp<CompactOp>()) {
-      if (!isGranular(compact))
-        continue;
-      if (auto expr = dyn_cast<AffineDimExpr>(map.getResult(compact.getDim())))
-        return std::make_pair(expr.getPosition(), compact.getPattern());
-    }
+    for (; compact; compact = compact.getSource().getDefiningOp<CompactOp>())
+      if (isGranular(compact))
+        add(map, compact.getDim(), compact.getPattern());
   }
-  return std::nullopt;
+  return loops;
+}
+
+/// The loop to split first: that of the last dimension of the results, so that
+/// all that is read or written part by part is cut in the same order, and
+/// reductions at the end.
+static std::optional<GranularLoop> findLoop(LinalgOp op,
+                                            const JoinedValues &joined) {
+  SmallVector<GranularLoop> loops = findLoops(op, joined);
+  if (loops.empty())
+    return std::nullopt;
+  auto getRank = [&](const GranularLoop &found) {
+    return getIndexedDim(op, *op.getDpsInitOperand(0), found.loop).value_or(-1);
+  };
+  return *llvm::max_element(loops,
+                            [&](const GranularLoop &a, const GranularLoop &b) {
+                              return getRank(a) < getRank(b);
+                            });
 }
 
 LogicalResult mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter,
                                                    Operation *root,
-                                                   PatternLowering &lowering) {
+                                                   PatternLowering &lowering,
+                                                   JoinedValues &joined) {
   replaceDims(rewriter, root);
   SmallVector<CompactOp> compacts;
   root->walk([&](CompactOp op) {
@@ -506,11 +758,13 @@ LogicalResult mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter,
   });
   for (CompactOp op : compacts)
     pack(rewriter, op);
+  // Parts are split further before what reads them.
   SmallVector<LinalgOp> worklist;
   root->walk([&](LinalgOp op) { worklist.push_back(op); });
+  std::reverse(worklist.begin(), worklist.end());
   while (!worklist.empty()) {
     LinalgOp op = worklist.pop_back_val();
-    std::optional<std::pair<unsigned, Value>> found = findLoop(op);
+    std::optional<GranularLoop> found = findLoop(op, joined);
     if (!found)
       continue;
     auto [loop, pattern] = *found;
@@ -519,15 +773,23 @@ LogicalResult mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter,
       return failure();
     rewriter.setInsertionPoint(op);
     SplitExtent split = lowering.getSplitExtent(*lowered);
-    LoopSplitter splitter(rewriter, op, loop, pattern, *lowered, split);
+    LoopSplitter splitter(rewriter, op, loop, pattern, *lowered, split, joined);
     SmallVector<Value> results = splitter.run();
     // The parts may have further loops to split.
     llvm::append_range(worklist, splitter.created);
     for (auto [old, result] : llvm::zip(op->getResults(), results)) {
-      if (result.getType() != old.getType())
-        result = tensor::CastOp::create(rewriter, op.getLoc(), old.getType(),
-                                        result);
+      if (result.getType() != old.getType()) {
+        Value cast = tensor::CastOp::create(rewriter, op.getLoc(),
+                                            old.getType(), result);
+        if (const auto *parts = joined.find(result); parts != joined.end())
+          joined[cast] = JoinedParts(parts->second);
+        result = cast;
+      }
       rewriter.replaceAllUsesWith(old, result);
+      for (auto &[whole, parts] : joined)
+        for (Value *part : {&parts.main, &parts.tail})
+          if (*part == old)
+            *part = result;
     }
     rewriter.eraseOp(op);
   }

@@ -78,7 +78,19 @@ private:
       return get(op.getOperand(0));
     if (auto select = dyn_cast<arith::SelectOp>(op))
       return foldSelect(select);
+    if (auto truncation = dyn_cast<arith::TruncFOp>(op))
+      return foldTruncation(truncation);
     return std::nullopt;
+  }
+
+  /// What was extended is truncated to what it was.
+  std::optional<Known> foldTruncation(arith::TruncFOp truncation) const {
+    auto value = dyn_cast<Value>(get(truncation.getIn()));
+    auto extension =
+        value ? value.getDefiningOp<arith::ExtFOp>() : arith::ExtFOp();
+    if (!extension || extension.getIn().getType() != truncation.getType())
+      return std::nullopt;
+    return get(extension.getIn());
   }
 
   std::optional<Known> foldSelect(arith::SelectOp select) const {

@@ -26,8 +26,9 @@ struct ZeroTestResult {
 };
 
 /// The zero test of the compaction algebra (design, section 2.3): sets the
-/// block arguments in `zeroArguments` to 0, takes 0 * x and 0 / x for 0 and x +
-/// 0 for x, folds the body of `op`, and says what each result is then.
+/// block arguments in `zeroArguments` to 0, takes 0 * x and 0 / x for 0, x + 0
+/// for x and what is extended and truncated again for what it was, folds the
+/// body of `op`, and says what each result is then.
 SmallVector<ZeroTestResult> runZeroTest(linalg::LinalgOp op,
                                         const llvm::BitVector &zeroArguments);
 
