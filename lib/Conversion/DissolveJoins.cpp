@@ -28,51 +28,105 @@ template <typename SliceOp> static bool isPlain(SliceOp op) {
          });
 }
 
-/// What `slice` reads: what was inserted there, or null if it is of `base`,
-/// into which nothing was inserted there. Nothing if it reads some of both.
-static std::optional<Value> findPart(ExtractSliceOp slice, Value &base) {
+namespace {
+/// How two slices of one value lie.
+enum class Relation { Same, Disjoint, Unknown };
+
+/// What a slice reads: what `insert` has put there, or, if that is null,
+/// `base`, into which nothing was inserted there.
+struct SliceSource {
+  ExtractSliceOp slice;
+  InsertSliceOp insert;
+  Value base;
+};
+
+/// Insertions into one value, and what reads the results.
+struct Join {
+  SmallVector<SliceSource> sources;
+  SmallVector<InsertSliceOp> inserts;
+};
+} // namespace
+
+/// By what is constant or the same value; unknown otherwise.
+static Relation compareSizes(ExtractSliceOp slice, InsertSliceOp insert) {
+  if (slice.isSameAs(insert, [](OpFoldResult a, OpFoldResult b) {
+        return isEqualConstantIntOrValue(a, b);
+      }))
+    return Relation::Same;
+  for (auto [offset, size, begin, count] :
+       llvm::zip_equal(slice.getMixedOffsets(), slice.getMixedSizes(),
+                       insert.getMixedOffsets(), insert.getMixedSizes())) {
+    auto ends = [](OpFoldResult offset, OpFoldResult size, OpFoldResult next) {
+      std::optional<int64_t> a = getConstantIntValue(offset),
+                             b = getConstantIntValue(size),
+                             c = getConstantIntValue(next);
+      return a && b && c && *a + *b <= *c;
+    };
+    if (slice.hasUnitStride() && insert.hasUnitStride() &&
+        (ends(offset, size, begin) || ends(begin, count, offset)))
+      return Relation::Disjoint;
+  }
+  return Relation::Unknown;
+}
+
+static Relation compare(ExtractSliceOp slice, InsertSliceOp insert) {
+  Relation known = compareSizes(slice, insert);
+  if (known != Relation::Unknown)
+    return known;
+  MLIRContext *context = slice.getContext();
+  HyperrectangularSlice own(slice), other(insert);
+  FailureOr<bool> overlap =
+      ValueBoundsConstraintSet::areOverlappingSlices(context, own, other);
+  if (succeeded(overlap) && !*overlap)
+    return Relation::Disjoint;
+  FailureOr<bool> isSame =
+      ValueBoundsConstraintSet::areEquivalentSlices(context, own, other);
+  return succeeded(isSame) && *isSame ? Relation::Same : Relation::Unknown;
+}
+
+/// Nothing if the slice reads some of what was inserted and some of the base.
+static std::optional<SliceSource> findSource(ExtractSliceOp slice) {
   if (!isPlain(slice))
     return std::nullopt;
-  base = slice.getSource();
+  Value base = slice.getSource();
   while (auto insert = base.getDefiningOp<InsertSliceOp>()) {
     if (!isPlain(insert))
       return std::nullopt;
-    HyperrectangularSlice own(slice), other(insert);
-    MLIRContext *context = slice.getContext();
-    FailureOr<bool> isSame =
-        ValueBoundsConstraintSet::areEquivalentSlices(context, own, other);
-    if (succeeded(isSame) && *isSame &&
+    Relation relation = compare(slice, insert);
+    if (relation == Relation::Same &&
         tensor::CastOp::areCastCompatible(insert.getSourceType(),
                                           slice.getType()))
-      return insert.getSource();
-    FailureOr<bool> overlap =
-        ValueBoundsConstraintSet::areOverlappingSlices(context, own, other);
-    if (failed(overlap) || *overlap)
+      return SliceSource{slice, insert, base};
+    if (relation != Relation::Disjoint)
       return std::nullopt;
     base = insert.getDest();
   }
-  return Value();
+  return SliceSource{slice, InsertSliceOp(), base};
 }
 
-/// Whether all that is made of `insert` are slices that can be read elsewhere,
-/// which are added to `slices`, and further insertions of which the same holds.
-static bool collect(InsertSliceOp insert, SmallVectorImpl<Operation *> &slices,
-                    SmallVectorImpl<Operation *> &inserts) {
-  inserts.push_back(insert);
-  for (OpOperand &use : insert->getUses()) {
-    Value base;
-    if (auto slice = dyn_cast<ExtractSliceOp>(use.getOwner())) {
-      if (!findPart(slice, base))
-        return false;
-      slices.push_back(slice);
-      continue;
+/// The join that begins with `first`, if all that is made of it are slices that
+/// can be read elsewhere, and further insertions of which the same holds.
+static std::optional<Join> findJoin(InsertSliceOp first) {
+  Join join;
+  join.inserts.push_back(first);
+  for (size_t i = 0; i < join.inserts.size(); ++i) {
+    InsertSliceOp insert = join.inserts[i];
+    for (OpOperand &use : insert->getUses()) {
+      auto next = dyn_cast<InsertSliceOp>(use.getOwner());
+      if (next && use.get() == next.getDest() &&
+          next.getSource() != use.get()) {
+        join.inserts.push_back(next);
+        continue;
+      }
+      auto slice = dyn_cast<ExtractSliceOp>(use.getOwner());
+      std::optional<SliceSource> source =
+          slice ? findSource(slice) : std::nullopt;
+      if (!source)
+        return std::nullopt;
+      join.sources.push_back(*source);
     }
-    auto next = dyn_cast<InsertSliceOp>(use.getOwner());
-    if (!next || use.get() != next.getDest() || next.getSource() == use.get() ||
-        !collect(next, slices, inserts))
-      return false;
   }
-  return true;
+  return join.sources.empty() ? std::nullopt : std::optional(join);
 }
 
 /// What all elements of `value` are, where it is a fill, or null.
@@ -134,6 +188,22 @@ static void sinkSource(InsertSliceOp insert) {
   }
 }
 
+static void dissolve(RewriterBase &rewriter, const Join &join) {
+  for (SliceSource source : join.sources) {
+    ExtractSliceOp slice = source.slice;
+    rewriter.setInsertionPoint(slice);
+    Value part = source.insert ? source.insert.getSource()
+                               : sliceBase(rewriter, slice, source.base);
+    if (part.getType() != slice.getType())
+      part = tensor::CastOp::create(rewriter, slice.getLoc(), slice.getType(),
+                                    part);
+    rewriter.replaceOp(slice, part);
+  }
+  for (Operation *insert : llvm::reverse(join.inserts))
+    if (insert->use_empty())
+      rewriter.eraseOp(insert);
+}
+
 /// Dissolves what can be; whether anything could.
 static bool dissolveOnce(RewriterBase &rewriter, Operation *root) {
   SmallVector<InsertSliceOp> firsts;
@@ -143,24 +213,10 @@ static bool dissolveOnce(RewriterBase &rewriter, Operation *root) {
   });
   bool hasChanged = false;
   for (InsertSliceOp first : firsts) {
-    SmallVector<Operation *> slices, inserts;
-    if (!collect(first, slices, inserts) || slices.empty())
-      continue;
-    hasChanged = true;
-    for (Operation *op : slices) {
-      auto slice = cast<ExtractSliceOp>(op);
-      rewriter.setInsertionPoint(slice);
-      Value base, part = *findPart(slice, base);
-      if (!part)
-        part = sliceBase(rewriter, slice, base);
-      if (part.getType() != slice.getType())
-        part = tensor::CastOp::create(rewriter, slice.getLoc(), slice.getType(),
-                                      part);
-      rewriter.replaceOp(slice, part);
-    }
-    for (Operation *insert : llvm::reverse(inserts))
-      if (insert->use_empty())
-        rewriter.eraseOp(insert);
+    std::optional<Join> join = findJoin(first);
+    if (join)
+      dissolve(rewriter, *join);
+    hasChanged |= join.has_value();
   }
   return hasChanged;
 }

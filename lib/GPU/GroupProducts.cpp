@@ -16,6 +16,7 @@
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -23,7 +24,6 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_GROUPPRODUCTS
@@ -41,6 +41,10 @@ static SmallVector<ContractOp> findProducts(scf::ForOp loop,
     problem = "iterations need what others have computed";
     return {};
   }
+  if (!loop.getInductionVar().getType().isIndex() || loop.getUnsignedCmp()) {
+    problem = "iterations are not counted by a signed index";
+    return {};
+  }
   for (Operation &op : loop.getBody()->without_terminator()) {
     if (auto product = dyn_cast<ContractOp>(op)) {
       auto choice = op.getAttrOfType<KernelAttr>(kKernelAttrName);
@@ -49,7 +53,8 @@ static SmallVector<ContractOp> findProducts(scf::ForOp loop,
         return {};
       }
       products.push_back(product);
-    } else if (!isMemoryEffectFree(&op) || op.getNumRegions() != 0) {
+    } else if (!isa<cf::AssertOp>(op) &&
+               (!isMemoryEffectFree(&op) || op.getNumRegions() != 0)) {
       problem = ("iterations do more than multiply: '" +
                  op.getName().getStringRef() + "'")
                     .str();

@@ -9,8 +9,9 @@
 // Words that the host computes become parameters. Where the op is in a grouped
 // loop, each iteration writes a record instead, and the last one launches all:
 //
-//   parameter   [ record of group 0 | record of group 1 | ...   4096 bytes
-//   record      [ tensor maps | words | number of blocks ]      64 bytes each
+//   parameter   [ record of group 0 | record of group 1 | ...   up to 4096
+//   bytes record      [ tensor maps | words | number of blocks ]      a
+//   multiple of 64
 //
 // The third number of a block tells its group. A group with fewer blocks than
 // another one ends those it does not need.
@@ -133,7 +134,8 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
                                         {static_cast<int32_t>(threads), 1, 1}));
   // One block of so many threads is as much as a multiprocessor needs: ptxas
   // would otherwise leave registers for two, and spill.
-  if (threads >= 1024)
+  // Records take registers that parameters do not.
+  if (threads >= 1024 || loop)
     function->setAttr("nvvm.minctasm", b.getI32IntegerAttr(1));
   if (loop)
     setMapAttrs(function, 0, getMostGroups() * getRecordWords());
@@ -198,8 +200,9 @@ HostIndex KernelBuilder::hostGroups() {
     return hostConstant(1);
   Value begin = loop.getLowerBound(), end = loop.getUpperBound();
   Value extent = host.createOrFold<arith::SubIOp>(op->getLoc(), end, begin);
-  return hostMin(hostCeilDiv(extent, HostIndex(loop.getStep())),
-                 hostConstant(getMostGroups()));
+  HostIndex count = hostCeilDiv(extent, HostIndex(loop.getStep()));
+  // All launches have about as many.
+  return hostCeilDiv(count, hostCeilDiv(count, getMostGroups()));
 }
 
 /// Parameters are read from the record of the block's group, if it has so many
@@ -249,15 +252,14 @@ void KernelBuilder::launchGroups(int64_t number, HostIndex gridX,
                                  int64_t sharedBytes) {
   Location loc = op->getLoc();
   int64_t most = getMostGroups(), record = getRecordWords();
-  auto equal = [&](Value lhs, int64_t rhs) {
-    return arith::CmpIOp::create(host, loc, arith::CmpIPredicate::eq, lhs,
-                                 hostValue(hostConstant(rhs)));
+  auto equal = [&](Value lhs, Value rhs) {
+    return arith::CmpIOp::create(host, loc, arith::CmpIPredicate::eq, lhs, rhs);
   };
   Value behind = arith::SubIOp::create(host, loc, loop.getInductionVar(),
                                        loop.getLowerBound());
   Value iteration = arith::DivUIOp::create(host, loc, behind, loop.getStep());
-  Value group = arith::RemUIOp::create(host, loc, iteration,
-                                       hostValue(hostConstant(most)));
+  Value share = hostValue(hostGroups());
+  Value group = arith::RemUIOp::create(host, loc, iteration, share);
   Value array = makeArray(most * record);
   Value first = hostValue(hostMul(group, hostConstant(record)));
   Value address = writeParameters(array, first);
@@ -267,19 +269,20 @@ void KernelBuilder::launchGroups(int64_t number, HostIndex gridX,
   Value own = hostWord(gridX);
   Value larger = arith::MaxSIOp::create(host, loc, before, own);
   Value width =
-      arith::SelectOp::create(host, loc, equal(group, 0), own, larger);
+      arith::SelectOp::create(host, loc, equal(group, zero), own, larger);
   memref::StoreOp::create(host, loc, width, widest, zero);
   Value next =
       arith::AddIOp::create(host, loc, loop.getInductionVar(), loop.getStep());
   Value isEnd = arith::CmpIOp::create(host, loc, arith::CmpIPredicate::sge,
                                       next, loop.getUpperBound());
-  Value isLast = arith::OrIOp::create(host, loc, isEnd, equal(group, most - 1));
+  HostIndex groups = hostAdd(group, hostConstant(1));
+  Value isFull = equal(hostValue(groups), share);
+  Value isLast = arith::OrIOp::create(host, loc, isEnd, isFull);
   auto branch = scf::IfOp::create(host, loc, isLast);
   OpBuilder::InsertionGuard guard(host);
   host.setInsertionPointToStart(branch.thenBlock());
   // The product is gone.
   loop->removeAttr(kGroupedAttrName);
-  HostIndex groups = hostAdd(group, hostConstant(1));
   callHost(kLaunchGroups,
            {hostWord(number), width, hostWord(groups), hostWord(threads),
             hostWord(sharedBytes), address, hostWord(most * record)});

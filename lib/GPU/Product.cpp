@@ -117,7 +117,10 @@ static void simplify(LinearIndex &index, ArrayRef<int64_t> extents,
 
 scf::ForOp mlir::sparsedrop::getGroupedLoop(Operation *op) {
   auto loop = dyn_cast_if_present<scf::ForOp>(op->getParentOp());
-  return loop && loop->hasAttr(kGroupedAttrName) ? loop : scf::ForOp();
+  bool isGrouped = loop && loop->hasAttr(kGroupedAttrName) &&
+                   loop.getInductionVar().getType().isIndex() &&
+                   !loop.getUnsignedCmp();
+  return isGrouped ? loop : scf::ForOp();
 }
 
 /// As for extents, half of what patterns drop counts as kept.

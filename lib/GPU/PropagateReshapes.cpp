@@ -15,6 +15,7 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
@@ -113,8 +114,22 @@ static Value expandValue(OpBuilder &builder, Value value,
   SmallVector<int64_t> shape;
   SmallVector<Value> dynamic;
   dispatchIndexOpFoldResults(sizes, dynamic, shape);
-  return ExpandShapeOp::create(builder, value.getLoc(), type.clone(shape),
-                               value, groups, sizes);
+  // A size that is static on one side must be so on the other.
+  SmallVector<int64_t> known(shape);
+  for (auto [dim, group] : llvm::enumerate(groups))
+    if (type.isDynamicDim(dim) && llvm::none_of(group, [&](int64_t index) {
+          return ShapedType::isDynamic(shape[index]);
+        }))
+      shape[group[0]] = ShapedType::kDynamic;
+  for (auto [size, extent] : llvm::zip_equal(sizes, shape))
+    if (ShapedType::isDynamic(extent))
+      size = getValueOrCreateConstantIndexOp(builder, value.getLoc(), size);
+  Value result = ExpandShapeOp::create(builder, value.getLoc(),
+                                       type.clone(shape), value, groups, sizes);
+  if (shape != known)
+    result = tensor::CastOp::create(builder, value.getLoc(), type.clone(known),
+                                    result);
+  return result;
 }
 
 static bool isRankReducing(OffsetSizeAndStrideOpInterface op, Type type) {
@@ -194,9 +209,18 @@ struct ExpandSourceOfSlice : public OpRewritePattern<ExpandShapeOp> {
     Value extracted =
         ExtractSliceOp::create(rewriter, op.getLoc(), source, slice.offsets,
                                slice.sizes, slice.strides);
-    if (split.sizes.size() == op.getResultType().getShape().size())
-      rewriter.replaceOpWithNewOp<tensor::CastOp>(op, op.getResultType(),
-                                                  extracted);
+    // What is not expanded yet is as in the result.
+    SmallVector<int64_t> shape(
+        cast<RankedTensorType>(extracted.getType()).getShape());
+    for (auto [size, group] : llvm::zip_equal(shape, split.second))
+      if (group.size() == 1)
+        size = op.getResultType().getDimSize(group[0]);
+    Type type = op.getResultType().clone(shape);
+    if (type != extracted.getType())
+      extracted =
+          tensor::CastOp::create(rewriter, op.getLoc(), type, extracted);
+    if (type == op.getResultType())
+      rewriter.replaceOp(op, extracted);
     else
       rewriter.replaceOpWithNewOp<ExpandShapeOp>(op, op.getResultType(),
                                                  extracted, split.second,

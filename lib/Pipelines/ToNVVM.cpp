@@ -69,11 +69,11 @@ static void addPlacement(OpPassManager &pm,
   pack.family = options.family;
   pm.addPass(createPackFactors(pack));
   pm.addPass(createPadAllocations());
+  pm.addPass(createGroupProducts());
 }
 
 static void addKernels(OpPassManager &pm, const ToNVVMPipelineOptions &options,
                        std::shared_ptr<const KernelTable> measured) {
-  pm.addPass(createGroupProducts());
   ChooseKernelsOptions choice;
   choice.chip = options.chip;
   choice.tf32 = options.tf32;

@@ -277,7 +277,7 @@ void sparsedrop_program_launch_groups(int64_t kernel, int64_t gridX,
                   records,
                   count,
                   /*maps=*/0,
-                  /*isOne=*/true});
+                  /*isOneParameter=*/true});
 }
 
 void sparsedrop_program_map(int64_t *map, const void *address, int64_t type,

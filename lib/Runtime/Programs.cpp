@@ -128,7 +128,7 @@ int32_t LoadedImage::launch(LoadedKernel &kernel, Stream &stream,
   int64_t words = launch.parameters ? launch.count : 0;
   for (int64_t word = 0; word < words;) {
     bool isMap = word < launch.maps * kMapWords && word + kMapWords <= words;
-    int64_t taken = launch.isOne ? words : isMap ? kMapWords : 1;
+    int64_t taken = launch.isOneParameter ? words : isMap ? kMapWords : 1;
     pointers.push_back(launch.parameters + word);
     sizes.push_back(static_cast<uint64_t>(taken) * sizeof(int64_t));
     word += taken;

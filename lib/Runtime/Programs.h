@@ -25,13 +25,13 @@ namespace sparsedrop::runtime {
 inline constexpr int64_t kMapWords = SPARSEDROP_MAP_BYTES / 8;
 
 /// A launch as a program asks for it. Parameters are `count` words of 8 bytes;
-/// tensor maps come first. `isOne`: all words are one parameter.
+/// tensor maps come first. `isOneParameter`: all words are one parameter.
 struct ProgramLaunch {
   int64_t grid[3];
   int64_t threads, sharedBytes;
   const int64_t *parameters;
   int64_t count, maps;
-  bool isOne = false;
+  bool isOneParameter = false;
 };
 
 /// An image in a device.

@@ -42,6 +42,8 @@ def check_launches(text, options):
     loops = re.findall(r"scf\.for [^\n]*\{\n(.*?)\n    \}([^\n]*)", done.stderr, re.S)
     for body, attributes in loops:
         assert body.count("sparsedrop.contract") == 1 and "grouped" in attributes, body
+        if "family=wgmma" in options:
+            assert "kernel<wgmma" in body, body
     return loops
 
 
@@ -67,8 +69,9 @@ for (type_, options), size, (period, tile, order) in itertools.product(
 # of them for whole tiles and for what is cut off, of both dimensions.
 for (type_, options), (sizes, count) in itertools.product(TYPES, ((WHOLE, 4), (RAGGED, 16))):
     for size in sizes:
-        found = check_launches(program(type_, *size, 2, 16, "skewed"), options.replace("tf32", "tf32=true"))
-        assert len(found) == count, (type_, options, size, len(found))
+        for period in (2, 8) if sizes is WHOLE else (2,):
+            found = check_launches(program(type_, *size, period, 16, "skewed"), options.replace("tf32", "tf32=true"))
+            assert len(found) == count, (type_, options, size, len(found))
 
 
 def check_case(case):

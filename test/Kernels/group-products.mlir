@@ -25,6 +25,7 @@
 //       CHECK:   } {sparsedrop.disjoint, sparsedrop.grouped}
 
 // 6 words and the number of blocks are a record of 8 words, 64 of which are 4096 bytes.
+// Iterations are shared out evenly among the launches that they take.
 
 // EMIT-LABEL: func @two
 //       EMIT:   memref.alloca() : memref<512xi64>
@@ -32,12 +33,13 @@
 //       EMIT:   scf.for %[[Q:.*]] = %[[BEGIN:.*]] to %[[END:.*]] step %[[STEP:.*]] {
 //       EMIT:     %[[BEHIND:.*]] = arith.subi %[[Q]], %[[BEGIN]]
 //       EMIT:     %[[I:.*]] = arith.divui %[[BEHIND]], %[[STEP]]
-//       EMIT:     %[[GROUP:.*]] = arith.remui %[[I]], %c64
+//       EMIT:     %[[GROUP:.*]] = arith.remui %[[I]], %[[SHARE:[^ ]*]]
 //       EMIT:     %[[FIRST:.*]] = arith.muli %[[GROUP]], %c8
 //       EMIT:     memref.store %{{.*}}, %[[ARRAY]]
 //       EMIT:     %[[NEXT:.*]] = arith.addi %[[Q]], %[[STEP]]
 //       EMIT:     %[[ISEND:.*]] = arith.cmpi sge, %[[NEXT]], %[[END]]
-//       EMIT:     %[[ISFULL:.*]] = arith.cmpi eq, %[[GROUP]], %c63
+//       EMIT:     %[[GROUPS:.*]] = arith.addi %[[GROUP]], %c1
+//       EMIT:     %[[ISFULL:.*]] = arith.cmpi eq, %[[GROUPS]], %[[SHARE]]
 //       EMIT:     %[[ISLAST:.*]] = arith.ori %[[ISEND]], %[[ISFULL]]
 //       EMIT:     scf.if %[[ISLAST]] {
 //       EMIT:       func.call @sparsedrop_program_launch_groups
@@ -99,6 +101,8 @@ func.func @unmarked(%x: memref<8x8xf32>, %y: memref<8x8xf32>, %n: index) {
 // CHECK-LABEL: func @more
 //   CHECK-NOT:   sparsedrop.grouped
 // EMIT-LABEL: func @more
+//   EMIT-NOT:   launch
+//       EMIT:   return
 func.func @more(%x: memref<8x8xf32>, %y: memref<8x8xf32>, %n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -118,11 +122,33 @@ func.func @more(%x: memref<8x8xf32>, %y: memref<8x8xf32>, %n: index) {
 // CHECK-LABEL: func @parts
 //   CHECK-NOT:   sparsedrop.grouped
 // EMIT-LABEL: func @parts
+//   EMIT-NOT:   launch_groups
+//       EMIT:   call @sparsedrop_program_launch(
+//   EMIT-NOT:   launch_groups
 func.func @parts(%x: memref<8x8xf32>, %y: memref<8x8xf32>, %n: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   scf.for %q = %c0 to %n step %c1 {
     sparsedrop.contract {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [16, 16, 16], vector = [4, 4, 4], split = 2>} ins(%x, %x : memref<8x8xf32>, memref<8x8xf32>) outs(%y : memref<8x8xf32>) {
+    ^bb0(%sum: f32, %old: f32):
+      sparsedrop.yield %sum : f32
+    }
+  } {sparsedrop.disjoint}
+  return
+}
+
+// -----
+
+// REMARK: remark: {{.*}}launched one by one: iterations are not counted by a signed index
+
+// CHECK-LABEL: func @unsigned
+//   CHECK-NOT:   sparsedrop.grouped
+// EMIT-LABEL: func @unsigned
+func.func @unsigned(%x: memref<8x8xf32>, %y: memref<8x8xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  scf.for unsigned %q = %c0 to %n step %c1 {
+    sparsedrop.contract {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>]} ins(%x, %x : memref<8x8xf32>, memref<8x8xf32>) outs(%y : memref<8x8xf32>) {
     ^bb0(%sum: f32, %old: f32):
       sparsedrop.yield %sum : f32
     }

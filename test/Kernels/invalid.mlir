@@ -139,7 +139,7 @@ func.func private @boxes_of_others() attributes {k = #sparsedrop.kernel<plain, t
 // -----
 
 func.func @no_loop(%x: tensor<8xf32>) -> tensor<8xf32> {
-  // expected-error @below {{expects 'sparsedrop.disjoint' to be a unit attribute of a loop, but got unit}}
+  // expected-error @below {{expects 'sparsedrop.disjoint' on a loop, but got it on 'linalg.exp'}}
   %0 = linalg.exp {sparsedrop.disjoint} ins(%x : tensor<8xf32>) outs(%x : tensor<8xf32>) -> tensor<8xf32>
   return %0 : tensor<8xf32>
 }

@@ -77,6 +77,52 @@ func.func @f(%x: tensor<{m}x{n}x{t}>, %w: tensor<{k}x{n}x{t}>, %sx: tensor<f32>,
 """y = sx sw x w[b::p, :]^T of 8 bits: a layer whose weight has a row for each unit, of
 which some are kept; y is compact."""
 
+TILES_HEAD = """
+#mk = affine_map<(m, n, k) -> (m, k)>
+#nk = affine_map<(m, n, k) -> (n, k)>
+#kn = affine_map<(m, n, k) -> (k, n)>
+#km = affine_map<(m, n, k) -> (k, m)>
+#mn = affine_map<(m, n, k) -> (m, n)>
+func.func @f(%x: tensor<{m}x{k}x{t}>{dx}, %w: tensor<{n}x{k}x{t}>{dw}, %y: tensor<{m}x{n}x{t}>{dy}, %period: index, %bias: index) -> tensor<{r}x{t}> {{
+  %zero = arith.constant 0.0 : {t}
+  %n = arith.constant {n} : index
+  %k = arith.constant {k} : index
+  %p = sparsedrop.make_pattern period(%period) bias(%bias) extents(%n, %k) : !sparsedrop.pattern<tile, tile = [{tile}, {tile}]>"""
+DROP = """
+  %d = sparsedrop.dropout {w}, %p dim(0, 1) unscaled : tensor<{{n}}x{{k}}x{{t}}>, !sparsedrop.pattern<tile, tile = [{{tile}}, {{tile}}]>"""
+TILES = {
+    # y = x drop(w)^T
+    "forward": DROP.format(w="%w") + """
+  %i = linalg.fill ins(%zero : {t}) outs(%y : tensor<{m}x{n}x{t}>) -> tensor<{m}x{n}x{t}>
+  %r = linalg.matmul indexing_maps = [#mk, #nk, #mn] ins(%x, %d : tensor<{m}x{k}x{t}>, tensor<{n}x{k}x{t}>) outs(%i : tensor<{m}x{n}x{t}>) -> tensor<{m}x{n}x{t}>
+  return %r : tensor<{m}x{n}x{t}>
+}}
+""",
+    # x = y drop(w)
+    "dgrad": DROP.format(w="%w") + """
+  %i = linalg.fill ins(%zero : {t}) outs(%x : tensor<{m}x{k}x{t}>) -> tensor<{m}x{k}x{t}>
+  %r = linalg.matmul indexing_maps = [#mk, #kn, #mn] ins(%y, %d : tensor<{m}x{n}x{t}>, tensor<{n}x{k}x{t}>) outs(%i : tensor<{m}x{k}x{t}>) -> tensor<{m}x{k}x{t}>
+  return %r : tensor<{m}x{k}x{t}>
+}}
+""",
+    # w -= drop(y^T x): only kept tiles are computed, and updated
+    "wgrad": """
+  %e = tensor.empty() : tensor<{n}x{k}x{t}>
+  %i = linalg.fill ins(%zero : {t}) outs(%e : tensor<{n}x{k}x{t}>) -> tensor<{n}x{k}x{t}>
+  %g = linalg.matmul indexing_maps = [#km, #kn, #mn] ins(%y, %x : tensor<{m}x{n}x{t}>, tensor<{m}x{k}x{t}>) outs(%i : tensor<{n}x{k}x{t}>) -> tensor<{n}x{k}x{t}>""" + DROP.format(w="%g") + """
+  %r = linalg.generic {{indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>], iterator_types = ["parallel", "parallel"]}}
+      ins(%d : tensor<{n}x{k}x{t}>) outs(%w : tensor<{n}x{k}x{t}>) {{
+  ^bb0(%a: {t}, %o: {t}):
+    %s = arith.subf %o, %a : {t}
+    linalg.yield %s : {t}
+  }} -> tensor<{n}x{k}x{t}>
+  return %r : tensor<{n}x{k}x{t}>
+}}
+""",
+}
+"""The three products of a layer of whose weight, with a row for each output, tiles are
+dropped; in skewed order. The classes of a pattern are one launch."""
+
 ELEMENTWISE = """
 #id = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (j)>
@@ -104,6 +150,15 @@ def products(m, n, k, type_, role):
             kind="product", product=product, role=role, type=type_, m=m, n=n, k=k)
 
 
+def tiles(m, n, k, tile, type_, role):
+    for product, text in TILES.items():
+        place, shape = {"forward": ("y", f"{m}x{n}"), "dgrad": ("x", f"{m}x{k}"), "wgrad": ("w", f"{n}x{k}")}[product]
+        marks = {f"d{name}": DONATED if name == place else "" for name in "xwy"}
+        sizes = dict(m=m, n=n, k=k, t=type_, tile=tile)
+        yield f"tiles_{product}_{type_}_{m}x{n}x{k}_{tile}", TILES_HEAD.format(r=shape, **sizes, **marks) + text.format(**sizes), "f", dict(
+            kind="tiles", product=product, role=role, type=type_, m=m, n=n, k=k, tile=tile)
+
+
 def elementwise(m, n, type_, role):
     yield f"bias_relu_{type_}_{m}x{n}", ELEMENTWISE.format(m=m, n=n, t=type_), "f", dict(
         kind="elementwise", role=role, type=type_, m=m, n=n)
@@ -127,6 +182,8 @@ def all_programs(quick):
         yield from products(37, 40, 72, type_, "check")
         yield from products(130, 264, 136, type_, "check")
         yield from elementwise(33, 72, type_, "check")
+        yield from tiles(24, 160, 256, 32, type_, "check")
+        yield from tiles(37, 104, 136, 16, type_, "check")
     for type_ in ("f8E4M3FN", "f8E5M2"):
         yield from scaled(40, 48, 72, type_, "check")
         yield from scaled(130, 272, 136, type_, "check")
@@ -136,6 +193,8 @@ def all_programs(quick):
     for type_, sizes in (("bf16", (4096, 8192)), ("f32", (4096,))):
         for size in sizes:
             yield from products(size, size, size, type_, "bench")
+        for batch in (256, 4096):
+            yield from tiles(batch, 4096, 4096, 32, type_, "bench")
     for size in (4096, 8192):
         yield from scaled(size, size, size, "f8E4M3FN", "bench")
     for type_ in ("bf16", "f32"):

@@ -149,6 +149,30 @@ def check_product(device, path, about, period, bias):
     device.free(*addresses.values())
 
 
+def mask_of(about, period, bias):
+    """Kept elements of a weight, tiles in skewed order."""
+    tile = about["tile"]
+    return (np.arange(about["n"])[:, None] // tile + np.arange(about["k"])[None, :] // tile) % period == bias
+
+
+def check_tiles(device, path, about, period, bias):
+    """The same for products with dropped tiles of the weight."""
+    m, n, k, type_ = (about[name] for name in ("m", "n", "k", "type"))
+    rng = np.random.default_rng([m, period, bias])
+    values = {name: rng.integers(-1, 2, shape).astype(np.float64) for name, shape in (("x", (m, k)), ("w", (n, k)), ("y", (m, n)))}
+    x, w, y = values.values()
+    mask = mask_of(about, period, bias)
+    place, expected = {"forward": ("y", x @ (w * mask).T), "dgrad": ("x", y @ (w * mask)), "wgrad": ("w", w - mask * (y.T @ x))}[about["product"]]
+    data = {name: pack(value, type_) for name, value in values.items()}
+    addresses = {name: device.upload(value) for name, value in data.items()}
+    Call(device, path, about["entry"], [*((addresses[name], data[name].shape) for name in "xwy"), period, bias])()
+    for name in "xwy":
+        actual = unpack(device.download(addresses[name], data[name]), type_)
+        wrong = np.argwhere(actual != unpack(pack(expected if name == place else values[name], type_), type_))
+        assert not len(wrong), f"{name}: {len(wrong)} elements are wrong, the first at {wrong[0].tolist()}"
+    device.free(*addresses.values())
+
+
 def check_elementwise(device, path, about):
     m, n, type_ = (about[name] for name in ("m", "n", "type"))
     rng = np.random.default_rng(m)
@@ -218,8 +242,8 @@ def check_all(device, folder, programs):
         if about["role"] != "check" or not device.runs(about):
             continue
         path = os.path.join(folder, name + ".so")
-        if about["kind"] in ("product", "scaled"):
-            function = check_product if about["kind"] == "product" else check_scaled
+        if about["kind"] in ("product", "scaled", "tiles"):
+            function = {"product": check_product, "scaled": check_scaled, "tiles": check_tiles}[about["kind"]]
             cases = [(f"{name} period {p} bias {b}", lambda p=p, b=b: function(device, path, about, p, b)) for p, b in ((1, 0), (2, 1), (3, 0), (4, 3), (8, 5))]
         else:
             function = check_elementwise if about["kind"] == "elementwise" else check_step
@@ -345,6 +369,30 @@ class Bench:
                 figures["of vendor, compact"] = t["vendor, compact"] / t["ours"]
         self.add(f"{name} period {period}", figures)
 
+    def tiles(self, name, about, period):
+        """Against the dense product, and one of blocks of 128 x 128 of which as many are kept, by torch's kernel for them."""
+        torch = self.torch
+        m, n, k, type_ = (about[key] for key in ("m", "n", "k", "type"))
+        bias = period // 2
+        x, w, y = self.tensor(m, k, type_=type_), self.tensor(n, k, type_=type_), self.tensor(m, n, type_=type_)
+        mask = torch.tensor(mask_of({**about, "tile": 128}, period, bias), device="cuda")
+        blocks = (w * mask).to_sparse_bsr((128, 128)) if period > 1 else w
+        dense, sparse = {
+            "forward": (lambda: x @ w.t(), lambda: blocks @ x.t()),
+            "dgrad": (lambda: y @ w, lambda: (y @ blocks)),
+            "wgrad": (lambda: w.addmm_(y.t(), x, alpha=-1), None),
+        }[about["product"]]
+        variants = {"ours": self.call(name, about, (x, w, y), (period, bias)), "dense": dense}
+        if sparse and period > 1:
+            variants["blocks of 128"] = sparse
+        t = self.time(variants)
+        figures = {key + " ms": value for key, value in t.items()}
+        if t["ours"]:
+            kept = int(mask_of(about, period, bias).sum())
+            figures["TFLOP/s"] = 2 * m * kept / t["ours"] / 1e9
+            figures["times as fast as dense"] = t["dense"] / t["ours"]
+        self.add(f"{name} period {period}", figures)
+
     def elementwise(self, name, about):
         torch = self.torch
         m, n, type_ = (about[key] for key in ("m", "n", "type"))
@@ -399,7 +447,7 @@ class Bench:
             own = programs.get(name + "_hopper")
             if about["kind"] in ("step", "scaled") and own and self.device.runs(own):
                 continue
-            for period in (1, 2, 4, 8) if about["kind"] in ("product", "scaled") else (None,):
+            for period in (1, 2, 4, 8) if about["kind"] in ("product", "scaled", "tiles") else (None,):
                 if self.left() < 40:
                     print("the time is over:", name, "is left out")
                     continue

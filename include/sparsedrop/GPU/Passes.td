@@ -325,7 +325,7 @@ def GroupProducts : Pass<"sparsedrop-group-products", "::mlir::ModuleOp"> {
   let description = [{
     A loop that is `sparsedrop.disjoint`, no iteration of which writes what
     another one reads or writes, and that does nothing but contract views of
-    buffers, becomes `sparsedrop.grouped`: one launch computes the products of
+    buffers, and check their sizes, becomes `sparsedrop.grouped`: one launch computes the products of
     all its iterations, as long as their parameters fit (4096 bytes). Of several
     products each gets a loop of its own. So the classes of a tile pattern
     (design: one class for each period of rows) fill the device together, however

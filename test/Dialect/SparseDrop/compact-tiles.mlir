@@ -154,6 +154,37 @@ func.func @rounded_update(%g: tensor<96x8xbf16>, %x: tensor<8x64xbf16>, %w: tens
 
 // -----
 
+// A product that does not begin from zeros is no part of a class; the other one is.
+
+#ii = affine_map<(i, j) -> (i, j)>
+
+// REMARK: remark: {{.*}}linalg.matmul compacted by rule C9
+// REMARK: remark: {{.*}}NotCompacted{{.*}}linalg.matmul computes all units
+
+// CHECK-LABEL: func @two_products
+//       CHECK:   %[[WHOLE:.*]] = linalg.matmul {{.*}}outs(%{{.*}} : tensor<96x64xf32>)
+//       CHECK:   scf.for
+//       CHECK:     linalg.matmul {{.*}} -> tensor<?x?xf32>
+//       CHECK:     sparsedrop.compact %[[WHOLE]], %{{.*}} dim(0)
+//       CHECK:     arith.mulf
+func.func @two_products(%g: tensor<96x8xf32>, %x: tensor<8x64xf32>, %c: tensor<96x64xf32>, %p: !sparsedrop.pattern<tile>) -> tensor<96x64xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<96x64xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %0 = linalg.matmul ins(%g, %x : tensor<96x8xf32>, tensor<8x64xf32>) outs(%c : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %1 = linalg.matmul ins(%g, %x : tensor<96x8xf32>, tensor<8x64xf32>) outs(%z : tensor<96x64xf32>) -> tensor<96x64xf32>
+  %r = linalg.generic {indexing_maps = [#ii, #ii, #ii], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %1 : tensor<96x64xf32>, tensor<96x64xf32>) outs(%e : tensor<96x64xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %2 = arith.mulf %a, %b : f32
+    linalg.yield %2 : f32
+  } -> tensor<96x64xf32>
+  %d = sparsedrop.dropout %r, %p dim(0, 1) unscaled : tensor<96x64xf32>, !sparsedrop.pattern<tile>
+  return %d : tensor<96x64xf32>
+}
+
+// -----
+
 // What is not zero where nothing is dropped keeps its other columns; what is read is
 // scaled.
 

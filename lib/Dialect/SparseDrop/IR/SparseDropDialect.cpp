@@ -16,6 +16,7 @@
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
@@ -255,17 +256,21 @@ static LogicalResult verifyDifferentiate(Operation *op, Attribute value) {
 static LogicalResult verifyLoop(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
   auto loop = dyn_cast<LoopLikeOpInterface>(op);
-  if (!loop || !isa<UnitAttr>(attribute.getValue()))
-    return op->emitOpError() << "expects '" << name
-                             << "' to be a unit attribute of a loop, but got "
-                             << attribute.getValue();
+  if (!loop)
+    return op->emitOpError()
+           << "expects '" << name << "' on a loop, but got it on '"
+           << op->getName() << "'";
+  if (!isa<UnitAttr>(attribute.getValue()))
+    return op->emitOpError()
+           << "expects '" << name << "' to be a unit attribute, but got "
+           << attribute.getValue();
   if (name == kDisjointAttrName)
     return success();
   int64_t products = 0;
   for (Region *region : loop.getLoopRegions())
     for (Operation &inner : region->getOps()) {
       products += isa<ContractOp>(inner);
-      if (!isa<ContractOp>(inner) && !isMemoryEffectFree(&inner))
+      if (!isa<ContractOp, cf::AssertOp>(inner) && !isMemoryEffectFree(&inner))
         return op->emitOpError()
                << "expects '" << name
                << "' on a loop that does nothing but one product, but got '"

@@ -326,15 +326,17 @@ static bool collectStages(Value value, DropoutOp dropout,
                           SmallVectorImpl<Stage> &stages) {
   auto op = value.getDefiningOp<LinalgOp>();
   if (!op || !op.hasPureTensorSemantics() || op->getNumResults() != 1 ||
-      !op->hasOneUse())
+      !op->hasOneUse() || op->getBlock() != dropout->getBlock())
     return false;
   OpOperand &init = *op.getDpsInitOperand(0);
   std::optional<TileLoops> loops = getTileLoops(op, init, dropout);
   if (!loops)
     return false;
   if (op.getNumReductionLoops() != 0) {
+    if (!isZeroFill(init.get()))
+      return false;
     stages.push_back({op, *loops});
-    return isZeroFill(init.get());
+    return true;
   }
   AffineMap map = op.getMatchingIndexingMap(&init);
   for (OpOperand *input : op.getDpsInputOperands()) {
@@ -354,10 +356,10 @@ static LinalgOp getUpdate(DropoutOp dropout) {
     return {};
   OpOperand &use = *dropout->use_begin();
   auto op = dyn_cast<LinalgOp>(use.getOwner());
-  return op && op.getNumReductionLoops() == 0 &&
-                 getProblem(op, use, dropout).empty()
-             ? op
-             : LinalgOp();
+  bool isUpdate = op && op->getBlock() == dropout->getBlock() &&
+                  op.getNumReductionLoops() == 0 &&
+                  getProblem(op, use, dropout).empty();
+  return isUpdate ? op : LinalgOp();
 }
 
 /// The product whose result is dropped and read by nothing else: only kept

@@ -293,33 +293,57 @@ LogicalResult UpstreamLowering::lower(Operation *op) {
   return success();
 }
 
+/// The insertions that `outer` puts back, from the outside on, each into a
+/// compact along another dimension of what the one before it is inserted into.
+static SmallVector<InsertOp> getInsertionsInside(InsertOp outer) {
+  SmallVector<InsertOp> chain{outer};
+  llvm::SmallDenseSet<int64_t> dims{static_cast<int64_t>(outer.getDim())};
+  while (auto inner = chain.back().getSource().getDefiningOp<InsertOp>()) {
+    if (getOuterInsertion(inner) != chain.back() ||
+        !dims.insert(static_cast<int64_t>(inner.getDim())).second)
+      break;
+    chain.push_back(inner);
+  }
+  return chain;
+}
+
 /// What is inserted into a compact that is put back is inserted at once, along
-/// both dimensions.
+/// all dimensions.
 LogicalResult UpstreamLowering::lowerInsertionsOfTiles() {
-  SmallVector<InsertOp> inners;
+  SmallVector<InsertOp> outers;
   module.walk([&](InsertOp op) {
-    if (getOuterInsertion(op))
-      inners.push_back(op);
+    if (!getOuterInsertion(op))
+      outers.push_back(op);
   });
-  for (InsertOp inner : inners) {
-    InsertOp outer = getOuterInsertion(inner);
-    FailureOr<LoweredPattern> first = patterns.lower(outer.getPattern());
-    FailureOr<LoweredPattern> second = patterns.lower(inner.getPattern());
-    if (failed(first) || failed(second))
-      return failure();
-    if (first->keptList || second->keptList)
+  for (InsertOp outer : outers) {
+    SmallVector<InsertOp> chain = getInsertionsInside(outer);
+    SmallVector<LoweredPattern> lowered;
+    for (InsertOp op : chain) {
+      FailureOr<LoweredPattern> pattern = patterns.lower(op.getPattern());
+      if (failed(pattern))
+        return failure();
+      lowered.push_back(*pattern);
+    }
+    if (chain.size() == 1 ||
+        llvm::any_of(lowered, [](const LoweredPattern &pattern) {
+          return pattern.keptList != nullptr;
+        }))
       continue;
+    SmallVector<InsertionSide> sides;
+    for (auto [op, pattern] : llvm::zip(chain, lowered))
+      sides.push_back(
+          {static_cast<int64_t>(op.getDim()), op.getPattern(), &pattern});
     rewriter.setInsertionPoint(outer);
-    InsertionSide sides[] = {
-        {static_cast<int64_t>(outer.getDim()), outer.getPattern(), &*first},
-        {static_cast<int64_t>(inner.getDim()), inner.getPattern(), &*second}};
-    Value result = insertKept(rewriter, outer.getLoc(), inner.getSource(),
-                              outer.getDest(), sides, patterns, joined);
-    auto old = inner.getDest().getDefiningOp<CompactOp>();
+    Value result =
+        insertKept(rewriter, outer.getLoc(), chain.back().getSource(),
+                   outer.getDest(), sides, patterns, joined);
     rewriter.replaceOp(outer, result);
-    rewriter.eraseOp(inner);
-    if (old->use_empty())
-      rewriter.eraseOp(old);
+    for (InsertOp inner : ArrayRef(chain).drop_front()) {
+      Operation *old = inner.getDest().getDefiningOp();
+      rewriter.eraseOp(inner);
+      if (old->use_empty())
+        rewriter.eraseOp(old);
+    }
   }
   return success();
 }

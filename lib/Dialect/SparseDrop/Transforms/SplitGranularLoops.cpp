@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SplitGranularLoops.h"
+#include "GranuleViews.h"
 #include "LinalgUtils.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -23,360 +24,6 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 using linalg::LinalgOp;
 
-//===----------------------------------------------------------------------===//
-// Views of one dimension
-//===----------------------------------------------------------------------===//
-
-static OpFoldResult multiply(OpBuilder &builder, Location loc, OpFoldResult a,
-                             int64_t b) {
-  if (std::optional<int64_t> constant = getConstantIntValue(a))
-    return builder.getIndexAttr(*constant * b);
-  Value factor = arith::ConstantIndexOp::create(builder, loc, b);
-  return builder.createOrFold<arith::MulIOp>(
-      loc, getValueOrCreateConstantIndexOp(builder, loc, a), factor);
-}
-
-/// The sizes of `value` as they are known where it was made: the same size is
-/// the same value wherever parts are cut and put together.
-static SmallVector<OpFoldResult> getSizes(OpBuilder &builder, Location loc,
-                                          Value value) {
-  Operation *op = value.getDefiningOp();
-  if (auto expand = dyn_cast_if_present<tensor::ExpandShapeOp>(op))
-    return expand.getMixedOutputShape();
-  if (auto empty = dyn_cast_if_present<tensor::EmptyOp>(op))
-    return empty.getMixedSizes();
-  if (auto extract = dyn_cast_if_present<tensor::ExtractSliceOp>(op);
-      extract && extract.getDroppedDims().none())
-    return extract.getMixedSizes();
-  if (auto insert = dyn_cast_if_present<tensor::InsertSliceOp>(op))
-    return getSizes(builder, loc, insert.getDest());
-  if (auto style = dyn_cast_if_present<DestinationStyleOpInterface>(op))
-    return getSizes(builder, loc,
-                    style.getTiedOpOperand(cast<OpResult>(value))->get());
-  auto collapse = dyn_cast_if_present<tensor::CollapseShapeOp>(op);
-  if (!collapse)
-    return tensor::getMixedSizes(builder, loc, value);
-  SmallVector<OpFoldResult> sizes,
-      split = getSizes(builder, loc, collapse.getSrc());
-  for (const ReassociationIndices &group : collapse.getReassociationIndices()) {
-    sizes.push_back(split[group[0]]);
-    for (int64_t index : ArrayRef(group).drop_front()) {
-      std::optional<int64_t> factor = getConstantIntValue(split[index]);
-      if (!factor)
-        return tensor::getMixedSizes(builder, loc, value);
-      sizes.back() = multiply(builder, loc, sizes.back(), *factor);
-    }
-  }
-  return sizes;
-}
-
-/// value[.., offset : offset + size : 1, ..] along `dim`.
-static Value slice(OpBuilder &builder, Location loc, Value value, int64_t dim,
-                   OpFoldResult offset, OpFoldResult size) {
-  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, value);
-  if (isZeroInteger(offset) && isEqualConstantIntOrValue(sizes[dim], size))
-    return value;
-  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
-  offsets[dim] = offset;
-  sizes[dim] = size;
-  return tensor::ExtractSliceOp::create(builder, loc, value, offsets, sizes,
-                                        strides);
-}
-
-/// The kept granules of a compact value, without the tail: all of it where
-/// there is none, so that values which are split and joined again stay as they
-/// are.
-static Value sliceGranules(OpBuilder &builder, Location loc, Value compact,
-                           int64_t dim, OpFoldResult whole,
-                           const SplitExtent &split) {
-  if (isZeroInteger(split.tail))
-    return compact;
-  return slice(builder, loc, compact, dim, builder.getIndexAttr(0), whole);
-}
-
-/// Splits dimension `dim` into (blocks, g).
-static Value splitDim(OpBuilder &builder, Location loc, Value value,
-                      int64_t dim, OpFoldResult blocks, int64_t granularity) {
-  auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, value);
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t i = 0, out = 0; i < type.getRank(); ++i) {
-    groups.push_back({out++});
-    if (i == dim)
-      groups.back().push_back(out++);
-  }
-  sizes[dim] = blocks;
-  sizes.insert(sizes.begin() + dim + 1, builder.getIndexAttr(granularity));
-  SmallVector<int64_t> shape;
-  SmallVector<Value> dynamic;
-  dispatchIndexOpFoldResults(sizes, dynamic, shape);
-  // A size that is static on one side must be so on the other.
-  if (type.isDynamicDim(dim))
-    shape[dim] = ShapedType::kDynamic;
-  return tensor::ExpandShapeOp::create(
-      builder, loc, RankedTensorType::get(shape, type.getElementType()), value,
-      groups, sizes);
-}
-
-/// Joins dimensions `dim` and `dim` + 1.
-static Value joinDims(OpBuilder &builder, Location loc, Value value,
-                      int64_t dim) {
-  int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
-  SmallVector<ReassociationIndices> groups;
-  for (int64_t i = 0; i < rank; ++i) {
-    if (i == dim + 1)
-      groups.back().push_back(i);
-    else
-      groups.push_back({i});
-  }
-  return tensor::CollapseShapeOp::create(builder, loc, value, groups);
-}
-
-/// The whole granules of `full`, as (full, g).
-static Value splitFull(OpBuilder &builder, Location loc, Value full,
-                       int64_t dim, const LoweredPattern &pattern,
-                       const SplitExtent &split) {
-  int64_t granularity = pattern.type.getGranularity();
-  Value whole = slice(builder, loc, full, dim, builder.getIndexAttr(0),
-                      multiply(builder, loc, split.full, granularity));
-  return splitDim(builder, loc, whole, dim, split.full, granularity);
-}
-
-Value mlir::sparsedrop::sliceKeptGranules(OpBuilder &builder, Location loc,
-                                          Value full, int64_t dim,
-                                          const LoweredPattern &pattern,
-                                          const SplitExtent &split) {
-  Value granules = splitFull(builder, loc, full, dim, pattern, split);
-  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, granules);
-  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
-  offsets[dim] = getAsOpFoldResult(pattern.bias);
-  sizes[dim] = split.kept;
-  strides[dim] = getAsOpFoldResult(pattern.period);
-  return tensor::ExtractSliceOp::create(builder, loc, granules, offsets, sizes,
-                                        strides);
-}
-
-Value mlir::sparsedrop::sliceKeptTail(OpBuilder &builder, Location loc,
-                                      Value full, int64_t dim,
-                                      const LoweredPattern &pattern,
-                                      const SplitExtent &split) {
-  return slice(
-      builder, loc, full, dim,
-      multiply(builder, loc, split.full, pattern.type.getGranularity()),
-      split.tail);
-}
-
-static Value insertSlice(OpBuilder &builder, Location loc, Value source,
-                         Value dest, int64_t dim, OpFoldResult offset,
-                         OpFoldResult stride) {
-  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, source);
-  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
-  offsets[dim] = offset;
-  strides[dim] = stride;
-  return tensor::InsertSliceOp::create(builder, loc, source, dest, offsets,
-                                       sizes, strides);
-}
-
-InsertOp mlir::sparsedrop::getOuterInsertion(InsertOp inner) {
-  auto compact = inner.getDest().getDefiningOp<CompactOp>();
-  if (!compact || !inner->hasOneUse())
-    return {};
-  auto outer = dyn_cast<InsertOp>(*inner->user_begin());
-  return outer && outer.getSource() == inner.getResult() &&
-                 outer.getDest() == compact.getSource() &&
-                 outer.getPattern() == compact.getPattern() &&
-                 outer.getDim() == compact.getDim()
-             ? outer
-             : InsertOp();
-}
-
-/// dest[.., offset : offset + size * stride : stride, ..] along `dim`.
-static Value getSlot(OpBuilder &builder, Location loc, Value dest, int64_t dim,
-                     OpFoldResult offset, OpFoldResult size,
-                     OpFoldResult stride) {
-  SmallVector<OpFoldResult> sizes = getSizes(builder, loc, dest);
-  SmallVector<OpFoldResult> offsets(sizes.size(), builder.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(sizes.size(), builder.getIndexAttr(1));
-  offsets[dim] = offset;
-  sizes[dim] = size;
-  strides[dim] = stride;
-  return tensor::ExtractSliceOp::create(builder, loc, dest, offsets, sizes,
-                                        strides);
-}
-
-/// Whether `op` is computed for one of several classes, whose results lie
-/// between those of others: what is split is then not put together before.
-static bool isOfClass(Operation *op) {
-  return op->getParentOp()->hasAttr(kDisjointAttrName);
-}
-
-/// What `value` is a view of, or was once before parts of it were replaced.
-static Value getRoot(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
-      value = insert.getDest();
-    else if (isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp,
-                 tensor::CollapseShapeOp, tensor::CastOp>(op))
-      value = op->getOperand(0);
-    else
-      break;
-  }
-  return value;
-}
-
-namespace {
-/// Puts a compact value in its place.
-class Insertion {
-public:
-  Insertion(RewriterBase &rewriter, Location loc, PatternLowering &lowering,
-            const JoinedValues &joined)
-      : rewriter(rewriter), loc(loc), lowering(lowering), joined(joined) {}
-
-  /// `source` into `dest`, along the first side and then the others.
-  Value insert(Value source, Value dest, ArrayRef<InsertionSide> sides);
-
-private:
-  Value insertAt(Value source, Value dest, int64_t dim, OpFoldResult offset,
-                 OpFoldResult stride, ArrayRef<InsertionSide> others,
-                 bool isSplit);
-  Value insertUnits(Value source, Value dest, ArrayRef<InsertionSide> sides);
-  Value insertInto(Value source, ArrayRef<InsertionSide> others,
-                   function_ref<Value()> getSlot);
-
-  RewriterBase &rewriter;
-  Location loc;
-  PatternLowering &lowering;
-  const JoinedValues &joined;
-};
-} // namespace
-
-/// What is to be put into a slot: `source`, or the slot with it put in along
-/// further sides. The result of a class is computed where it is put, so that it
-/// may be computed in place: what it begins with, if it is read, is what is
-/// there, which other parts of the class have left alone.
-Value Insertion::insertInto(Value source, ArrayRef<InsertionSide> others,
-                            function_ref<Value()> getSlot) {
-  if (!others.empty())
-    return insert(source, getSlot(), others);
-  auto op = source.getDefiningOp<LinalgOp>();
-  if (!op || !isOfClass(op) || op->getNumResults() != 1)
-    return source;
-  Value slot = getSlot();
-  OpOperand &init = *op.getDpsInitOperand(0);
-  SmallVector<Value> operands(op->getOperands());
-  bool isThere = !op.payloadUsesValueFromOperand(&init) ||
-                 getRoot(init.get()) == getRoot(slot);
-  if (isThere && init.get().getType() == slot.getType())
-    operands[init.getOperandNumber()] = slot;
-  return clone(rewriter, op.getOperation(), op->getResultTypes(), operands)
-      ->getResult(0);
-}
-
-/// `source` into the slice of `dest` that begins at `offset`, or along further
-/// sides into that; `isSplit`: `dim` has become two.
-Value Insertion::insertAt(Value source, Value dest, int64_t dim,
-                          OpFoldResult offset, OpFoldResult stride,
-                          ArrayRef<InsertionSide> others, bool isSplit) {
-  SmallVector<InsertionSide> moved(others);
-  for (InsertionSide &side : moved)
-    side.dim += isSplit && side.dim > dim;
-  source = insertInto(source, moved, [&] {
-    return getSlot(rewriter, loc, dest, dim, offset,
-                   getSizes(rewriter, loc, source)[dim], stride);
-  });
-  return insertSlice(rewriter, loc, source, dest, dim, offset, stride);
-}
-
-/// Along a pattern of single units: the same sizes as those of the compact that
-/// it may be an update of.
-Value Insertion::insertUnits(Value source, Value dest,
-                             ArrayRef<InsertionSide> sides) {
-  const LoweredPattern &pattern = *sides[0].lowered;
-  int64_t dim = sides[0].dim;
-  OpFoldResult bias = getAsOpFoldResult(pattern.bias);
-  OpFoldResult period = getAsOpFoldResult(pattern.period);
-  source = insertInto(source, sides.drop_front(), [&] {
-    return getSlot(rewriter, loc, dest, dim, bias, pattern.keptCount, period);
-  });
-  SmallVector<OpFoldResult> sizes = getSizes(rewriter, loc, dest);
-  SmallVector<OpFoldResult> offsets(sizes.size(), rewriter.getIndexAttr(0));
-  SmallVector<OpFoldResult> strides(sizes.size(), rewriter.getIndexAttr(1));
-  sizes[dim] = pattern.keptCount;
-  offsets[dim] = bias;
-  strides[dim] = period;
-  // A constant count is a static size.
-  SmallVector<int64_t> shape(
-      cast<RankedTensorType>(source.getType()).getShape());
-  shape[dim] = getConstantIntValue(sizes[dim]).value_or(shape[dim]);
-  Type type = cast<RankedTensorType>(source.getType()).clone(shape);
-  if (type != source.getType())
-    source = tensor::CastOp::create(rewriter, loc, type, source);
-  return tensor::InsertSliceOp::create(rewriter, loc, source, dest, offsets,
-                                       sizes, strides);
-}
-
-Value Insertion::insert(Value source, Value dest,
-                        ArrayRef<InsertionSide> sides) {
-  const LoweredPattern &pattern = *sides[0].lowered;
-  int64_t dim = sides[0].dim, granularity = pattern.type.getGranularity();
-  if (isEmptyTensor(dest.getType()))
-    return dest;
-  if (granularity == 1)
-    return insertUnits(source, dest, sides);
-  OpFoldResult one = rewriter.getIndexAttr(1), zero = rewriter.getIndexAttr(0);
-  SplitExtent split = lowering.getSplitExtent(pattern);
-  OpFoldResult whole = multiply(rewriter, loc, split.kept, granularity);
-  const auto *parts = joined.find(source);
-  bool isJoined = parts != joined.end() && parts->second.dim == dim &&
-                  parts->second.pattern == sides[0].pattern;
-  Value granules =
-      isJoined
-          ? parts->second.main
-          : splitDim(rewriter, loc,
-                     sliceGranules(rewriter, loc, source, dim, whole, split),
-                     dim, split.kept, granularity);
-  Value target = splitFull(rewriter, loc, dest, dim, pattern, split);
-  target = insertAt(granules, target, dim, getAsOpFoldResult(pattern.bias),
-                    getAsOpFoldResult(pattern.period), sides.drop_front(),
-                    /*isSplit=*/true);
-  Value result = joinDims(rewriter, loc, target, dim);
-  if (isZeroInteger(split.tail))
-    return result.getType() == dest.getType()
-               ? result
-               : tensor::CastOp::create(rewriter, loc, dest.getType(), result);
-  result = insertSlice(rewriter, loc, result, dest, dim, zero, one);
-  Value tail = isJoined ? parts->second.tail
-                        : slice(rewriter, loc, source, dim, whole, split.tail);
-  return insertAt(tail, result, dim,
-                  multiply(rewriter, loc, split.full, granularity), one,
-                  sides.drop_front(), /*isSplit=*/false);
-}
-
-Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
-                                   Value source, Value dest,
-                                   ArrayRef<InsertionSide> sides,
-                                   PatternLowering &lowering,
-                                   const JoinedValues &joined) {
-  // In the order in which loops are split; single units are left.
-  SmallVector<InsertionSide> ordered(sides);
-  llvm::stable_sort(
-      ordered, [](const InsertionSide &a, const InsertionSide &b) {
-        auto getKey = [](const InsertionSide &side) {
-          return std::pair(side.lowered->type.getGranularity() > 1, side.dim);
-        };
-        return getKey(a) > getKey(b);
-      });
-  return Insertion(rewriter, loc, lowering, joined)
-      .insert(source, dest, ordered);
-}
-
-//===----------------------------------------------------------------------===//
-// Splitting a loop
-//===----------------------------------------------------------------------===//
-
 namespace {
 /// Splits one loop of one op.
 class LoopSplitter {
@@ -387,7 +34,7 @@ public:
       : rewriter(rewriter), op(op), loc(op.getLoc()), loop(loop),
         pattern(pattern), lowered(lowered), split(split), joined(joined),
         granularity(lowered.type.getGranularity()) {
-    whole = multiply(rewriter, loc, split.kept, granularity);
+    whole = multiplySize(rewriter, loc, split.kept, granularity);
   }
 
   /// The ops that compute the parts.
@@ -409,8 +56,8 @@ public:
     }
     if (isParallel && isOfClass(op))
       for (auto [i, result] : llvm::enumerate(results))
-        joined[result] = {*getDim(*op.getDpsInitOperand(i)), pattern, mains[i],
-                          tails.empty() ? Value() : tails[i]};
+        addJoined(result, *op.getDpsInitOperand(i), mains[i],
+                  tails.empty() ? Value() : tails[i]);
     return results;
   }
 
@@ -434,6 +81,11 @@ private:
     return isLeaf(compact.getSource(), dim);
   }
 
+  void addJoined(Value result, OpOperand &init, Value main, Value tail) {
+    int64_t dim = *getDim(init);
+    joined.add(result, {dim, pattern, main, tail, isLeaf(init.get(), dim)});
+  }
+
   /// What results are put into: of kept elements in their place nothing is
   /// left.
   SmallVector<Value> getDests() {
@@ -451,11 +103,8 @@ private:
 
   /// The part that a value was put together from along the split loop, or null.
   Value getPart(Value value, int64_t dim, bool isMain) {
-    auto known = joined.find(value);
-    if (known == joined.end() || known->second.dim != dim ||
-        known->second.pattern != pattern)
-      return {};
-    return isMain ? known->second.main : known->second.tail;
+    const JoinedParts *parts = joined.find(value, dim, pattern);
+    return !parts ? Value() : isMain ? parts->main : parts->tail;
   }
 
   /// The view in place of that compact; `isMain` selects the whole granules.
@@ -586,7 +235,8 @@ SmallVector<Value> LoopSplitter::runTail(ArrayRef<Value> inits) {
     } else if (Value part = getPart(value, *dim, /*isMain=*/false)) {
       operands.push_back(part);
     } else {
-      operands.push_back(slice(rewriter, loc, value, *dim, whole, split.tail));
+      operands.push_back(
+          sliceDim(rewriter, loc, value, *dim, whole, split.tail));
     }
   }
   SmallVector<Type> types = llvm::map_to_vector(
@@ -612,7 +262,7 @@ SmallVector<Value> LoopSplitter::putBack(ArrayRef<Value> parts,
       results.push_back(value);
       continue;
     }
-    results.push_back(insertSlice(rewriter, loc, value, dest, dim, offset,
+    results.push_back(insertAlong(rewriter, loc, value, dest, dim, offset,
                                   rewriter.getIndexAttr(1)));
   }
   return results;
@@ -719,8 +369,8 @@ static SmallVector<GranularLoop> findLoops(LinalgOp op,
   };
   for (OpOperand &operand : op->getOpOperands()) {
     AffineMap map = op.getMatchingIndexingMap(&operand);
-    if (const auto *parts = joined.find(operand.get()); parts != joined.end())
-      add(map, parts->second.dim, parts->second.pattern);
+    if (const JoinedParts *parts = joined.find(operand.get()))
+      add(map, parts->dim, parts->pattern);
     auto compact = operand.get().getDefiningOp<CompactOp>();
     for (; compact; compact = compact.getSource().getDefiningOp<CompactOp>())
       if (isGranular(compact))
@@ -729,7 +379,7 @@ static SmallVector<GranularLoop> findLoops(LinalgOp op,
   return loops;
 }
 
-/// The loop to split first: that of the last dimension of the results, so that
+/// The loop to split first: that of the last dimension of result 0, so that
 /// all that is read or written part by part is cut in the same order, and
 /// reductions at the end.
 static std::optional<GranularLoop> findLoop(LinalgOp op,
@@ -737,12 +387,12 @@ static std::optional<GranularLoop> findLoop(LinalgOp op,
   SmallVector<GranularLoop> loops = findLoops(op, joined);
   if (loops.empty())
     return std::nullopt;
-  auto getRank = [&](const GranularLoop &found) {
+  auto getDim = [&](const GranularLoop &found) {
     return getIndexedDim(op, *op.getDpsInitOperand(0), found.loop).value_or(-1);
   };
   return *llvm::max_element(loops,
                             [&](const GranularLoop &a, const GranularLoop &b) {
-                              return getRank(a) < getRank(b);
+                              return getDim(a) < getDim(b);
                             });
 }
 
@@ -781,15 +431,12 @@ LogicalResult mlir::sparsedrop::splitGranularLoops(RewriterBase &rewriter,
       if (result.getType() != old.getType()) {
         Value cast = tensor::CastOp::create(rewriter, op.getLoc(),
                                             old.getType(), result);
-        if (const auto *parts = joined.find(result); parts != joined.end())
-          joined[cast] = JoinedParts(parts->second);
+        if (const JoinedParts *parts = joined.find(result))
+          joined.add(cast, JoinedParts(*parts));
         result = cast;
       }
       rewriter.replaceAllUsesWith(old, result);
-      for (auto &[whole, parts] : joined)
-        for (Value *part : {&parts.main, &parts.tail})
-          if (*part == old)
-            *part = result;
+      joined.replace(old, result);
     }
     rewriter.eraseOp(op);
   }
