@@ -61,6 +61,8 @@ def SparseDrop_Dialect : Dialect {
     | `sparsedrop.differentiate = {wrt = [1, 2]}` | function | `sparsedrop-differentiate` adds its gradient; `average = 0.9` is the share of old sensitivities in new ones, `sensitivity = "batch"` or `"sample"` what they are changes of |
     | `sparsedrop.product = "dgrad"` | contraction | what reports call it: forward, dgrad, wgrad or other |
     | `sparsedrop.kernel = #sparsedrop.kernel<...>` | structured op on buffers | the GPU kernel that it becomes |
+    | `sparsedrop.disjoint` | loop | no iteration writes an element that another one reads or writes, as the classes of a tile pattern |
+    | `sparsedrop.grouped` | `scf.for` over a signed index, on buffers, that does nothing but one contraction | all iterations are one launch |
     | `sparsedrop.group = array<i64: 0, 1>` | structured op on buffers | the number of the launch that it shares, and its loops that are the rows |
   }];
   let useDefaultAttributePrinterParser = 1;
