@@ -49,7 +49,7 @@ void JoinedValues::replace(Value value, Value whole) {
 
 InsertOp mlir::sparsedrop::getOuterInsertion(InsertOp inner) {
   auto compact = inner.getDest().getDefiningOp<CompactOp>();
-  if (!compact || !inner->hasOneUse())
+  if (!compact || !inner->hasOneUse() || !isOfClass(inner))
     return {};
   auto outer = dyn_cast<InsertOp>(*inner->user_begin());
   return outer && outer.getSource() == inner.getResult() &&
@@ -212,13 +212,12 @@ Value mlir::sparsedrop::insertKept(RewriterBase &rewriter, Location loc,
                                    const JoinedValues &joined) {
   // In the order in which loops are split; single units are left.
   SmallVector<InsertionSide> ordered(sides);
-  llvm::sort(
-      ordered, [](const InsertionSide &a, const InsertionSide &b) {
-        auto getKey = [](const InsertionSide &side) {
-          return std::pair(side.lowered->type.getGranularity() > 1, side.dim);
-        };
-        return getKey(a) > getKey(b);
-      });
+  llvm::sort(ordered, [](const InsertionSide &a, const InsertionSide &b) {
+    auto getKey = [](const InsertionSide &side) {
+      return std::pair(side.lowered->type.getGranularity() > 1, side.dim);
+    };
+    return getKey(a) > getKey(b);
+  });
   return Insertion(rewriter, loc, lowering, joined)
       .insert(source, dest, ordered);
 }

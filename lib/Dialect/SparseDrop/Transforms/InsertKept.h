@@ -53,8 +53,8 @@ Value insertKept(RewriterBase &rewriter, Location loc, Value source, Value dest,
                  ArrayRef<InsertionSide> sides, PatternLowering &lowering,
                  const JoinedValues &joined);
 
-/// The insertion that only puts back what `inner` has changed of the compact
-/// that it inserts into, or null.
+/// The insertion that only puts back what `inner`, of a class, has changed of
+/// the compact that it inserts into, or null.
 InsertOp getOuterInsertion(InsertOp inner);
 
 } // namespace mlir::sparsedrop

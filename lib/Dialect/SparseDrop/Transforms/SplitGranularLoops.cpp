@@ -379,14 +379,16 @@ static SmallVector<GranularLoop> findLoops(LinalgOp op,
   return loops;
 }
 
-/// The loop to split first: that of the last dimension of result 0, so that
-/// all that is read or written part by part is cut in the same order, and
-/// reductions at the end.
+/// The loop to split first. In a class it is that of the last dimension of
+/// result 0, so that all that is read or written part by part is cut in the
+/// same order, and reductions at the end.
 static std::optional<GranularLoop> findLoop(LinalgOp op,
                                             const JoinedValues &joined) {
   SmallVector<GranularLoop> loops = findLoops(op, joined);
   if (loops.empty())
     return std::nullopt;
+  if (!isOfClass(op))
+    return loops.front();
   auto getDim = [&](const GranularLoop &found) {
     return getIndexedDim(op, *op.getDpsInitOperand(0), found.loop).value_or(-1);
   };
