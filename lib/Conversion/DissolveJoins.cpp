@@ -130,7 +130,7 @@ static std::optional<Join> findJoin(InsertSliceOp first) {
 }
 
 /// What all elements of `value` are, where it is a fill, or null.
-static Value getFilling(Value value) {
+static Value getFillValue(Value value) {
   while (Operation *op = value.getDefiningOp()) {
     if (auto fill = dyn_cast<linalg::FillOp>(op))
       return fill.getInputs()[0];
@@ -145,7 +145,7 @@ static Value getFilling(Value value) {
 static Value sliceBase(RewriterBase &rewriter, ExtractSliceOp slice,
                        Value base) {
   Location loc = slice.getLoc();
-  Value filling = getFilling(base);
+  Value filling = getFillValue(base);
   if (!filling)
     return ExtractSliceOp::create(
         rewriter, loc, slice.getType(), base, slice.getMixedOffsets(),
@@ -227,7 +227,7 @@ static void sliceFills(RewriterBase &rewriter, Operation *root) {
     Operation *source = slice.getSource().getDefiningOp();
     if (!source || source->getBlock() != slice->getBlock() ||
         slice.getSourceType().getRank() != slice.getType().getRank() ||
-        !getFilling(slice.getSource()))
+        !getFillValue(slice.getSource()))
       return;
     rewriter.setInsertionPoint(slice);
     rewriter.replaceOp(slice, sliceBase(rewriter, slice, slice.getSource()));

@@ -130,8 +130,8 @@ std::string mlir::sparsedrop::getKernelProblem(ContractOp op, KernelAttr choice,
            stringifyKernelFamily(*chip.family).str() + " is asked for";
   if (choice.getTf32() && !chip.tf32)
     return "it rounds to tf32, which is not asked for";
-  if (getGroupedLoop(op) && choice.getSplit() > 1)
-    return "groups have no second launch to add up parts of the depth";
+  if (std::string problem = getGroupProblem(op, choice); !problem.empty())
+    return problem;
   Product product(op);
   std::string reason;
   switch (choice.getFamily()) {

@@ -11,6 +11,7 @@
 #include "Alignment.h"
 #include "ChooseContraction.h"
 #include "Emitters.h"
+#include "RemarkOptions.h"
 #include "Signature.h"
 
 #include "sparsedrop/Conversion/Reductions.h"
@@ -226,10 +227,7 @@ struct ChooseKernels
   }
 
   void note(ContractOp op, const std::string &text, bool isMissed) {
-    auto function = op->getParentOfType<FunctionOpInterface>();
-    auto options = remark::RemarkOpts::name("Kernel")
-                       .category("sparsedrop-choose-kernels")
-                       .function(function ? function.getName() : StringRef());
+    auto options = getRemarkOptions(op, "Kernel", "sparsedrop-choose-kernels");
     if (isMissed)
       remark::missed(op.getLoc(), options) << remark::add("{0}", text);
     else

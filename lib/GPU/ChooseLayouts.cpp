@@ -8,6 +8,8 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "RemarkOptions.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -15,7 +17,6 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 
 namespace mlir::sparsedrop {
 #define GEN_PASS_DEF_CHOOSELAYOUTS
@@ -216,10 +217,8 @@ struct ChooseLayouts
     StringRef problem = getProblem(uses);
     if (dropped(last - 1))
       problem = "another product drops elements of another dimension";
-    auto function = alloc->getParentOfType<FunctionOpInterface>();
-    auto options = remark::RemarkOpts::name("Layout")
-                       .category("sparsedrop-choose-layouts")
-                       .function(function ? function.getName() : StringRef());
+    auto options =
+        getRemarkOptions(alloc, "Layout", "sparsedrop-choose-layouts");
     if (!problem.empty()) {
       remark::missed(reader->getLoc(), options) << remark::add(
           "the dimension of which kept elements are read stays innermost: {0}",

@@ -101,10 +101,9 @@ struct EmitKernels
       return op->emitOpError()
              << "cannot become a kernel of family '"
              << stringifyKernelFamily(choice.getFamily()) << "'";
-    if (contract && choice.getSplit() > 1 && getGroupedLoop(op))
+    if (std::string problem = getGroupProblem(op, choice); !problem.empty())
       return op->emitOpError()
-             << "cannot become the kernel " << choice
-             << ": groups have no second launch to add up parts of the depth";
+             << "cannot become the kernel " << choice << ": " << problem;
     if (choice.getFamily() == KernelFamily::Wgmma)
       return emitWgmma(kernels, rewriter, contract, choice);
     if (choice.getFamily() == KernelFamily::TensorCore)

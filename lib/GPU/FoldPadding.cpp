@@ -15,6 +15,7 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "RemarkOptions.h"
 #include "SplitLoop.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -25,7 +26,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
 
 namespace mlir::sparsedrop {
@@ -282,10 +282,7 @@ static void foldCrop(RewriterBase &rewriter, ContractOp op, Crop crop,
 //===----------------------------------------------------------------------===//
 
 static remark::RemarkOpts getOptions(Operation *op) {
-  auto function = op->getParentOfType<FunctionOpInterface>();
-  return remark::RemarkOpts::name("Padding")
-      .category("sparsedrop-fold-padding")
-      .function(function ? function.getName() : StringRef());
+  return getRemarkOptions(op, "Padding", "sparsedrop-fold-padding");
 }
 
 /// Whether a factor is read at sums of loops.

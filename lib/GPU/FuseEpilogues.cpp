@@ -8,13 +8,14 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "RemarkOptions.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Dominance.h"
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -289,10 +290,7 @@ struct FuseEpilogues
   }
 
   static remark::RemarkOpts options(Operation *op) {
-    auto function = op->getParentOfType<FunctionOpInterface>();
-    return remark::RemarkOpts::name("Epilogue")
-        .category("sparsedrop-fuse-epilogues")
-        .function(function ? function.getName() : StringRef());
+    return getRemarkOptions(op, "Epilogue", "sparsedrop-fuse-epilogues");
   }
 
   /// Fuses the first user that can be; null when none is left.

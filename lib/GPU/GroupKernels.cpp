@@ -17,6 +17,7 @@
 
 #include "Buffers.h"
 #include "Emitters.h"
+#include "RemarkOptions.h"
 
 #include "sparsedrop/Conversion/Reductions.h"
 
@@ -24,7 +25,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/MapVector.h"
@@ -354,10 +354,7 @@ struct GroupKernels
   }
 
   void explain(LinalgOp op, StringRef problem) {
-    auto function = op->getParentOfType<FunctionOpInterface>();
-    auto options = remark::RemarkOpts::name("Launch")
-                       .category("sparsedrop-group-kernels")
-                       .function(function ? function.getName() : StringRef());
+    auto options = getRemarkOptions(op, "Launch", "sparsedrop-group-kernels");
     if (problem.empty())
       remark::passed(op.getLoc(), options)
           << remark::add("shares the launch of a reduction");

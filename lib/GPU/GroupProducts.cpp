@@ -14,6 +14,8 @@
 
 #include "sparsedrop/GPU/Passes.h"
 
+#include "RemarkOptions.h"
+
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
@@ -21,7 +23,6 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -83,10 +84,7 @@ static scf::ForOp split(RewriterBase &rewriter, scf::ForOp loop,
 }
 
 static void explain(scf::ForOp loop, StringRef problem, size_t count) {
-  auto function = loop->getParentOfType<FunctionOpInterface>();
-  auto options = remark::RemarkOpts::name("Launch")
-                     .category("sparsedrop-group-products")
-                     .function(function ? function.getName() : StringRef());
+  auto options = getRemarkOptions(loop, "Launch", "sparsedrop-group-products");
   if (problem.empty())
     remark::passed(loop.getLoc(), options)
         << remark::add("the products of all iterations take {0} launch{1}",

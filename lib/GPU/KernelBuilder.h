@@ -205,9 +205,10 @@ private:
   Value writeParameters(Value array, Value first);
   void launch(int64_t number, HostIndex gridX, HostIndex gridY, HostIndex gridZ,
               int64_t sharedBytes);
+  int64_t getParameterWords() const;
   int64_t getRecordWords() const;
   int64_t getMostGroups() const;
-  void readRecord(HostIndex gridX);
+  void readRecord();
   void launchGroups(int64_t number, HostIndex gridX, int64_t sharedBytes);
   Value hostWord(int64_t value);
   Value hostWord(HostIndex index);
@@ -218,8 +219,6 @@ private:
   LLVM::LLVMFuncOp function;
   int64_t threads;
   bool hasWaited = false;
-  /// Whether the words of a group have the number of its blocks.
-  bool hasCount = false;
   /// The first parameters.
   SmallVector<Map> maps;
   /// Words of the host, and the value each is in the kernel.

@@ -9,9 +9,10 @@
 // Words that the host computes become parameters. Where the op is in a grouped
 // loop, each iteration writes a record instead, and the last one launches all:
 //
-//   parameter   [ record of group 0 | record of group 1 | ...   up to 4096
-//   bytes record      [ tensor maps | words | number of blocks ]      a
-//   multiple of 64
+//   parameter   [ record of group 0 | record of group 1 | ...
+//   record      [ tensor maps | words | number of blocks ]
+//
+// A record is a multiple of 64 bytes, and all are at most 4096.
 //
 // The third number of a block tells its group. A group with fewer blocks than
 // another one ends those it does not need.
@@ -124,7 +125,7 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
     waitForKernels();
   }
   if (loop)
-    readRecord(gridX);
+    readRecord();
   SmallVector<Type> types(function.getBody().front().getArgumentTypes());
   function.setType(LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), types));
@@ -150,6 +151,11 @@ void KernelBuilder::finish(HostIndex gridX, HostIndex gridY, HostIndex gridZ,
     launch(number, gridX, gridY, gridZ, sharedBytes);
 }
 
+/// Words of all maps and all others.
+int64_t KernelBuilder::getParameterWords() const {
+  return static_cast<int64_t>(maps.size() * kMapWords + words.size());
+}
+
 /// Writes all parameters to an array from word `first` on; its address (i64).
 Value KernelBuilder::writeParameters(Value array, Value first) {
   Location loc = op->getLoc();
@@ -172,8 +178,7 @@ Value KernelBuilder::writeParameters(Value array, Value first) {
 
 void KernelBuilder::launch(int64_t number, HostIndex gridX, HostIndex gridY,
                            HostIndex gridZ, int64_t sharedBytes) {
-  auto count = static_cast<int64_t>(maps.size()) * kMapWords +
-               static_cast<int64_t>(words.size());
+  int64_t count = getParameterWords();
   Value address = writeParameters(makeArray(count), hostValue(hostConstant(0)));
   callHost(kLaunch,
            {hostWord(number), hostWord(gridX), hostWord(gridY), hostWord(gridZ),
@@ -185,10 +190,9 @@ void KernelBuilder::launch(int64_t number, HostIndex gridX, HostIndex gridY,
 // Groups
 //===----------------------------------------------------------------------===//
 
-/// Words from one record to the next, one of which is the number of blocks.
+/// Words from one record to the next.
 int64_t KernelBuilder::getRecordWords() const {
-  size_t count = maps.size() * kMapWords + words.size() + (hasCount ? 0 : 1);
-  return llvm::alignTo(static_cast<int64_t>(count), kMapAlign);
+  return llvm::alignTo(getParameterWords() + 1, kMapAlign);
 }
 
 int64_t KernelBuilder::getMostGroups() const {
@@ -207,12 +211,9 @@ HostIndex KernelBuilder::hostGroups() {
 
 /// Parameters are read from the record of the block's group, if it has so many
 /// blocks.
-void KernelBuilder::readRecord(HostIndex gridX) {
+void KernelBuilder::readRecord() {
   Block &entry = function.getBody().front();
   Type i64 = b.getI64Type();
-  BlockArgument count = entry.addArgument(i64, b.getLoc());
-  words.push_back(hostWord(gridX));
-  hasCount = true;
   auto pointer = LLVM::LLVMPointerType::get(b.getContext());
   BlockArgument records = entry.insertArgument(0u, pointer, b.getLoc());
   b.setInsertionPointToStart(&entry);
@@ -221,24 +222,21 @@ void KernelBuilder::readRecord(HostIndex gridX) {
   };
   Value record =
       move(records, mul(extend(blockId(2)), constant(getRecordWords(), 64)));
-  auto mapWords = static_cast<int64_t>(maps.size()) * kMapWords;
-  Value own;
+  auto mapCount = static_cast<int64_t>(maps.size());
   for (BlockArgument argument : entry.getArguments().drop_front()) {
     int64_t i = argument.getArgNumber() - 1;
-    bool isMap = i < static_cast<int64_t>(maps.size());
-    int64_t word = isMap ? i * kMapWords
-                         : i - static_cast<int64_t>(maps.size()) + mapWords;
+    bool isMap = i < mapCount;
+    int64_t word = isMap ? i * kMapWords : i - mapCount + mapCount * kMapWords;
     Value value = move(record, constant(word, 64));
     if (!isMap)
       value = load(value, i64);
     if (!isMap && argument.getType() != i64)
       value = LLVM::IntToPtrOp::create(b, argument.getType(), value);
-    if (argument == count)
-      own = value;
     argument.replaceAllUsesWith(value);
   }
   entry.eraseArguments(1, entry.getNumArguments() - 1);
-  Value isThere = less(extend(blockId()), own);
+  Value count = load(move(record, constant(getParameterWords(), 64)), i64);
+  Value isThere = less(extend(blockId()), count);
   Block *body = entry.splitBlock(b.getInsertionPoint());
   Block *end = b.createBlock(&function.getBody());
   LLVM::ReturnOp::create(b, ValueRange());
@@ -262,11 +260,13 @@ void KernelBuilder::launchGroups(int64_t number, HostIndex gridX,
   Value group = arith::RemUIOp::create(host, loc, iteration, share);
   Value array = makeArray(most * record);
   Value first = hostValue(hostMul(group, hostConstant(record)));
-  Value address = writeParameters(array, first);
+  Value address = writeParameters(array, first), own = hostWord(gridX);
+  memref::StoreOp::create(
+      host, loc, own, array,
+      hostValue(hostAdd(first, hostConstant(getParameterWords()))));
   // The grid is as wide as that of the widest group so far.
   Value widest = makeArray(1), zero = hostValue(hostConstant(0));
   Value before = memref::LoadOp::create(host, loc, widest, zero);
-  Value own = hostWord(gridX);
   Value larger = arith::MaxSIOp::create(host, loc, before, own);
   Value width =
       arith::SelectOp::create(host, loc, equal(group, zero), own, larger);

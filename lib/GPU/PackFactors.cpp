@@ -11,12 +11,12 @@
 #include "Buffers.h"
 #include "ChooseContraction.h"
 #include "Product.h"
+#include "RemarkOptions.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/IR/Remarks.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace mlir::sparsedrop {
@@ -138,10 +138,7 @@ struct PackFactors
     Product product(op);
     Role others = factor == product.first ? Role::Columns : Role::Rows;
     int64_t reads = (product.count(others) + kTile - 1) / kTile;
-    auto function = op->getParentOfType<FunctionOpInterface>();
-    auto options = remark::RemarkOpts::name("Pack")
-                       .category("sparsedrop-pack-factors")
-                       .function(function ? function.getName() : StringRef());
+    auto options = getRemarkOptions(op, "Pack", "sparsedrop-pack-factors");
     if (reads < wish.leastReads) {
       remark::missed(op.getLoc(), options)
           << remark::add("operand {0} {1} and is read as it is: blocks read it "

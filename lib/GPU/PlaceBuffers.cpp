@@ -10,6 +10,7 @@
 
 #include "Buffers.h"
 #include "KernelBuilder.h"
+#include "RemarkOptions.h"
 
 #include "sparsedrop/Conversion/SmallFloats.h"
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
@@ -22,7 +23,6 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/IR/Remarks.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -446,10 +446,8 @@ static Value getElement(OpBuilder &builder, Location loc, Value buffer,
 }
 
 static void noteHostRead(memref::LoadOp op, StringRef text) {
-  auto function = op->getParentOfType<func::FuncOp>();
-  remark::missed(op.getLoc(), remark::RemarkOpts::name("HostRead")
-                                  .category("sparsedrop-place-buffers")
-                                  .function(function.getName()))
+  remark::missed(op.getLoc(),
+                 getRemarkOptions(op, "HostRead", "sparsedrop-place-buffers"))
       << remark::add("{0}", text);
 }
 

@@ -123,6 +123,13 @@ scf::ForOp mlir::sparsedrop::getGroupedLoop(Operation *op) {
   return isGrouped ? loop : scf::ForOp();
 }
 
+std::string mlir::sparsedrop::getGroupProblem(Operation *op,
+                                              KernelAttr choice) {
+  return getGroupedLoop(op) && choice.getSplit() > 1
+             ? "groups have no second launch to add up parts of the depth"
+             : "";
+}
+
 /// As for extents, half of what patterns drop counts as kept.
 static int64_t estimateGroups(ContractOp op) {
   scf::ForOp loop = getGroupedLoop(op);

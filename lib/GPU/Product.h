@@ -103,6 +103,10 @@ private:
 /// The loop all iterations of which are one launch with `op`, or null.
 scf::ForOp getGroupedLoop(Operation *op);
 
+/// Why a choice cannot be obeyed for a product of a grouped loop; empty if it
+/// can, or there is none.
+std::string getGroupProblem(Operation *op, KernelAttr choice);
+
 /// Why tensor cores cannot multiply the factors by the instructions of a
 /// family, f32 only if `tf32`; empty if they can.
 std::string getFactorProblem(const Product &product, KernelFamily family,
