@@ -79,6 +79,7 @@ public:
 
 private:
   bool dropsResult() const { return dropAt == stages.size(); }
+  Value createEmpty(OpOperand &init, ArrayRef<OpFoldResult> sizes);
   Value createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes);
   SmallVector<OpFoldResult> getKeptSizes(const Stage &stage,
                                          OpOperand &operand);
@@ -111,12 +112,17 @@ Value ClassLoop::compact(const Stage &stage, OpOperand &operand, Value value) {
   return value;
 }
 
+Value ClassLoop::createEmpty(OpOperand &init, ArrayRef<OpFoldResult> sizes) {
+  return tensor::EmptyOp::create(rewriter, loc, sizes,
+                                 getElementTypeOrSelf(init.get().getType()));
+}
+
 Value ClassLoop::createZeros(OpOperand &init, ArrayRef<OpFoldResult> sizes) {
   Type element = getElementTypeOrSelf(init.get().getType());
-  Value empty = tensor::EmptyOp::create(rewriter, loc, sizes, element);
   Value zero =
       arith::ConstantOp::create(rewriter, loc, rewriter.getZeroAttr(element));
-  return linalg::FillOp::create(rewriter, loc, zero, empty).getResult(0);
+  return linalg::FillOp::create(rewriter, loc, zero, createEmpty(init, sizes))
+      .getResult(0);
 }
 
 /// The sizes of the kept rows and columns of `operand`.
@@ -139,9 +145,8 @@ Value ClassLoop::createTotal(OpOperand &init) {
   if (!getIndexedDim(last, init, loops[0]) ||
       getIndexedDim(last, init, loops[1]) || !isZeroFill(init.get()))
     return init.get();
-  Value empty = tensor::EmptyOp::create(
-      rewriter, loc, tensor::getMixedSizes(rewriter, loc, init.get()),
-      getElementTypeOrSelf(init.get().getType()));
+  Value empty =
+      createEmpty(init, tensor::getMixedSizes(rewriter, loc, init.get()));
   if (empty.getType() != init.get().getType())
     empty = tensor::CastOp::create(rewriter, loc, init.get().getType(), empty);
   return empty;
@@ -154,8 +159,7 @@ Value ClassLoop::createStart(const Stage &stage, OpOperand &init) {
   LinalgOp op = stage.op;
   if (op.payloadUsesValueFromOperand(&init))
     return compact(stage, init, init.get());
-  return tensor::EmptyOp::create(rewriter, loc, getKeptSizes(stage, init),
-                                 getElementTypeOrSelf(init.get().getType()));
+  return createEmpty(init, getKeptSizes(stage, init));
 }
 
 /// What the last stage of a class begins with. Of zeros nobody else has written

@@ -42,9 +42,12 @@ void JoinedValues::replace(Value value, Value whole) {
   auto known = wholes.find(value);
   if (known == wholes.end())
     return;
-  JoinedParts own = parts[known->second];
+  // The op of `value` will be gone, and another one may be where it was.
+  Value outer = known->second;
+  wholes.erase(known);
+  JoinedParts own = parts[outer];
   (own.main == value ? own.main : own.tail) = whole;
-  add(known->second, own);
+  add(outer, own);
 }
 
 InsertOp mlir::sparsedrop::getOuterInsertion(InsertOp inner) {

@@ -32,7 +32,7 @@ public:
   const JoinedParts *find(Value whole, int64_t dim, Value pattern) const;
   /// The parts of `whole`, or null.
   const JoinedParts *find(Value whole) const;
-  /// `value` was put together itself: `whole`.
+  /// `value`, which is going to be erased, was put together itself: `whole`.
   void replace(Value value, Value whole);
 
 private:
