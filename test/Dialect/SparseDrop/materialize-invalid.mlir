@@ -22,7 +22,7 @@ func.func @unreachable(%x: tensor<4x8xf32>, %w: tensor<8x4xf32>, %c: tensor<4x4x
 // -----
 
 func.func @narrow(%x: tensor<4x2xf32>, %w: tensor<2x4xf32>, %c: tensor<4x4xf32>) -> tensor<4x4xf32> {
-  // expected-error @below {{rate 0.7 is not below 0.5, the largest that periods 1 to 2 reach}}
+  // expected-error @below {{rate 0.7 is not below 0.5, the largest that periods 1 to 2 reach; a period is at most the number of granules, or of columns of tiles, which is 2}}
   %q = linalg.matmul {sparsedrop.dropout = #sparsedrop.dropout<row, operand = 0, rate = 0.7, site = "s">}
     ins(%x, %w : tensor<4x2xf32>, tensor<2x4xf32>) outs(%c : tensor<4x4xf32>) -> tensor<4x4xf32>
   return %q : tensor<4x4xf32>

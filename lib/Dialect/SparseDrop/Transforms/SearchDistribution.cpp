@@ -44,10 +44,17 @@ public:
     Result &result = entry->second;
     if (isNew)
       run(rate, longest, result);
-    if (!result.reached)
-      return op->emitOpError() << "has a drop rate that its patterns cannot "
-                                  "reach: "
-                               << result.message;
+    if (!result.reached) {
+      InFlightDiagnostic error =
+          op->emitOpError()
+          << "has a drop rate that its patterns cannot reach: "
+          << result.message;
+      if (longest < maxPeriod)
+        error << "; a period is at most the number of granules, or of columns "
+                 "of tiles, which is "
+              << units;
+      return error;
+    }
     SmallVector<double> probabilities(result.probabilities);
     probabilities.resize(maxPeriod, 0.0);
     return probabilities;
