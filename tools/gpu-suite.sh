@@ -23,7 +23,7 @@ pack() {
   local to=$stage/gpu-suite
   mkdir -p "$to/lib"
   python3 "$root/tools/gpu-suite/programs.py" "$root/build/release" "$to/programs" ${QUICK:+--quick}
-  cp "$root/tools/gpu-suite.sh" "$root/tools/gpu-suite/suite.py" "$to/"
+  cp "$root/tools/gpu-suite.sh" "$root/tools/gpu-suite/suite.py" "$root/python/sparsedrop/bench/torch_lstm_step.py" "$to/"
   cp -L "$root/build/release/lib/libsparsedrop_runtime.so.1" "$to/lib/"
   [ -z "${WITH_INTERP:-}" ] || cp -L "$root/build/release/lib/libsparsedrop_interp.so" "$to/lib/"
   # What the runtime needs and a bare machine may lack.

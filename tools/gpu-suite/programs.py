@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "python"))
+from sparsedrop.lstm import Lstm
 from sparsedrop.models import DTYPES, Dropout, Mlp
 
 HEAD = """
@@ -177,6 +178,16 @@ def step(widths, batch, rate, granularity, type_, role):
         shapes=[list(s) for _, s in model.parameters()])
 
 
+def lstm(vocabulary, units, batch, words, rate, tile, type_, role):
+    """The training step of a language model of two layers, with patterns on what they read from below."""
+    dropout = Dropout(rate, tile=(tile, tile) if tile else None)
+    model = Lstm(vocabulary, units, batch, words, dropout=dropout, clip=5.0, dtype=type_)
+    name = f"lstm_{type_}_{units}_{batch}x{words}_{rate}_{tile or 'rows'}".replace(".", "")
+    yield name, model.mlir(), "step", dict(
+        kind="lstm", role=role, type=type_, vocabulary=vocabulary, units=units, layers=model.layers, batch=batch, steps=words, rate=rate, clip=model.clip,
+        arguments=[[name, model.type_of(name), list(shape)] for name, shape in model.arguments])
+
+
 def all_programs(quick):
     for type_ in ("bf16", "f16", "f32", "f64"):
         yield from products(37, 40, 72, type_, "check")
@@ -188,6 +199,8 @@ def all_programs(quick):
         yield from scaled(40, 48, 72, type_, "check")
         yield from scaled(130, 272, 136, type_, "check")
     yield from step([96, 160, 128, 10], 32, 0.5, 1, "f32", "check")
+    for type_, tile in (("f32", None), ("bf16", None), ("bf16", 16)):
+        yield from lstm(40, 48, 8, 5, 0.5, tile, type_, "check")
     if quick:
         return
     for type_, sizes in (("bf16", (4096, 8192)), ("f32", (4096,))):
@@ -202,13 +215,17 @@ def all_programs(quick):
     type_ = "bf16" if "bf16" in DTYPES else "f32"
     for granularity in (1, 16):
         yield from step([8192, 8192, 8192, 8192], 8192, 0.5, granularity, type_, "bench")
+    for units in (650, 1500):
+        for tile in (None, 32):
+            yield from lstm(10000, units, 20, 35, 0.5, tile, "f32", "bench")
 
 
 def for_hopper(programs):
     """Programs of 16-bit and 8-bit types for sm_90a: checks by wgmma wherever it can be, benchmarks by what is chosen."""
     for name, text, entry, about in programs:
         if about["type"] not in ("f32", "f64") and about["kind"] != "elementwise":
-            family = "wgmma" if about["role"] == "check" else ""
+            # Batches of an LSTM are less than a tile, and what is kept of it is not aligned.
+            family = "wgmma" if about["role"] == "check" and about["kind"] != "lstm" else ""
             yield name + "_hopper", text, entry, {**about, "chip": "sm_90a", "family": family}
 
 

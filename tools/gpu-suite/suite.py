@@ -13,6 +13,8 @@ import numpy as np
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START = time.monotonic()
+# torch_lstm_step.py: beside this file in an archive.
+sys.path += [HERE, os.path.join(HERE, "..", "..", "python", "sparsedrop", "bench")]
 # Bytes of sparsedrop_device_info.name, which its arch follows.
 NAME_BYTES = 128
 SIZES = {"bf16": 2, "f16": 2, "f32": 4, "f64": 8}
@@ -236,6 +238,35 @@ def check_step(device, path, about):
     assert np.isfinite(losses[0]).all() and np.mean(losses[0][-3:]) < np.mean(losses[0][:3]), losses[0]
 
 
+def lstm_arguments(about, rng):
+    """Words, parameters, state and learning rate of a step, by the types that it asks for."""
+    values = []
+    for name, type_, shape in about["arguments"]:
+        if type_ == "i32":
+            values.append(rng.integers(0, about["vocabulary"], shape).astype(np.int32))
+        else:
+            values.append(pack(np.full(shape, 1.0) if name == "learning_rate" else rng.uniform(-0.1, 0.1, shape), type_))
+    return values
+
+
+def check_lstm(device, path, about):
+    """Losses of some steps on one batch fall from log(vocabulary) on, and the same seed gives the same."""
+    losses = []
+    for _ in range(2):
+        data = lstm_arguments(about, np.random.default_rng(3))
+        addresses = [device.upload(value) for value in data]
+        losses.append([])
+        for number in range(12):
+            call = Call(device, path, about["entry"], [*((a, d.shape) for a, d in zip(addresses, data)), 5, number], results=[0])
+            device.check(call.function(device.handle, device.stream, call.words))
+            losses[-1].append(float(device.download(call.results[1], np.zeros((), np.float32))))
+            device.check(device.lib.sparsedrop_program_release(device.handle, ctypes.c_void_p(call.results[0])))
+        device.free(*addresses)
+    assert losses[0] == losses[1], "two runs differ"
+    # Small parameters tell nothing yet: all words are about as likely.
+    assert abs(losses[0][0] - np.log(about["vocabulary"])) < 0.3 and np.mean(losses[0][-3:]) < losses[0][0], losses[0]
+
+
 def check_all(device, folder, programs):
     failures = count = 0
     for name, about in programs.items():
@@ -246,7 +277,7 @@ def check_all(device, folder, programs):
             function = {"product": check_product, "scaled": check_scaled, "tiles": check_tiles}[about["kind"]]
             cases = [(f"{name} period {p} bias {b}", lambda p=p, b=b: function(device, path, about, p, b)) for p, b in ((1, 0), (2, 1), (3, 0), (4, 3), (8, 5))]
         else:
-            function = check_elementwise if about["kind"] == "elementwise" else check_step
+            function = {"elementwise": check_elementwise, "step": check_step, "lstm": check_lstm}[about["kind"]]
             cases = [(name, lambda: function(device, path, about))]
         for title, case in cases:
             count += 1
@@ -436,6 +467,40 @@ class Bench:
         for key in ("torch", "torch, compiled"):
             if t.get(key) and t["ours"]:
                 figures["times as fast as " + key] = t[key] / t["ours"]
+        self.add(name, figures)
+
+    def lstm(self, name, about):
+        """Against cuDNN's LSTM with dropout between the layers, before and behind it."""
+        from torch_lstm_step import make_network
+
+        torch, rng = self.torch, np.random.default_rng(0)
+        types = {"i32": torch.int32, **self.types}
+        mine = [torch.tensor(v, device="cuda") if v.dtype == np.int32 else torch.tensor(unpack(v, t), device="cuda", dtype=types[t])
+                for v, (_, t, _) in zip(lstm_arguments(about, rng), about["arguments"])]
+        numbers = iter(range(1 << 30))
+
+        def ours():
+            self.call(name, about, mine, (5, next(numbers)), results=[0])()
+
+        network = make_network(about).cuda().to(self.types[about["type"]])
+        network.state = tuple(part.cuda().to(self.types[about["type"]]) for part in network.state)
+        words, target = mine[0].long(), mine[1].long().flatten()
+
+        def torch_step():
+            loss = torch.nn.functional.cross_entropy(network(words).float(), target)
+            network.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), about["clip"])
+            with torch.no_grad():
+                for p in network.parameters():
+                    p.sub_(p.grad, alpha=1e-4)
+            return loss
+
+        mine[-1].fill_(1e-4)
+        t = self.time({"ours": ours, "cuDNN": torch_step}, repeats=21)
+        figures = {key + " ms": value for key, value in t.items()}
+        if t["ours"] and t["cuDNN"]:
+            figures["times as fast as cuDNN"] = t["cuDNN"] / t["ours"]
         self.add(name, figures)
 
     def run(self, programs):

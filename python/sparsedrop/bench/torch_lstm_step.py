@@ -2,15 +2,14 @@
 
 ``nn.Embedding``, ``nn.LSTM`` with dropout between layers, ``nn.Dropout`` before and
 behind it, ``nn.Linear``; gradients clipped by norm, plain SGD. Steps are asked for as
-of ``torch_step``: ``lstm_step`` drives it.
+of ``torch_step``: ``lstm_step`` drives it. The GPU suite takes the network from here,
+on machines that lack the package.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-
-from sparsedrop.bench.torch_step import has_torch, serve
 
 
 def make_network(of: dict):
@@ -36,6 +35,8 @@ def make_network(of: dict):
 
 
 def main() -> int:
+    from sparsedrop.bench.torch_step import has_torch, serve
+
     description = json.loads(sys.argv[1])
     if not has_torch(description["threads"]):
         return 1
