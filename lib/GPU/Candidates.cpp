@@ -88,6 +88,13 @@ static int64_t chooseSplit(const TileChoice &tile, int64_t depth,
 // The plain family and mma.sync
 //===----------------------------------------------------------------------===//
 
+/// Elements of outputs that a thread moves at a time where columns are cut.
+static int64_t getEpilogueWidth(Product product, ArrayRef<int64_t> columns) {
+  product.boxes[static_cast<int>(Role::Columns)].assign(columns.begin(),
+                                                        columns.end());
+  return product.getEpilogueWidth(8);
+}
+
 static KernelAttr makePlain(const Product &product, const TileChoice &tile) {
   ContractOp op = product.op;
   bool isWide = op.getSum().getType().isF64();
@@ -95,9 +102,11 @@ static KernelAttr makePlain(const Product &product, const TileChoice &tile) {
   int64_t rows = isWide ? std::min<int64_t>(tile.rows, 64) : tile.rows;
   int64_t columns = isWide ? std::min<int64_t>(tile.columns, 64) : tile.columns;
   int64_t depth = rows * columns < 128 * 64 ? 16 : tile.depth;
-  return KernelAttr::get(
-      op.getContext(), KernelFamily::Plain, {rows, columns, depth}, {}, {}, {},
-      {4, 4, product.getEpilogueWidth(8)}, 1, 1, false, false, {}, {});
+  SmallVector<int64_t> boxes = product.getJointBoxes(columns);
+  return KernelAttr::get(op.getContext(), KernelFamily::Plain,
+                         {rows, columns, depth}, {}, {}, {},
+                         {4, 4, getEpilogueWidth(product, boxes)}, 1, 1, false,
+                         false, {}, {}, boxes);
 }
 
 /// `isSplit`: blocks share the depth where there would be too few.
@@ -107,12 +116,13 @@ static KernelAttr makeTensorCore(const Product &product, const Chip &chip,
   bool isTf32 = product.getElement(product.first).isF32();
   int64_t depth = isTf32 ? tile.depth / 2 : tile.depth;
   int64_t width = isTf32 ? 4 : 8;
+  SmallVector<int64_t> boxes = product.getJointBoxes(tile.columns);
   return KernelAttr::get(
       op.getContext(), KernelFamily::TensorCore,
       {tile.rows, tile.columns, depth}, {tile.warpRows, tile.warpColumns}, {},
-      {}, {width, width, product.getEpilogueWidth(8)}, tile.stages,
+      {}, {width, width, getEpilogueWidth(product, boxes)}, tile.stages,
       isSplit ? chooseSplit(tile, depth, product, chip.processors) : 1, isTf32,
-      false, {}, {});
+      false, {}, {}, boxes);
 }
 
 KernelAttr mlir::sparsedrop::choosePlain(const Product &product,
@@ -231,7 +241,7 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
         op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
         {tile.warpRows, tile.warpColumns}, cluster, {},
         {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32,
-        tile.pingpong, rows.boxes, depths.boxes);
+        tile.pingpong, rows.boxes, depths.boxes, {});
     if (succeeded(planWgmma(product, choice, reason)))
       return choice;
   }

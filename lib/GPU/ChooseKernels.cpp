@@ -36,7 +36,7 @@ static constexpr int64_t kThreads = 256;
 static KernelAttr makeLoops(MLIRContext *context, KernelFamily family,
                             ArrayRef<int64_t> threads, int64_t vector = 1) {
   return KernelAttr::get(context, family, {}, {}, {}, threads, {vector}, 1, 1,
-                         false, false, {}, {});
+                         false, false, {}, {}, {});
 }
 
 /// The innermost loop of the operand of highest rank, if it is a plain one.

@@ -48,7 +48,7 @@ class PlainEmitter {
 public:
   PlainEmitter(KernelModule &kernels, RewriterBase &host, ContractOp op,
                KernelAttr choice)
-      : op(op), product(op), choice(choice),
+      : op(op), product(op, choice), choice(choice),
         k(kernels, host, op, "plain", kThreads), access(k, product),
         type(op.getSum().getType()) {}
 
@@ -152,7 +152,7 @@ Value PlainEmitter::loadGuarded(const FactorTile &tile, Value line,
                                 Value depth) {
   Type element = product.getElement(tile.operand);
   Value isInside =
-      k.both(k.less(line, access.getCount(tile.role)), k.less(depth, depthEnd));
+      k.both(access.contains(tile.role, line), k.less(depth, depthEnd));
   TileStart numbers = getNumbers(tile, line, depth);
   if (Value inside = access.isInside(tile.operand, numbers))
     isInside = k.both(isInside, inside);
@@ -192,8 +192,8 @@ SmallVector<Value> PlainEmitter::loadTile(const FactorTile &tile, Value slice) {
     Value last = k.constant(tile.width - 1);
     Value endLine = tile.alongDepth ? line : k.add(line, last);
     Value endDepth = tile.alongDepth ? k.add(depth, last) : depth;
-    Value isInside = k.both(k.less(endLine, access.getCount(tile.role)),
-                            k.less(endDepth, depthEnd));
+    Value isInside =
+        k.both(access.contains(tile.role, endLine), k.less(endDepth, depthEnd));
     TileStart numbers = getNumbers(tile, line, depth);
     if (Value inside = access.isInside(tile.operand, numbers))
       isInside = k.both(isInside, inside);
@@ -362,6 +362,12 @@ void PlainEmitter::run() {
 
 std::string mlir::sparsedrop::getPlainProblem(ContractOp op,
                                               KernelAttr choice) {
+  Product product(op);
+  std::string problem = product.setBoxes(choice);
+  if (problem.empty())
+    problem = product.getJointProblem();
+  if (!problem.empty())
+    return problem;
   constexpr int64_t kMostShared = 160 * 1024, kMostSums = 128;
   ArrayRef<int64_t> tile = choice.getTile();
   auto isGood = [](int64_t lines) {

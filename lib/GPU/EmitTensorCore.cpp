@@ -41,7 +41,7 @@ class TensorCoreEmitter {
 public:
   TensorCoreEmitter(KernelModule &kernels, RewriterBase &host, ContractOp op,
                     KernelAttr choice)
-      : op(op), product(op), choice(choice),
+      : op(op), product(op, choice), choice(choice),
         threads(32 * choice.getWarps()[0] * choice.getWarps()[1]),
         k(kernels, host, op, "tensor_core", threads), access(k, product),
         first(makeLayout(0)), second(makeLayout(1)),
@@ -303,10 +303,14 @@ void TensorCoreEmitter::run() {
 // Checks
 //===----------------------------------------------------------------------===//
 
-std::string mlir::sparsedrop::getTensorCoreProblem(const Product &product,
+std::string mlir::sparsedrop::getTensorCoreProblem(Product product,
                                                    KernelAttr choice) {
   std::string problem =
       getFactorProblem(product, KernelFamily::TensorCore, choice.getTf32());
+  if (problem.empty())
+    problem = product.setBoxes(choice);
+  if (problem.empty())
+    problem = product.getJointProblem();
   if (!problem.empty())
     return problem;
   ArrayRef<int64_t> tile = choice.getTile(), warps = choice.getWarps();

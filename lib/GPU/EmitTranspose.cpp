@@ -231,7 +231,7 @@ KernelAttr mlir::sparsedrop::chooseTranspose(LinalgOp op) {
       {getVectorWidth(input, kWord), getVectorWidth(output), kWord / bytes});
   return KernelAttr::get(op.getContext(), KernelFamily::Transpose, {side, side},
                          {}, {}, {kThreads}, {width}, 1, 1, false, false, {},
-                         {});
+                         {}, {});
 }
 
 /// Why a choice cannot be obeyed; empty if it can.

@@ -38,7 +38,7 @@ std::optional<unsigned> findColumn(linalg::LinalgOp op);
 /// Why a choice of the family cannot be obeyed; empty if it can. (planWgmma
 /// tells for wgmma.)
 std::string getPlainProblem(ContractOp op, KernelAttr choice);
-std::string getTensorCoreProblem(const Product &product, KernelAttr choice);
+std::string getTensorCoreProblem(Product product, KernelAttr choice);
 
 /// Elementwise ops whose input is contiguous along another loop than the
 /// output, through tiles of shared memory.

@@ -126,6 +126,21 @@ Value ProductAccess::containsAll(Role role, Value n, int64_t count) {
   return contains(role, k.add(n, k.constant(count - 1)));
 }
 
+Value ProductAccess::getEnd(Role role, Value n) {
+  if (product.getBoxes(role).empty())
+    return getCount(role);
+  Value extent = k.getInt(extents[product.get(role).back()]);
+  return k.add(n, k.sub(extent, getIndices(role, n).back()));
+}
+
+Value ProductAccess::getJointColumn(Value n) {
+  int64_t step = product.getJointStep(), box = product.getJointBox();
+  if (box == 1)
+    return n;
+  Value start = k.mul(k.divU(n, k.constant(step)), k.constant(step * box));
+  return k.add(start, k.remU(n, k.constant(step)));
+}
+
 Value ProductAccess::getIteration(Role role, Value n) {
   if (product.getBoxes(role).empty())
     return n;
@@ -206,19 +221,23 @@ Value ProductAccess::isInside(unsigned operand, TileStart numbers) {
 // The epilogue
 //===----------------------------------------------------------------------===//
 
-/// Whether columns move the address of an operand.
+/// Whether neighbouring columns move the address of an operand.
 static bool isIndexed(const Product &product, unsigned operand) {
   return llvm::any_of(product.get(Role::Columns), [&](unsigned loop) {
-    return product.strides[operand][loop] != 0;
+    return loop != ContractOp(product.op).getJoint() &&
+           product.strides[operand][loop] != 0;
   });
 }
 
+/// Of what is joint with a column, number `joint`.
 static Value getOperandPointer(KernelBuilder &k, ProductAccess &access,
                                const Product &product, unsigned operand,
-                               Value batch, Value row, Value column) {
+                               Value batch, Value row, Value column,
+                               int64_t joint) {
+  Value at = k.add(column, k.constant(joint * product.getJointStep()));
   Value sum = k.add(access.getOffset(operand, Role::Batch, batch),
                     access.getOffset(operand, Role::Rows, row));
-  sum = k.add(sum, access.getOffset(operand, Role::Columns, column));
+  sum = k.add(sum, access.getOffset(operand, Role::Columns, at));
   return k.offset(access.getPointer(operand), sum, product.getElement(operand));
 }
 
@@ -226,29 +245,34 @@ SmallVector<SmallVector<Value>> mlir::sparsedrop::computeOutputs(
     KernelBuilder &k, ProductAccess &access, const Product &product,
     ArrayRef<Value> sums, Value batch, Value row, Value column, int64_t width) {
   ContractOp op = product.op;
-  auto count = static_cast<int64_t>(sums.size());
-  // Of each column: the sum, then what the region takes of extras and outputs.
-  SmallVector<SmallVector<Value>> arguments;
-  for (Value sum : sums)
-    arguments.push_back({sum});
+  size_t count = sums.size() / op.countSums();
+  // Of each column: the sums, then what the region takes of extras and outputs.
+  SmallVector<SmallVector<Value>> arguments(count);
+  for (auto [i, sum] : llvm::enumerate(sums))
+    arguments[i % count].push_back(sum);
   for (unsigned operand = 2; operand < op->getNumOperands(); ++operand) {
-    bool isUsed = !op.getBody()->getArgument(operand - 1).use_empty();
     bool isMoved = isIndexed(product, operand);
-    int64_t step = isMoved ? width : count;
-    Value loaded;
-    for (int64_t i = 0; i < count; ++i) {
-      if (isUsed && i % step == 0)
-        loaded = k.load(getOperandPointer(k, access, product, operand, batch,
-                                          row, k.add(column, k.constant(i))),
-                        product.getElement(operand), isMoved ? width : 1);
-      Value value = loaded;
-      if (value)
-        value = k.split(value, i % step, product.getElement(operand));
-
-      arguments[i].push_back(value);
+    size_t step = isMoved ? width : count;
+    for (auto [joint, argument] : llvm::enumerate(op.getElements(operand))) {
+      Value loaded;
+      for (size_t i = 0; i < count; ++i) {
+        if (!argument.use_empty() && i % step == 0)
+          loaded =
+              k.load(getOperandPointer(
+                         k, access, product, operand, batch, row,
+                         k.add(column, k.constant(static_cast<int64_t>(i))),
+                         static_cast<int64_t>(joint)),
+                     product.getElement(operand), isMoved ? width : 1);
+        Value value = loaded;
+        if (value)
+          value = k.split(value, static_cast<int64_t>(i % step),
+                          product.getElement(operand));
+        arguments[i].push_back(value);
+      }
     }
   }
-  SmallVector<SmallVector<Value>> results(op.getInits().size());
+  SmallVector<SmallVector<Value>> results(
+      op.getBody()->getTerminator()->getNumOperands());
   for (ArrayRef<Value> column : arguments)
     for (auto [list, value] :
          llvm::zip(results, inlineBody(k, *op.getBody(), column, {})))
@@ -256,23 +280,28 @@ SmallVector<SmallVector<Value>> mlir::sparsedrop::computeOutputs(
   return results;
 }
 
-/// `width` columns from `column` on, which are all there, from their sums.
+/// `width` columns from `column` on, which are all there, from their sums and
+/// those of what is joint with them.
 static void emitChunk(KernelBuilder &k, ProductAccess &access,
-                      const Product &product, Value sums, Value batch,
+                      const Product &product, ArrayRef<Value> sums, Value batch,
                       Value row, Value column, int64_t width) {
+  ContractOp op = product.op;
   SmallVector<Value> parts;
-  for (int64_t i = 0; i < width; ++i)
-    parts.push_back(k.split(sums, i, getElementTypeOrSelf(sums)));
-
+  for (Value vector : sums)
+    for (int64_t i = 0; i < width; ++i)
+      parts.push_back(k.split(vector, i, getElementTypeOrSelf(vector)));
   SmallVector<SmallVector<Value>> results =
       computeOutputs(k, access, product, parts, batch, row, column, width);
-  for (auto [i, values] : llvm::enumerate(results)) {
-    unsigned operand = ContractOp(product.op).getFirstInit() + i;
-    Type element = product.getElement(operand);
-    k.store(width > 1 ? k.join(values) : values[0],
-            getOperandPointer(k, access, product, operand, batch, row, column),
-            element);
-  }
+  auto next = results.begin();
+  for (unsigned operand = op.getFirstInit(); operand < op->getNumOperands();
+       ++operand)
+    for (unsigned joint = 0; joint < op.countElements(operand); ++joint) {
+      ArrayRef<Value> values = *next++;
+      k.store(width > 1 ? k.join(values) : values[0],
+              getOperandPointer(k, access, product, operand, batch, row, column,
+                                joint),
+              product.getElement(operand));
+    }
 }
 
 /// The row of the outputs that row `y` of a tile is.
@@ -291,7 +320,8 @@ static Value getThread(KernelBuilder &k, const SumTile &tile) {
 void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
                                     const Product &product, const SumTile &tile,
                                     int64_t threads, int64_t width) {
-  int64_t across = tile.columns / width;
+  int64_t step = product.getJointStep(), box = product.getJointBox();
+  int64_t across = tile.columns / box / width;
   auto loop =
       scf::ForOp::create(k.b, getThread(k, tile),
                          k.constant(tile.rows * across), k.constant(threads));
@@ -299,32 +329,38 @@ void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
   k.b.setInsertionPoint(loop.getBody()->getTerminator());
   Value chunk = loop.getInductionVar();
   Value y = k.divU(chunk, k.constant(across));
-  Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
+  Value x = access.getJointColumn(
+      k.mul(k.remU(chunk, k.constant(across)), k.constant(width)));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
-  Value columns = access.getCount(Role::Columns);
-  auto place = [&](Value x) {
-    return k.offset(tile.pointer, k.add(k.mul(y, k.constant(tile.pitch)), x),
-                    tile.type);
+  // The sums of `count` columns from x on, and of what is joint with them.
+  auto load = [&](Value x, int64_t count) {
+    SmallVector<Value> sums;
+    for (unsigned i = 0; i < ContractOp(product.op).countSums(); ++i) {
+      Value place = k.add(k.mul(y, k.constant(tile.pitch)),
+                          k.add(x, k.constant(i * step)));
+      sums.push_back(
+          k.load(k.offset(tile.pointer, place, tile.type), tile.type, count));
+    }
+    return sums;
   };
-  Value last = k.add(column, k.constant(width - 1));
   Value isRow = access.contains(Role::Rows, row);
-  Value isWhole = k.both(isRow, k.less(last, columns));
+  Value isWhole =
+      k.both(isRow, access.containsAll(Role::Columns, column, width));
   auto branch = scf::IfOp::create(k.b, isWhole, /*withElseRegion=*/width > 1);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-  emitChunk(k, access, product, k.load(place(x), tile.type, width), tile.batch,
-            row, column, width);
+  emitChunk(k, access, product, load(x, width), tile.batch, row, column, width);
   if (width == 1)
     return;
   // The last columns, one by one.
   k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
   auto inside = scf::IfOp::create(k.b, isRow);
   k.b.setInsertionPoint(inside.thenBlock()->getTerminator());
-  auto rest = scf::ForOp::create(k.b, column, columns, k.constant(1));
+  auto rest = scf::ForOp::create(
+      k.b, column, access.getEnd(Role::Columns, column), k.constant(1));
   k.b.setInsertionPoint(rest.getBody()->getTerminator());
   Value at = rest.getInductionVar();
-  emitChunk(k, access, product,
-            k.load(place(k.sub(at, tile.column)), tile.type), tile.batch, row,
-            at, 1);
+  emitChunk(k, access, product, load(k.sub(at, tile.column), 1), tile.batch,
+            row, at, 1);
 }
 
 //===----------------------------------------------------------------------===//
@@ -380,7 +416,7 @@ void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
   Value x = k.remU(loop.getInductionVar(), k.constant(tile.columns));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
   Value isInside = k.both(access.contains(Role::Rows, row),
-                          k.less(column, access.getCount(Role::Columns)));
+                          access.contains(Role::Columns, column));
   auto branch = scf::IfOp::create(k.b, isInside);
   k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
   Value source = k.add(k.mul(y, k.constant(tile.pitch)), x);
@@ -395,28 +431,38 @@ void mlir::sparsedrop::emitCombination(KernelModule &kernels,
   constexpr int64_t kThreads = 256;
   KernelBuilder k(kernels, host, op, "combine", kThreads);
   Product product(op);
+  // Columns that are joint are neighbours.
+  if (op.getJoint())
+    product.boxes[static_cast<int>(Role::Columns)] =
+        product.getJointBoxes(llvm::PowerOf2Ceil(op.countSums()));
   ProductAccess access(k, product);
   Type type = op.getSum().getType();
-  HostIndex outputs = k.hostMul(k.hostMul(access.getHostCount(Role::Rows),
-                                          access.getHostCount(Role::Columns)),
-                                access.getHostCount(Role::Batch));
+  HostIndex across =
+      k.hostCeilDiv(access.getHostCount(Role::Columns), product.getJointBox());
+  HostIndex outputs =
+      k.hostMul(k.hostMul(access.getHostCount(Role::Rows), across),
+                access.getHostCount(Role::Batch));
   Value number = k.add(k.mul(k.blockId(), k.constant(kThreads)), k.threadId());
   auto branch = scf::IfOp::create(k.b, k.less(number, k.getInt(outputs)));
   {
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
-    Value columns = access.getCount(Role::Columns);
-    Value rows = access.getCount(Role::Rows);
-    Value column = k.remU(number, columns), rest = k.divU(number, columns);
+    Value columns = k.getInt(across), rows = access.getCount(Role::Rows);
+    Value column = access.getJointColumn(k.remU(number, columns));
+    Value rest = k.divU(number, columns);
     Value row = k.remU(rest, rows), batch = k.divU(rest, rows);
-    Value sum;
-    for (int64_t part = 0; part < count; ++part) {
-      Value place =
-          getPartialPlace(k, access, k.constant(part), batch, row, column);
-      Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
-      sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
+    SmallVector<Value> sums(op.countSums());
+    for (auto [joint, sum] : llvm::enumerate(sums)) {
+      Value at = k.add(column, k.constant(static_cast<int64_t>(joint) *
+                                          product.getJointStep()));
+      for (int64_t part = 0; part < count; ++part) {
+        Value place =
+            getPartialPlace(k, access, k.constant(part), batch, row, at);
+        Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
+        sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
+      }
     }
-    emitChunk(k, access, product, sum, batch, row, column, 1);
+    emitChunk(k, access, product, sums, batch, row, column, 1);
   }
   k.finish(k.hostCeilDiv(outputs, kThreads), k.hostConstant(1),
            k.hostConstant(1));

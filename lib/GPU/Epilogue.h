@@ -37,6 +37,11 @@ public:
   /// Whether all of `count` numbers from `n` on, which are a part of a box,
   /// are.
   Value containsAll(Role role, Value n, int64_t count);
+  /// The number behind the last one whose iteration is a neighbour of that of
+  /// `n` (i32): where the fastest loop of a box ends, or all iterations.
+  Value getEnd(Role role, Value n);
+  /// The column, out of all that are joint with it, that number `n` of them is.
+  Value getJointColumn(Value n);
   /// The iteration that number `n` of a role is, numbered through.
   Value getIteration(Role role, Value n);
   /// The index of each loop of a role, from slow to fast, at number `n`.
@@ -85,9 +90,10 @@ struct SumTile {
   Value thread = Value();
 };
 
-/// What the region of the contraction yields, for each output and each of the
-/// neighbouring columns from `column` on, which are all there; `sums` has one
-/// value for each. `width`: how many columns of extras are loaded at a time.
+/// What the region of the contraction yields, for each of its values and each
+/// of the neighbouring columns from `column` on, which are all there; `sums`
+/// has one value for each, then those of the columns that are joint with them.
+/// `width`: how many columns of extras are loaded at a time.
 SmallVector<SmallVector<Value>>
 computeOutputs(KernelBuilder &k, ProductAccess &access, const Product &product,
                ArrayRef<Value> sums, Value batch, Value row, Value column,

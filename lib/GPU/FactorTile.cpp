@@ -99,11 +99,18 @@ void FactorTile::locate(Value chunk, Value &line, Value &depth) {
 
 void FactorTile::copyAsync(Value line, Value depth, Value start, Value stage) {
   Value globalLine = k.add(firstLine, line), globalDepth = k.add(start, depth);
-  Value lineEnd = access.getCount(layout.role);
-  Value along = layout.alongDepth ? k.sub(depthEnd, globalDepth)
-                                  : k.sub(lineEnd, globalLine);
-  Value isInside = layout.alongDepth ? k.less(globalLine, lineEnd)
-                                     : k.less(globalDepth, depthEnd);
+  Value along = layout.alongDepth
+                    ? k.sub(depthEnd, globalDepth)
+                    : k.sub(access.getEnd(layout.role, globalLine), globalLine);
+  // Neighbours of a line that is outside are as well.
+  bool isCut = !product.getBoxes(layout.role).empty();
+  Value isInside;
+  if (layout.alongDepth || isCut)
+    isInside = access.contains(layout.role, globalLine);
+  if (!layout.alongDepth) {
+    Value isDeep = k.less(globalDepth, depthEnd);
+    isInside = isInside ? k.both(isInside, isDeep) : isDeep;
+  }
   TileStart numbers = getNumbers(globalLine, globalDepth);
   if (Value inside = access.isInside(layout.operand, numbers))
     isInside = k.both(isInside, inside);
@@ -129,7 +136,7 @@ void FactorTile::copyElement(Value line, Value depth, Value start,
                              Value stage) {
   Type element = product.getElement(layout.operand);
   Value globalLine = k.add(firstLine, line), globalDepth = k.add(start, depth);
-  Value isInside = k.both(k.less(globalLine, access.getCount(layout.role)),
+  Value isInside = k.both(access.contains(layout.role, globalLine),
                           k.less(globalDepth, depthEnd));
   TileStart numbers = getNumbers(globalLine, globalDepth);
   if (Value inside = access.isInside(layout.operand, numbers))

@@ -88,7 +88,8 @@ static void form(RewriterBase &rewriter, LinalgOp op) {
   auto contract = ContractOp::create(
       rewriter, loc, TypeRange(op->getResultTypes()),
       op.getDpsInputOperand(0)->get(), op.getDpsInputOperand(1)->get(), extras,
-      ValueRange(start), rewriter.getAffineMapArrayAttr(maps));
+      ValueRange(start), rewriter.getAffineMapArrayAttr(maps),
+      /*joint=*/IntegerAttr());
   for (StringRef name : {kKernelAttrName, kProductAttrName})
     if (Attribute attribute = op->getDiscardableAttr(name))
       contract->setDiscardableAttr(name, attribute);

@@ -191,8 +191,69 @@ std::string Product::setBoxes(KernelAttr choice) {
     return std::string();
   };
   std::string problem = set(Role::Rows, "rows", choice.getRows());
+  if (problem.empty())
+    problem = set(Role::Columns, "columns", choice.getColumns());
   return problem.empty() ? set(Role::Depth, "depth", choice.getDepth())
                          : problem;
+}
+
+/// Where the joint loop is among those of the columns, if it is there and
+/// another one is contiguous.
+static std::optional<size_t> findJoint(const Product &product) {
+  std::optional<int64_t> joint = ContractOp(product.op).getJoint();
+  ArrayRef<unsigned> loops = product.get(Role::Columns);
+  if (!joint)
+    return std::nullopt;
+  const unsigned *found = llvm::find(loops, *joint);
+  if (found == loops.end() || found + 1 == loops.end())
+    return std::nullopt;
+  return found - loops.begin();
+}
+
+int64_t Product::getJointStep() const {
+  std::optional<size_t> place = findJoint(*this);
+  return place ? getBoxes(Role::Columns).back() : 1;
+}
+
+int64_t Product::getJointBox() const {
+  std::optional<size_t> place = findJoint(*this);
+  return place ? getBoxes(Role::Columns)[*place] : 1;
+}
+
+SmallVector<int64_t> Product::getJointBoxes(int64_t count) const {
+  std::optional<size_t> place = findJoint(*this);
+  if (!place)
+    return {};
+  // Tiles are powers of two.
+  auto joint = static_cast<int64_t>(
+      llvm::PowerOf2Ceil(extents[get(Role::Columns)[*place]]));
+  if (count % joint != 0)
+    return {};
+  SmallVector<int64_t> result(get(Role::Columns).size(), 1);
+  result[*place] = joint;
+  result.back() = count / joint;
+  return result;
+}
+
+std::string Product::getJointProblem() const {
+  ArrayRef<int64_t> columns = getBoxes(Role::Columns);
+  if (!ContractOp(op).getJoint())
+    return columns.empty() ? "" : "only joint loops need boxes of columns";
+  std::optional<size_t> place = findJoint(*this);
+  if (!place)
+    return "expected a joint loop that indexes the same factor as the "
+           "contiguous loop of the outputs, which is another one";
+  if (columns.empty())
+    return "expected 'columns', boxes with all of the joint loop";
+  for (size_t i = 0; i + 1 < columns.size(); ++i)
+    if (i != *place && columns[i] != 1)
+      return "expected boxes of one iteration of other columns";
+  int64_t extent = extents[get(Role::Columns)[*place]];
+  return columns[*place] >= extent
+             ? ""
+             : "expected boxes of " + std::to_string(extent) +
+                   " iterations of the joint loop, but got " +
+                   std::to_string(columns[*place]);
 }
 
 bool Product::isBox(Role role, int64_t count) const {

@@ -72,6 +72,19 @@ struct Product {
   /// Whether `count` numbers of a role, from a multiple of `count` on, are a
   /// box of its loops, or anything where there are no boxes.
   bool isBox(Role role, int64_t count) const;
+  /// The number of columns from one iteration of the joint loop to the next: as
+  /// many are neighbours, then come those of the next iteration. 1 without.
+  int64_t getJointStep() const;
+  /// The columns that belong together where there is a joint loop: the
+  /// iterations of it that its box has. 1 without.
+  int64_t getJointBox() const;
+  /// Boxes of columns for a tile of `count`, as a joint loop asks for: all of
+  /// its iterations, and what is left of the contiguous loop. Empty without
+  /// one, or if there are none.
+  SmallVector<int64_t> getJointBoxes(int64_t count) const;
+  /// Why columns of a tile, whose boxes are set, are not what a joint loop asks
+  /// for, or are boxes without one; empty if they are.
+  std::string getJointProblem() const;
   Role getRole(unsigned loop) const;
   /// Whether a dimension of an operand is indexed by a sum of loops, as that of
   /// an image is by pixels and taps, or begins elsewhere.

@@ -93,6 +93,8 @@ std::string mlir::sparsedrop::getSignature(ContractOp op, const Chip &chip) {
          << product.getElement(product.second) << "+" << op.getSum().getType();
   for (Role role : kRoles)
     printExtents(stream, product, role);
+  if (op.getJoint())
+    stream << " joint=" << op.countSums();
   if (getGroupedLoop(op))
     stream << " groups=?";
   stream << " first=";
@@ -109,7 +111,7 @@ std::string mlir::sparsedrop::getSignature(ContractOp op, const Chip &chip) {
   for (unsigned operand = init; operand < count; ++operand) {
     stream << (operand == init ? "" : ",");
     printArray(stream, product, operand);
-    stream << (op.getOldArgument(operand - init).use_empty() ? "" : ":old");
+    stream << (op.readsOld(operand - init) ? ":old" : "");
   }
   return text;
 }

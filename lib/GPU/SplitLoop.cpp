@@ -145,12 +145,23 @@ ContractOp LoopSplit::apply() {
   auto split = ContractOp::create(
       rewriter, op.getLoc(), TypeRange(inits.getTypes()), operands[0],
       operands[1], all.slice(2, op.getExtras().size()), inits,
-      rewriter.getAffineMapArrayAttr(maps));
+      rewriter.getAffineMapArrayAttr(maps), /*joint=*/IntegerAttr());
   split->setDiscardableAttrs(op->getDiscardableAttrDictionary());
   split.getEpilogue().takeBody(op.getEpilogue());
   replace(split);
   rewriter.eraseOp(op);
   return split;
+}
+
+bool mlir::sparsedrop::isAloneInOperands(ContractOp op, unsigned loop) {
+  IRRewriter rewriter(op.getContext());
+  return LoopSplit(rewriter, op, loop, {}).isAlone();
+}
+
+ContractOp mlir::sparsedrop::splitLoop(RewriterBase &rewriter, ContractOp op,
+                                       unsigned loop,
+                                       ArrayRef<OpFoldResult> parts) {
+  return LoopSplit(rewriter, op, loop, parts).apply();
 }
 
 ContractOp mlir::sparsedrop::splitCollapsed(RewriterBase &rewriter,

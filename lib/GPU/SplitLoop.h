@@ -29,6 +29,15 @@ namespace mlir::sparsedrop {
 ContractOp splitCollapsed(RewriterBase &rewriter, ContractOp op,
                           unsigned factor);
 
+/// Whether a loop indexes each operand in at most one dimension, by itself.
+bool isAloneInOperands(ContractOp op, unsigned loop);
+
+/// Splits such a loop of a contraction on tensors into loops of the extents
+/// `parts`, from slow to fast, which take its number and those behind it.
+/// Operands are expanded, results collapsed.
+ContractOp splitLoop(RewriterBase &rewriter, ContractOp op, unsigned loop,
+                     ArrayRef<OpFoldResult> parts);
+
 } // namespace mlir::sparsedrop
 
 #endif // SPARSEDROP_LIB_GPU_SPLITLOOP_H

@@ -134,6 +134,8 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(Product product,
     reason = checkGroups(plan, choice);
   if (reason.empty())
     reason = product.setBoxes(choice);
+  if (reason.empty() && ContractOp(product.op).getJoint())
+    reason = "a thread has one sum of each output";
   if (reason.empty() && !product.isBox(Role::Rows, plan.rows))
     reason = "expected 'rows' of which each four warps take a box";
   if (!reason.empty())

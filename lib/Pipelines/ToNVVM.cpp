@@ -22,7 +22,8 @@ using namespace mlir;
 using namespace mlir::sparsedrop;
 
 /// On tensors, where users of a value are known.
-static void addFormation(OpPassManager &pm) {
+static void addFormation(OpPassManager &pm,
+                         const ToNVVMPipelineOptions &options) {
   pm.addPass(createShareElementwise());
   // A thread has room for a whole window, and takes several of them at a time.
   pm.addPass(createUnrollWindows());
@@ -43,7 +44,11 @@ static void addFormation(OpPassManager &pm) {
   pm.addPass(createFuseSiblings(siblings));
   pm.addPass(createFoldPadding());
   pm.addPass(createSinkScalars());
-  pm.addPass(createFuseEpilogues());
+  FuseEpiloguesOptions epilogues;
+  // Rows of a tile of wgmma.
+  if (options.chip == "sm_90a")
+    epilogues.mostJointRows = 64;
+  pm.addPass(createFuseEpilogues(epilogues));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -94,7 +99,7 @@ static void addKernels(OpPassManager &pm, const ToNVVMPipelineOptions &options,
 void mlir::sparsedrop::buildToDeviceBuffersPipeline(
     OpPassManager &pm, const ToNVVMPipelineOptions &options) {
   addPreparation(pm);
-  addFormation(pm);
+  addFormation(pm, options);
   addBufferization(pm);
   addPlacement(pm, options);
 }

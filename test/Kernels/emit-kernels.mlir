@@ -159,3 +159,63 @@ func.func @dynamic(%x: memref<?xf32>) {
   linalg.exp {sparsedrop.kernel = #sparsedrop.kernel<elementwise, threads = [128], vector = [1]>} ins(%x : memref<?xf32>) outs(%x : memref<?xf32>)
   return
 }
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_without_boxes(%x: memref<64x64xf32>, %w: memref<64x3x64xf32>, %y: memref<64x64xf32>) {
+  // expected-error @below {{cannot become the kernel #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [4, 4, 4]>: expected 'columns', boxes with all of the joint loop}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1, sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [4, 4, 4]>}
+      ins(%x, %w : memref<64x64xf32>, memref<64x3x64xf32>) outs(%y : memref<64x64xf32>) {
+  ^bb0(%s: f32, %t: f32, %u: f32, %o: f32):
+    sparsedrop.yield %t : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_cut(%x: memref<64x64xf32>, %w: memref<64x3x64xf32>, %y: memref<64x64xf32>) {
+  // expected-error @below {{expected boxes of 3 iterations of the joint loop, but got 2}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1, sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [4, 4, 4], columns = [2, 32]>}
+      ins(%x, %w : memref<64x64xf32>, memref<64x3x64xf32>) outs(%y : memref<64x64xf32>) {
+  ^bb0(%s: f32, %t: f32, %u: f32, %o: f32):
+    sparsedrop.yield %t : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, g, k)>
+#b = affine_map<(m, g, n, k) -> (k, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_rows(%x: memref<64x3x64xf32>, %w: memref<64x64xf32>, %y: memref<64x64xf32>) {
+  // expected-error @below {{expected a joint loop that indexes the same factor as the contiguous loop of the outputs, which is another one}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1, sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [4, 4, 4]>}
+      ins(%x, %w : memref<64x3x64xf32>, memref<64x64xf32>) outs(%y : memref<64x64xf32>) {
+  ^bb0(%s: f32, %t: f32, %u: f32, %o: f32):
+    sparsedrop.yield %t : f32
+  }
+  return
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+func.func @columns_without_joint(%x: memref<64x64xf32>) {
+  // expected-error @below {{only joint loops need boxes of columns}}
+  sparsedrop.contract {indexing_maps = [#a, #b, #c], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [1, 1, 1], columns = [64]>}
+      ins(%x, %x : memref<64x64xf32>, memref<64x64xf32>) outs(%x : memref<64x64xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  }
+  return
+}

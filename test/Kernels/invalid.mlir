@@ -5,7 +5,7 @@ func.func private @family() attributes {k = #sparsedrop.kernel<magic>}
 
 // -----
 
-// expected-error @below {{expected tile, warps, cluster, threads, vector, rows, depth, stages, split, tf32 or pingpong, but got 'size'}}
+// expected-error @below {{expected tile, warps, cluster, threads, vector, rows, columns, depth, stages, split, tf32 or pingpong, but got 'size'}}
 func.func private @key() attributes {k = #sparsedrop.kernel<plain, size = [1]>}
 
 // -----
@@ -162,3 +162,78 @@ func.func @more_than_a_product(%x: memref<8xf32>, %n: index) {
   } {sparsedrop.grouped}
   return
 }
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_number(%x: tensor<8x8xf32>, %w: tensor<8x2x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects 'joint' to be the number of one of 4 loops, but got 4}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 4} ins(%x, %w : tensor<8x8xf32>, tensor<8x2x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %r: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_extent(%x: tensor<8x8xf32>, %w: tensor<8x9x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects a joint loop of 1 to 8 iterations, but got 9}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1} ins(%x, %w : tensor<8x8xf32>, tensor<8x9x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %r: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_dynamic(%x: tensor<8x8xf32>, %w: tensor<8x?x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects a joint loop of 1 to 8 iterations, but got an unknown number}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1} ins(%x, %w : tensor<8x8xf32>, tensor<8x?x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %r: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_sums(%x: tensor<8x8xf32>, %w: tensor<8x3x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects a region of 4 arguments, but got 3}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1} ins(%x, %w : tensor<8x8xf32>, tensor<8x3x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %r: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+#a = affine_map<(m, g, n, k) -> (m, k)>
+#b = affine_map<(m, g, n, k) -> (k, g, n)>
+#c = affine_map<(m, g, n, k) -> (m, n)>
+func.func @joint_types(%x: tensor<8x8xf32>, %w: tensor<8x2x8xf32>) -> tensor<8x8xf32> {
+  // expected-error @below {{expects sums of one type, but got 'f32' and 'f64'}}
+  %0 = sparsedrop.contract {indexing_maps = [#a, #b, #c], joint = 1} ins(%x, %w : tensor<8x8xf32>, tensor<8x2x8xf32>) outs(%x : tensor<8x8xf32>) {
+  ^bb0(%s: f32, %r: f64, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+// expected-error @below {{expected 0 numbers in 'columns' of family 'wgmma', but got 2}}
+func.func private @columns() attributes {k = #sparsedrop.kernel<wgmma, tile = [128, 64, 64], warps = [4, 1], vector = [8, 8, 8], columns = [4, 16]>}

@@ -169,6 +169,13 @@ def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
     result has other users it stays an output. Each fusion, and each that is
     missed with its reason, is a remark.
 
+    One that reads equal parts of the result, side by side along its last
+    dimension, as the cell of an LSTM reads its gates, joins it, too: the loop of
+    that dimension is split, and its slow half becomes the joint loop of the
+    contraction, whose epilogue sees the sums of all parts. Products of 16-bit
+    types with many rows are better off with wgmma, which has one sum of each
+    output in a thread: `most-joint-rows`.
+
     Before:
 
     ```mlir
@@ -213,7 +220,13 @@ def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
     }
     ```
   }];
-  let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect"];
+  let dependentDialects = ["::mlir::sparsedrop::SparseDropDialect",
+                           "::mlir::tensor::TensorDialect"];
+  let options = [
+    Option<"mostJointRows", "most-joint-rows", "int64_t", /*default=*/"0",
+           "rows of a product of 16-bit types up to which its epilogue may see "
+           "several sums; 0: any number">
+  ];
 }
 
 def ShareElementwise : Pass<"sparsedrop-share-elementwise", "::mlir::ModuleOp"> {

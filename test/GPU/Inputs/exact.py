@@ -9,13 +9,13 @@ import sys
 import numpy as np
 
 
-def check(run, folder, number, text, type_, shapes, options=()):
-    """What is wrong with the gradient of f, of inputs of these shapes; None: nothing."""
+def check(run, folder, number, text, type_, shapes, options=(), entry="f_grad"):
+    """What is wrong with a function, such as the gradient of f, of inputs of these shapes; None: nothing."""
     stem = os.path.join(folder, f"c{number}")
     with open(stem + ".mlir", "w") as file:
         file.write(text)
     rng = np.random.default_rng(number)
-    command = [run, stem + ".mlir", "--entry=f_grad", "--target=nvptx", "--device=interp", "--check", "--tolerance=0", "--steps=3", f"--seed={number}", *options]
+    command = [run, stem + ".mlir", f"--entry={entry}", "--target=nvptx", "--device=interp", "--check", "--tolerance=0", "--steps=3", f"--seed={number}", *options]
     for i, shape in enumerate(shapes):
         np.save(f"{stem}.in{i}.npy", rng.integers(-1, 2, shape).astype(np.float64 if type_ == "f64" else np.float32))
         command.append(f"--input={stem}.in{i}.npy")

@@ -72,6 +72,53 @@ mlir::sparsedrop::getLinearCoefficients(AffineExpr expr, unsigned loops) {
 }
 
 //===----------------------------------------------------------------------===//
+// What the region sees
+//===----------------------------------------------------------------------===//
+
+/// The extent of a loop, if the type of an operand that it alone indexes tells.
+static std::optional<int64_t> findExtent(ContractOp op, unsigned loop) {
+  for (unsigned i = 0; i < op->getNumOperands(); ++i) {
+    auto type = cast<ShapedType>(op->getOperand(i).getType());
+    for (auto [dim, expr] : llvm::enumerate(op.getMap(i).getResults()))
+      if (expr == getAffineDimExpr(loop, op.getContext()) &&
+          !type.isDynamicDim(dim))
+        return type.getDimSize(dim);
+  }
+  return std::nullopt;
+}
+
+unsigned ContractOp::countSums() {
+  return getJoint() ? static_cast<unsigned>(*findExtent(*this, *getJoint()))
+                    : 1;
+}
+
+unsigned ContractOp::countElements(unsigned operand) {
+  bool isJoint = getJoint() &&
+                 (operand < 2 || getMap(operand).isFunctionOfDim(*getJoint()));
+  return isJoint ? countSums() : 1;
+}
+
+MutableArrayRef<BlockArgument> ContractOp::getElements(unsigned operand) {
+  unsigned first = operand == 0 ? 0 : countSums();
+  for (unsigned i = 2; i < operand; ++i)
+    first += countElements(i);
+  return getBody()->getArguments().slice(first, countElements(operand));
+}
+
+OperandRange ContractOp::getYielded(unsigned i) {
+  unsigned first = 0, init = getFirstInit();
+  for (unsigned before = 0; before < i; ++before)
+    first += countElements(init + before);
+  return getBody()->getTerminator()->getOperands().slice(
+      first, countElements(init + i));
+}
+
+bool ContractOp::readsOld(unsigned i) {
+  return llvm::any_of(getElements(getFirstInit() + i),
+                      [](BlockArgument old) { return !old.use_empty(); });
+}
+
+//===----------------------------------------------------------------------===//
 // Effects
 //===----------------------------------------------------------------------===//
 
@@ -84,8 +131,7 @@ void ContractOp::getEffects(
     unsigned number = operand.getOperandNumber();
     bool isInit = number >= getFirstInit();
     // Builders ask before there is a body.
-    if (!isInit || getEpilogue().empty() ||
-        !getOldArgument(number - getFirstInit()).use_empty())
+    if (!isInit || getEpilogue().empty() || readsOld(number - getFirstInit()))
       effects.emplace_back(MemoryEffects::Read::get(), &operand);
     if (isInit)
       effects.emplace_back(MemoryEffects::Write::get(), &operand);
@@ -135,7 +181,8 @@ static LogicalResult verifyLoops(ContractOp op) {
   for (unsigned loop = 0, e = op.getNumLoops(); loop < e; ++loop) {
     bool isParallel = !op.isReduction(loop);
     for (unsigned i = op.getFirstInit(); i < op->getNumOperands(); ++i)
-      if (op.getMap(i).isFunctionOfDim(loop) != isParallel)
+      if (op.getMap(i).isFunctionOfDim(loop) != isParallel &&
+          loop != op.getJoint())
         return op.emitOpError()
                << "expects outputs of the same loops, but loop " << loop
                << " does not index all of them";
@@ -154,39 +201,71 @@ static LogicalResult verifyLoops(ContractOp op) {
   return success();
 }
 
+/// A joint loop, if there is one, is a loop of few iterations.
+static LogicalResult verifyJoint(ContractOp op) {
+  constexpr int64_t kMost = 8;
+  std::optional<int64_t> joint = op.getJoint();
+  if (!joint)
+    return success();
+  if (*joint < 0 || *joint >= op.getNumLoops())
+    return op.emitOpError() << "expects 'joint' to be the number of one of "
+                            << op.getNumLoops() << " loops, but got " << *joint;
+  std::optional<int64_t> extent = findExtent(op, static_cast<unsigned>(*joint));
+  if (!extent || *extent < 1 || *extent > kMost)
+    return op.emitOpError()
+           << "expects a joint loop of 1 to " << kMost
+           << " iterations, but got "
+           << (extent ? std::to_string(*extent) : "an unknown number");
+  return success();
+}
+
+/// Checks values of the region against the elements of operands from `first`
+/// on.
+static LogicalResult verifyElements(ContractOp op, TypeRange types,
+                                    unsigned first, StringRef what) {
+  unsigned number = 0;
+  for (unsigned i = first; i < op->getNumOperands(); ++i) {
+    Type element = getElementTypeOrSelf(op->getOperand(i).getType());
+    for (unsigned j = 0; j < op.countElements(i); ++j, ++number)
+      if (types[number] != element)
+        return op.emitOpError() << "expects " << what << " " << number << " of "
+                                << element << ", but got " << types[number];
+  }
+  return success();
+}
+
 static LogicalResult verifyTypes(ContractOp op) {
-  auto element = [&](unsigned i) {
-    return cast<ShapedType>(op->getOperand(i).getType()).getElementType();
-  };
   for (unsigned i = 0; i < 2; ++i)
-    if (!isa<FloatType>(element(i)))
+    if (!isa<FloatType>(getElementTypeOrSelf(op->getOperand(i).getType())))
       return op.emitOpError() << "expects factors of floats, but operand " << i
                               << " is " << op->getOperand(i).getType();
+  unsigned sums = op.countSums(), first = op.getFirstInit();
+  unsigned arguments = sums, results = 0;
+  for (unsigned i = 2; i < op->getNumOperands(); ++i) {
+    arguments += op.countElements(i);
+    results += i < first ? 0 : op.countElements(i);
+  }
   Block *body = op.getBody();
-  if (body->getNumArguments() != op->getNumOperands() - 1)
+  if (body->getNumArguments() != arguments)
     return op.emitOpError()
-           << "expects a region of " << op->getNumOperands() - 1
-           << " arguments, but got " << body->getNumArguments();
-  if (!op.getSum().getType().isF32() && !op.getSum().getType().isF64())
-    return op.emitOpError()
-           << "expects a sum of f32 or f64, but got " << op.getSum().getType();
-  for (unsigned i = 2; i < op->getNumOperands(); ++i)
-    if (body->getArgument(i - 1).getType() != element(i))
-      return op.emitOpError()
-             << "expects argument " << i - 1 << " of the region to be "
-             << element(i) << ", but got "
-             << body->getArgument(i - 1).getType();
+           << "expects a region of " << arguments << " arguments, but got "
+           << body->getNumArguments();
+  Type sum = op.getSum().getType();
+  if (!sum.isF32() && !sum.isF64())
+    return op.emitOpError() << "expects a sum of f32 or f64, but got " << sum;
+  for (BlockArgument other : op.getElements(0))
+    if (other.getType() != sum)
+      return op.emitOpError() << "expects sums of one type, but got " << sum
+                              << " and " << other.getType();
   Operation *yield = body->getTerminator();
-  unsigned first = op.getFirstInit();
-  if (yield->getNumOperands() != op.getInits().size())
+  if (yield->getNumOperands() != results)
     return op.emitOpError()
-           << "expects " << op.getInits().size() << " yielded values, but got "
+           << "expects " << results << " yielded values, but got "
            << yield->getNumOperands();
-  for (auto [i, value] : llvm::enumerate(yield->getOperands()))
-    if (value.getType() != element(first + i))
-      return op.emitOpError() << "expects to yield " << element(first + i)
-                              << ", but got " << value.getType();
-  return success();
+  TypeRange others = TypeRange(body->getArgumentTypes()).drop_front(sums);
+  if (failed(verifyElements(op, others, 2, "argument behind the sums")))
+    return failure();
+  return verifyElements(op, yield->getOperandTypes(), first, "yielded value");
 }
 
 /// Static extents of one loop agree.
@@ -213,8 +292,8 @@ static LogicalResult verifyExtents(ContractOp op) {
 LogicalResult ContractOp::verify() {
   if (getInits().empty())
     return emitOpError() << "expects an output";
-  if (failed(verifyMaps(*this)) || failed(verifyLoops(*this)) ||
-      failed(verifyTypes(*this)))
+  if (failed(verifyMaps(*this)) || failed(verifyJoint(*this)) ||
+      failed(verifyLoops(*this)) || failed(verifyExtents(*this)))
     return failure();
-  return verifyExtents(*this);
+  return verifyTypes(*this);
 }

@@ -20,7 +20,8 @@ using namespace mlir::sparsedrop;
 namespace {
 /// The lists of a choice by name.
 struct Lists {
-  SmallVector<int64_t> tile, warps, cluster, threads, vector, rows, depth;
+  SmallVector<int64_t> tile, warps, cluster, threads, vector, rows, depth,
+      columns;
 
   SmallVector<int64_t> *find(StringRef key) {
     return llvm::StringSwitch<SmallVector<int64_t> *>(key)
@@ -31,6 +32,7 @@ struct Lists {
         .Case("vector", &vector)
         .Case("rows", &rows)
         .Case("depth", &depth)
+        .Case("columns", &columns)
         .Default(nullptr);
   }
 };
@@ -68,7 +70,7 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
     if (!list && !number) {
       parser.emitError(loc)
           << "expected tile, warps, cluster, threads, vector, "
-             "rows, depth, stages, split, tf32 or pingpong, but got '"
+             "rows, columns, depth, stages, split, tf32 or pingpong, but got '"
           << key << "'";
       return {};
     }
@@ -89,7 +91,8 @@ Attribute KernelAttr::parse(AsmParser &parser, Type) {
       ArrayRef<int64_t>(lists.tile), ArrayRef<int64_t>(lists.warps),
       ArrayRef<int64_t>(lists.cluster), ArrayRef<int64_t>(lists.threads),
       ArrayRef<int64_t>(lists.vector), stages, split, tf32, pingpong,
-      ArrayRef<int64_t>(lists.rows), ArrayRef<int64_t>(lists.depth));
+      ArrayRef<int64_t>(lists.rows), ArrayRef<int64_t>(lists.depth),
+      ArrayRef<int64_t>(lists.columns));
 }
 
 void KernelAttr::print(AsmPrinter &printer) const {
@@ -107,6 +110,7 @@ void KernelAttr::print(AsmPrinter &printer) const {
   list("threads", getThreads());
   list("vector", getVector());
   list("rows", getRows());
+  list("columns", getColumns());
   list("depth", getDepth());
   if (getStages() != 1)
     printer << ", stages = " << getStages();
@@ -124,13 +128,12 @@ static constexpr int64_t kMostNumber = 65536;
 /// Parts that the depth of a product can be cut into.
 static constexpr int64_t kMostParts = 256;
 
-LogicalResult
-KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                   KernelFamily family, ArrayRef<int64_t> tile,
-                   ArrayRef<int64_t> warps, ArrayRef<int64_t> cluster,
-                   ArrayRef<int64_t> threads, ArrayRef<int64_t> vector,
-                   int64_t stages, int64_t split, bool tf32, bool pingpong,
-                   ArrayRef<int64_t> rows, ArrayRef<int64_t> depth) {
+LogicalResult KernelAttr::verify(
+    function_ref<InFlightDiagnostic()> emitError, KernelFamily family,
+    ArrayRef<int64_t> tile, ArrayRef<int64_t> warps, ArrayRef<int64_t> cluster,
+    ArrayRef<int64_t> threads, ArrayRef<int64_t> vector, int64_t stages,
+    int64_t split, bool tf32, bool pingpong, ArrayRef<int64_t> rows,
+    ArrayRef<int64_t> depth, ArrayRef<int64_t> columns) {
   auto check = [&](StringRef name, ArrayRef<int64_t> values, size_t count) {
     if (values.size() != count)
       return emitError() << "expected " << count << " numbers in '" << name
@@ -165,10 +168,11 @@ KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
            << "expected 'pingpong' of family 'wgmma', but got it of '"
            << stringifyKernelFamily(family) << "'";
   // Boxes of the loops of a role, which make up its part of the tile.
-  auto checkBoxes = [&](StringRef name, ArrayRef<int64_t> boxes, int64_t side) {
+  auto checkBoxes = [&](StringRef name, ArrayRef<int64_t> boxes, int64_t side,
+                        bool isKnown) {
     if (boxes.empty())
       return InFlightDiagnostic();
-    size_t count = family == KernelFamily::Wgmma ? boxes.size() : 0;
+    size_t count = isKnown ? boxes.size() : 0;
     if (InFlightDiagnostic error = check(name, boxes, count); failed(error))
       return error;
     int64_t product = 1;
@@ -179,8 +183,10 @@ KernelAttr::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "expected '" << name << "' with the product "
                        << tile[side] << " as in 'tile', but got " << product;
   };
-  if (failed(checkBoxes("rows", rows, 0)) ||
-      failed(checkBoxes("depth", depth, 2)))
+  bool isWgmma = family == KernelFamily::Wgmma;
+  if (failed(checkBoxes("rows", rows, 0, isWgmma)) ||
+      failed(checkBoxes("columns", columns, 1, isProduct && !isWgmma)) ||
+      failed(checkBoxes("depth", depth, 2, isWgmma)))
     return failure();
   for (int64_t value : vector)
     if (!llvm::isPowerOf2_64(value))

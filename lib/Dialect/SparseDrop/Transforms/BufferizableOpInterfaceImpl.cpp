@@ -27,8 +27,7 @@ struct ContractInterface
     auto contract = cast<ContractOp>(op);
     unsigned number = operand.getOperandNumber();
     return number < contract.getFirstInit() ||
-           !contract.getOldArgument(number - contract.getFirstInit())
-                .use_empty();
+           contract.readsOld(number - contract.getFirstInit());
   }
 
   /// An output may lie where an extra of the same map lies: each element is
@@ -36,11 +35,14 @@ struct ContractInterface
   bool bufferizesToElementwiseAccess(Operation *op, const AnalysisState &,
                                      ArrayRef<OpOperand *> operands) const {
     auto contract = cast<ContractOp>(op);
-    AffineMap map = contract.getInitMap();
-    return llvm::all_of(operands, [&](OpOperand *operand) {
-      return operand->getOperandNumber() >= 2 &&
-             contract.getMap(operand->getOperandNumber()) == map;
-    });
+    AffineMap map = contract.getMap(operands.front()->getOperandNumber());
+    bool isOutput =
+        llvm::any_of(llvm::seq<unsigned>(0, contract.getInits().size()),
+                     [&](unsigned i) { return contract.getInitMap(i) == map; });
+    return isOutput && llvm::all_of(operands, [&](OpOperand *operand) {
+             return operand->getOperandNumber() >= 2 &&
+                    contract.getMap(operand->getOperandNumber()) == map;
+           });
   }
 
   LogicalResult bufferize(Operation *op, RewriterBase &rewriter,
@@ -64,7 +66,7 @@ struct ContractInterface
     auto lowered =
         ContractOp::create(rewriter, op->getLoc(), TypeRange(), all[0], all[1],
                            all.slice(2, first - 2), all.drop_front(first),
-                           contract.getIndexingMaps());
+                           contract.getIndexingMaps(), contract.getJointAttr());
     lowered->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     lowered.getEpilogue().takeBody(contract.getEpilogue());
     for (OpResult result : op->getResults())

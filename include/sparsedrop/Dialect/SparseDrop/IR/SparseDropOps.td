@@ -474,7 +474,14 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
     outside of the array, where elements are zero: padding. Each loop indexes at least two of `lhs`, `rhs` and the outputs. What
     the region takes from outside is scalar.
 
-    Formed by `sparsedrop-form-kernels`.
+    The region may see several sums at once: all those along the loop number
+    `joint`, of at most 8 iterations that types tell, such as the gates of a
+    cell. It has that many arguments and values then for the sum and for each
+    extra and output that the loop indexes, one for the others; such a loop
+    need not index all outputs, and is no reduction.
+
+    Formed by `sparsedrop-form-kernels`; joint loops by
+    `sparsedrop-fuse-epilogues`.
 
     ```mlir
     #lhs = affine_map<(m, n, k) -> (m, k)>
@@ -499,7 +506,8 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
   }];
   let arguments = (ins AnyShaped:$lhs, AnyShaped:$rhs,
                        Variadic<AnyShaped>:$extras, Variadic<AnyShaped>:$inits,
-                       AffineMapArrayAttr:$indexing_maps);
+                       AffineMapArrayAttr:$indexing_maps,
+                       OptionalAttr<I64Attr>:$joint);
   let results = (outs Variadic<AnyRankedTensor>:$outputs);
   let regions = (region SizedRegion<1>:$epilogue);
   let assemblyFormat = [{
@@ -519,19 +527,24 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
     /// Number of the first output among the operands.
     unsigned getFirstInit() { return 2 + getExtras().size(); }
     AffineMap getInitMap(unsigned i = 0) { return getMap(getFirstInit() + i); }
-    /// Whether no output is indexed by a loop.
+    /// Whether sums are formed along a loop.
     bool isReduction(unsigned loop) {
-      return !getInitMap().isFunctionOfDim(loop);
+      return loop != getJoint() && !getInitMap().isFunctionOfDim(loop);
     }
     Block *getBody() { return &getEpilogue().front(); }
+    /// The sum, or the first one.
     BlockArgument getSum() { return getBody()->getArgument(0); }
-    BlockArgument getExtraArgument(unsigned i) {
-      return getBody()->getArgument(1 + i);
-    }
-    /// What output `i` holds before.
-    BlockArgument getOldArgument(unsigned i) {
-      return getBody()->getArgument(1 + getExtras().size() + i);
-    }
+    /// Sums that the region sees at once: the extent of the joint loop, or 1.
+    unsigned countSums();
+    /// Elements of operand `operand` that it sees at once.
+    unsigned countElements(unsigned operand);
+    /// Its arguments: the sums (of operand 0), elements of an extra, or what an
+    /// output holds before.
+    MutableArrayRef<BlockArgument> getElements(unsigned operand);
+    /// The values that it yields for output `i`.
+    OperandRange getYielded(unsigned i);
+    /// Whether it uses what output `i` holds before.
+    bool readsOld(unsigned i);
   }];
 }
 

@@ -1,0 +1,150 @@
+// RUN: sparsedrop-opt %s --pass-pipeline='builtin.module(sparsedrop-fuse-epilogues{most-joint-rows=16},cse)' --remarks-filter='sparsedrop-fuse-epilogues' --remark-policy=all 2>%t | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK < %t
+
+// An op that reads equal parts of what a contraction yields has all of their sums.
+
+#lhs = affine_map<(m, n, k) -> (m, k)>
+#rhs = affine_map<(m, n, k) -> (k, n)>
+#out = affine_map<(m, n, k) -> (m, n)>
+#bias = affine_map<(m, n, k) -> (n)>
+#id = affine_map<(i, j) -> (i, j)>
+#column = affine_map<(i, j) -> (j)>
+
+// What is of all parts is read and written once for each, what is of one part once; the
+// whole goes where it is inserted.
+
+// CHECK-DAG: #[[WHOLE:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d1, d2)>
+// CHECK-DAG: #[[PART:.*]] = affine_map<(d0, d1, d2, d3) -> (d0, d2)>
+// CHECK-DAG: #[[RHS:.*]] = affine_map<(d0, d1, d2, d3) -> (d3, d1, d2)>
+// CHECK-LABEL: func.func @gates
+// CHECK-SAME: %[[ALL:[a-z0-9]*]]: tensor<5x4x12xbf16>, %[[T:.*]]: index
+// CHECK-DAG: %[[W:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0], [1, 2]] output_shape [6, 2, 6]
+// CHECK-DAG: %[[G:.*]] = tensor.expand_shape %{{.*}} {{\[\[}}0, 1]] output_shape [2, 6]
+// CHECK-DAG: %[[SLICE:.*]] = tensor.extract_slice %[[ALL]][%[[T]], 0, 0] [1, 4, 12]
+// CHECK-DAG: %[[PLACE:.*]] = tensor.expand_shape %[[SLICE]]
+// CHECK: %[[R:.*]]:2 = sparsedrop.contract
+// CHECK-SAME: joint = 1
+// CHECK-SAME: ins(%{{.*}}, %[[W]] : tensor<4x6xbf16>, tensor<6x2x6xbf16>) with(%[[G]], %{{.*}} : tensor<2x6xf32>, tensor<4x6xf32>) outs(%[[PLACE]], %{{.*}} : tensor<4x2x6xbf16>, tensor<4x6xf32>)
+// CHECK-NEXT: ^bb0(%[[S0:.*]]: f32, %[[S1:.*]]: f32, %[[B0:.*]]: f32, %[[B1:.*]]: f32, %[[C:.*]]: f32, %{{.*}}: bf16, %{{.*}}: bf16, %{{.*}}: f32):
+// CHECK-NEXT: %[[A0:.*]] = arith.addf %[[S0]], %[[B0]]
+// CHECK-NEXT: %[[Y0:.*]] = arith.truncf %[[A0]]
+// CHECK-NEXT: %[[A1:.*]] = arith.addf %[[S1]], %[[B1]]
+// CHECK-NEXT: %[[Y1:.*]] = arith.truncf %[[A1]]
+// CHECK-NEXT: %[[E0:.*]] = arith.extf %[[Y0]]
+// CHECK-NEXT: %[[E1:.*]] = arith.extf %[[Y1]]
+// CHECK-NEXT: %[[M:.*]] = arith.mulf %[[E0]], %[[E1]]
+// CHECK-NEXT: %[[V:.*]] = arith.addf %[[M]], %[[C]]
+// CHECK-NEXT: sparsedrop.yield %[[Y0]], %[[Y1]], %[[V]]
+// CHECK: %[[Y:.*]] = tensor.collapse_shape %[[R]]#0
+// CHECK: %[[I:.*]] = tensor.insert_slice %[[Y]] into %[[ALL]]
+// CHECK: return %[[I]], %[[R]]#1
+// REMARK: [Passed] Epilogue | {{.*}}Function=gates | Remark="joins the epilogue of a contraction, which has all of the sums that it reads"
+func.func @gates(%x: tensor<4x6xbf16>, %w: tensor<6x12xbf16>, %b: tensor<12xf32>, %c: tensor<4x6xf32>, %all: tensor<5x4x12xbf16>, %t: index) -> (tensor<5x4x12xbf16>, tensor<4x6xf32>) {
+  %e = tensor.empty() : tensor<4x12xbf16>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #bias, #out]}
+      ins(%x, %w : tensor<4x6xbf16>, tensor<6x12xbf16>) with(%b : tensor<12xf32>) outs(%e : tensor<4x12xbf16>) {
+  ^bb0(%s: f32, %g: f32, %o: bf16):
+    %a = arith.addf %s, %g : f32
+    %r = arith.truncf %a : f32 to bf16
+    sparsedrop.yield %r : bf16
+  } -> tensor<4x12xbf16>
+  %0 = tensor.extract_slice %y[0, 0] [4, 6] [1, 1] : tensor<4x12xbf16> to tensor<4x6xbf16>
+  %1 = tensor.extract_slice %y[0, 6] [4, 6] [1, 1] : tensor<4x12xbf16> to tensor<4x6xbf16>
+  %f = tensor.empty() : tensor<4x6xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %1, %c : tensor<4x6xbf16>, tensor<4x6xbf16>, tensor<4x6xf32>) outs(%f : tensor<4x6xf32>) {
+  ^bb0(%p: bf16, %q: bf16, %old: f32, %o: f32):
+    %pe = arith.extf %p : bf16 to f32
+    %qe = arith.extf %q : bf16 to f32
+    %m = arith.mulf %pe, %qe : f32
+    %a = arith.addf %m, %old : f32
+    linalg.yield %a : f32
+  } -> tensor<4x6xf32>
+  %i = tensor.insert_slice %y into %all[%t, 0, 0] [1, 4, 12] [1, 1, 1] : tensor<4x12xbf16> into tensor<5x4x12xbf16>
+  return %i, %v : tensor<5x4x12xbf16>, tensor<4x6xf32>
+}
+
+// Two ops, the second of which reads a part and what the first yields; nobody reads the
+// whole.
+
+// CHECK-LABEL: func.func @chain
+// CHECK: %[[R:.*]] = sparsedrop.contract
+// CHECK-SAME: joint = 1
+// CHECK-SAME: outs(%{{[a-z0-9]*}} : tensor<4x2xf32>)
+// CHECK-NEXT: ^bb0(%[[S0:[a-z0-9]*]]: f32, %[[S1:[a-z0-9]*]]: f32, %[[S2:[a-z0-9]*]]: f32, %{{[a-z0-9]*}}: f32):
+// CHECK-NEXT: %[[A:.*]] = arith.mulf %[[S0]], %[[S1]]
+// CHECK-NEXT: %[[B:.*]] = arith.addf %[[A]], %[[S2]]
+// CHECK-NEXT: sparsedrop.yield %[[B]]
+// CHECK-NOT: linalg.generic
+// CHECK: return %[[R]]
+func.func @chain(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x2xf32> {
+  %e = tensor.empty() : tensor<4x6xf32>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
+      ins(%x, %w : tensor<4x8xf32>, tensor<8x6xf32>) outs(%e : tensor<4x6xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<4x6xf32>
+  %0 = tensor.extract_slice %y[0, 0] [4, 2] [1, 1] : tensor<4x6xf32> to tensor<4x2xf32>
+  %1 = tensor.extract_slice %y[0, 2] [4, 2] [1, 1] : tensor<4x6xf32> to tensor<4x2xf32>
+  %2 = tensor.extract_slice %y[0, 4] [4, 2] [1, 1] : tensor<4x6xf32> to tensor<4x2xf32>
+  %f = tensor.empty() : tensor<4x2xf32>
+  %g = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %1 : tensor<4x2xf32>, tensor<4x2xf32>) outs(%f : tensor<4x2xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.mulf %p, %q : f32
+    linalg.yield %m : f32
+  } -> tensor<4x2xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%g, %2 : tensor<4x2xf32>, tensor<4x2xf32>) outs(%f : tensor<4x2xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.addf %p, %q : f32
+    linalg.yield %m : f32
+  } -> tensor<4x2xf32>
+  return %v : tensor<4x2xf32>
+}
+
+// CHECK-LABEL: func.func @sizes
+// CHECK: sparsedrop.contract
+// CHECK-NOT: joint
+// CHECK: linalg.generic
+// REMARK: [Missed] Epilogue | {{.*}}Function=sizes | Remark="does not join the epilogue of a contraction: its loops are not those of the outputs"
+func.func @sizes(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x2xf32> {
+  %e = tensor.empty() : tensor<4x6xf32>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
+      ins(%x, %w : tensor<4x8xf32>, tensor<8x6xf32>) outs(%e : tensor<4x6xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<4x6xf32>
+  %0 = tensor.extract_slice %y[0, 1] [4, 2] [1, 1] : tensor<4x6xf32> to tensor<4x2xf32>
+  %f = tensor.empty() : tensor<4x2xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0 : tensor<4x2xf32>) outs(%f : tensor<4x2xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %m = arith.negf %p : f32
+    linalg.yield %m : f32
+  } -> tensor<4x2xf32>
+  return %v : tensor<4x2xf32>
+}
+
+// CHECK-LABEL: func.func @many_rows
+// CHECK-NOT: joint
+// CHECK: linalg.generic
+// REMARK: [Missed] Epilogue | {{.*}}Function=many_rows | Remark="does not join the epilogue of a contraction: the contraction has many rows, and joint sums are not for wgmma"
+func.func @many_rows(%x: tensor<17x8xbf16>, %w: tensor<8x4xbf16>) -> tensor<17x2xf32> {
+  %e = tensor.empty() : tensor<17x4xf32>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
+      ins(%x, %w : tensor<17x8xbf16>, tensor<8x4xbf16>) outs(%e : tensor<17x4xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<17x4xf32>
+  %0 = tensor.extract_slice %y[0, 0] [17, 2] [1, 1] : tensor<17x4xf32> to tensor<17x2xf32>
+  %1 = tensor.extract_slice %y[0, 2] [17, 2] [1, 1] : tensor<17x4xf32> to tensor<17x2xf32>
+  %f = tensor.empty() : tensor<17x2xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %1 : tensor<17x2xf32>, tensor<17x2xf32>) outs(%f : tensor<17x2xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.addf %p, %q : f32
+    linalg.yield %m : f32
+  } -> tensor<17x2xf32>
+  return %v : tensor<17x2xf32>
+}
