@@ -33,8 +33,8 @@ class Lstm:
     projection read (sites ``input1``, ``input2``, ..., ``output``), ``recurrent`` that
     of what a layer reads of its own last step (``recurrent1``, ...). One pattern holds
     for all words of a step (paper, section A.4); with ``per_word`` each word has its
-    own in the layers (Structured in Space, Randomized in Time), units only. Zaremba et
-    al. 2014 have the first kind alone, as ``torch.nn.LSTM`` between layers.
+    own in the layers (Structured in Space, Randomized in Time). Zaremba et al. 2014 have
+    the first kind alone, as ``torch.nn.LSTM`` between layers.
 
     Gates are in the order of PyTorch: input, forget, cell, output; weights are
     (inputs, 4 units). Gradients are scaled so that their norm is at most ``clip``.
@@ -71,9 +71,6 @@ class Lstm:
             expect(self.embedding == self.units, f"an embedding of {self.units} units with tied weights", self.embedding)
         if self.clip is not None:
             expect(0 < self.clip < float("inf"), "a clip above 0", self.clip)
-        if self.per_word:
-            for dropout in (self.dropout, self.recurrent):
-                expect(dropout is None or dropout.tile is None, "dropped units, not tiles, with per_word", dropout)
         expect_training(self)
 
     def inputs(self, layer: int) -> int:

@@ -77,17 +77,25 @@ class LstmWriter(TrainingWriter):
             return ""
         return dropout.fit(outputs, inputs).annotation(site)
 
-    def drop(self, value: str, dropout: Dropout | None, site: str, units: int) -> str:
-        """What is left of one step's value where each word draws a pattern."""
+    def drop(self, value: str, dropout: Dropout | None, site: str, weight: str) -> tuple[str, str]:
+        """What is left of one step's value and of the weight that it is multiplied by
+        where each word draws a pattern."""
         if not self.model.per_word or not dropout or not dropout.rate:
-            return value
+            return value, weight
+        inputs, outputs = shape = dict(self.model.weights())[weight]
+        dropout = dropout.fit(outputs, inputs)
         attributes, pattern = dropout.sample()
-        shape = self.tensor((self.model.batch, units))
-        self.emit(f"%{site}_units = arith.constant {units} : index")
-        self.emit(f'%{site}_p = sparsedrop.sample "{site}" seed(%seed) step(%step) extents(%{site}_units) index(%t)')
+        extents = f"%{site}_units"
+        self.emit(f"{extents} = arith.constant {inputs} : index")
+        if dropout.tile:
+            self.emit(f"%{site}_outputs = arith.constant {outputs} : index")
+            extents = f"%{site}_outputs, {extents}"
+        self.emit(f'%{site}_p = sparsedrop.sample "{site}" seed(%seed) step(%step) extents({extents}) index(%t)')
         self.emit(f"{attributes} : {pattern}", 6)
-        self.emit(f"%{site}_x = sparsedrop.dropout %{value}, %{site}_p dim(1) : {shape}, {pattern}")
-        return f"{site}_x"
+        dropped, dims = (weight, "1, 0") if dropout.tile else (value, "1")
+        shape = shape if dropout.tile else (self.model.batch, inputs)
+        self.emit(f"%{site}_x = sparsedrop.dropout %{dropped}, %{site}_p dim({dims}) : {self.tensor(shape)}, {pattern}")
+        return (value, f"{site}_x") if dropout.tile else (f"{site}_x", weight)
 
     # Layers
     def constants(self) -> None:
@@ -118,12 +126,12 @@ class LstmWriter(TrainingWriter):
         model, wide = self.model, 4 * self.model.units
         read = model.inputs(i)
         self.row(f"word{i}", value, "t", (model.steps, model.batch, read))
-        word = self.drop(f"word{i}", model.dropout, f"input{i}", read)
+        word, weight = self.drop(f"word{i}", model.dropout, f"input{i}", f"input_weight{i}")
         shape = (model.batch, wide)
         self.empty(f"start{i}", shape)
         out = Operand("out", f"start{i}", shape, "matrix", self.t)
         self.generic(f"biased{i}", [Operand("b", f"bias{i}", (wide,), "columns", self.wide)], out, [])
-        self.product(f"read{i}", word, f"input_weight{i}", (model.batch, read, wide), f"biased{i}")
+        self.product(f"read{i}", word, weight, (model.batch, read, wide), f"biased{i}")
         return f"read{i}"
 
     def cell(self, i: int, gates: str) -> None:
@@ -166,9 +174,9 @@ class LstmWriter(TrainingWriter):
             gates = f"gates{i}_t"
             self.row(gates, f"gates{i}", "t", (model.steps, model.batch, wide))
         read = self.narrow(f"read_h{i}", f"h{i}_t", state)
-        read = self.drop(read, model.recurrent, f"recurrent{i}", units)
+        read, weight = self.drop(read, model.recurrent, f"recurrent{i}", f"recurrent_weight{i}")
         note = self.annotation(model.recurrent, f"recurrent{i}", units, wide)
-        self.product(f"sum{i}", read, f"recurrent_weight{i}", (model.batch, units, wide), gates, note)
+        self.product(f"sum{i}", read, weight, (model.batch, units, wide), gates, note)
         self.cell(i, f"sum{i}")
         shown = self.narrow(f"shown{i}", f"cells{i}#0", state)
         self.emit(f"%next{i} = tensor.insert_slice %{shown} into %all{i}[%t, 0, 0] {[1, *state]} [1, 1, 1]")

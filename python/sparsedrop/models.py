@@ -113,6 +113,9 @@ class Dropout:
 
     def pattern(self) -> str:
         """The type of its patterns."""
+        if self.tile:
+            order = f", order = {self.order}" if self.order != "skewed" else ""
+            return f"!sparsedrop.pattern<tile, tile = [{self.tile[0]}, {self.tile[1]}]{order}>"
         granularity = f", granularity = {self.granularity}" if self.granularity != 1 else ""
         return f"!sparsedrop.pattern<row{granularity}>"
 

@@ -12,8 +12,8 @@ def sigmoid(x):
 
 class Reference:
     """``values`` by the names of ``Lstm``. ``masks[site]`` is what multiplies what a
-    product reads (units, or (steps, units) where each word has its own), or its weight
-    (a matrix of the weight's shape in ``weights``)."""
+    product reads (units, or (steps, units) where each word has its own), ``weights[site]``
+    its weight (a matrix of its shape, or one for each word)."""
 
     def __init__(self, model, values, masks=None, weights=None):
         self.model, self.values = model, {name: np.asarray(v, np.float64) for name, v in values.items() if name not in ("tokens", "target")}
@@ -21,8 +21,12 @@ class Reference:
         self.masks, self.weights = masks or {}, weights or {}
         self.gradients = {name: np.zeros_like(self.values[name]) for name, _ in model.parameters()}
 
-    def weight(self, name, site):
-        return self.values[name] * self.weights.get(site, 1.0)
+    def weight(self, name, site, t=0):
+        return self.values[name] * self.weight_mask(site, t)
+
+    def weight_mask(self, site, t=0):
+        mask = np.asarray(self.weights.get(site, 1.0))
+        return mask[t] if mask.ndim == 3 else mask
 
     def mask(self, site, t):
         mask = np.asarray(self.masks.get(site, 1.0))
@@ -31,11 +35,11 @@ class Reference:
     def layer(self, i, x):
         """Outputs of all words, and what gives the gradient of x."""
         v, model, n = self.values, self.model, self.model.units
-        wx, wh = self.weight(f"input_weight{i}", f"input{i}"), self.weight(f"recurrent_weight{i}", f"recurrent{i}")
+        wx, wh = ([self.weight(f"{kind}_weight{i}", f"{kind}{i}", t) for t in range(model.steps)] for kind in ("input", "recurrent"))
         h, c, saved, outputs = v[f"h{i}"], v[f"c{i}"], [], []
         for t in range(model.steps):
             read, own = x[t] * self.mask(f"input{i}", t), h * self.mask(f"recurrent{i}", t)
-            z = read @ wx + own @ wh + v[f"bias{i}"]
+            z = read @ wx[t] + own @ wh[t] + v[f"bias{i}"]
             a, f, o = sigmoid(z[:, :n]), sigmoid(z[:, n : 2 * n]), sigmoid(z[:, 3 * n :])
             g = np.tanh(z[:, 2 * n : 3 * n])
             new = f * c + a * g
@@ -51,11 +55,11 @@ class Reference:
                 dh = dh + dy[t]
                 dc = dc + dh * o * (1 - np.tanh(new) ** 2)
                 dz = np.hstack([dc * g * a * (1 - a), dc * c_old * f * (1 - f), dc * a * (1 - g**2), dh * np.tanh(new) * o * (1 - o)])
-                self.gradients[f"input_weight{i}"] += read.T @ dz * self.weights.get(f"input{i}", 1.0)
-                self.gradients[f"recurrent_weight{i}"] += own.T @ dz * self.weights.get(f"recurrent{i}", 1.0)
+                self.gradients[f"input_weight{i}"] += read.T @ dz * self.weight_mask(f"input{i}", t)
+                self.gradients[f"recurrent_weight{i}"] += own.T @ dz * self.weight_mask(f"recurrent{i}", t)
                 self.gradients[f"bias{i}"] += dz.sum(0)
-                dx[t] = dz @ wx.T * self.mask(f"input{i}", t)
-                dh, dc = dz @ wh.T * self.mask(f"recurrent{i}", t), dc * f
+                dx[t] = dz @ wx[t].T * self.mask(f"input{i}", t)
+                dh, dc = dz @ wh[t].T * self.mask(f"recurrent{i}", t), dc * f
             return dx
 
         return np.array(outputs), back

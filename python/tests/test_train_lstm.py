@@ -113,7 +113,7 @@ def test_all_modes(data, tmp_path, capsys):
     assert meta["runs"][0]["epochs"][1]["perplexity"] == pytest.approx(math.exp(loss), rel=1e-5)
 
 
-@pytest.mark.parametrize("more", [[], ["--tile", "2", "2"], ["--per-word", "--tied", "--embedding", "8"]])
+@pytest.mark.parametrize("more", [[], ["--tile", "2", "2"], ["--per-word", "--tied", "--embedding", "8"], ["--per-word", "--tile", "2", "2"]])
 def test_resume_bit_for_bit(data, tmp_path, more):
     options = ["--mode", "compact", "--optimizer", "adam", "--lr", "0.01", *more]
     whole, part = tmp_path / "whole", tmp_path / "part"
@@ -153,7 +153,6 @@ def test_training_that_diverges(data, tmp_path, capsys):
         (["--vocabulary", "1"], "--vocabulary to be at least 2"),
         (["--tied"], "an embedding of 8 units with tied weights, but got 6"),
         (["--clip", "0"], "a clip above 0"),
-        (["--tile", "2", "2", "--per-word"], "not tiles, with per_word"),
         (["--words", "80"], "240 training words are fewer than 243"),
         (["--words", "30"], "80 test words are fewer than 93"),
         (["--lr-grid", "1", "--held-out", "10"], "10 held-out words are fewer than 15"),
