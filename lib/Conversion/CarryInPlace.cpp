@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "sparsedrop/Conversion/Passes.h"
+#include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -64,6 +65,11 @@ static OpOperand *getEmptyInit(Value value) {
 /// Whether `op` does no more with `operand` than to read it where it writes
 /// `init` in the same iteration.
 static bool readsInStep(Operation *op, OpOperand &operand, OpOperand &init) {
+  // The epilogue of a contraction reads an element right before it writes it.
+  if (auto contract = dyn_cast<mlir::sparsedrop::ContractOp>(op))
+    return operand.getOperandNumber() >= 2 &&
+           contract.getMap(operand.getOperandNumber()) ==
+               contract.getMap(init.getOperandNumber());
   auto structured = dyn_cast<linalg::LinalgOp>(op);
   return structured && structured.isDpsInput(&operand) &&
          structured.getNumReductionLoops() == 0 &&
@@ -85,8 +91,8 @@ static bool isDead(Value value, OpOperand &init) {
       return false;
     bool isView = isa<tensor::ExtractSliceOp, tensor::ExpandShapeOp,
                       tensor::CollapseShapeOp, tensor::CastOp>(use.getOwner());
-    bool isRead = isa<linalg::LinalgOp, tensor::ExtractOp, tensor::DimOp>(
-                      use.getOwner()) ||
+    bool isRead = isa<linalg::LinalgOp, mlir::sparsedrop::ContractOp,
+                      tensor::ExtractOp, tensor::DimOp>(use.getOwner()) ||
                   (isa<tensor::InsertSliceOp>(use.getOwner()) &&
                    use.getOperandNumber() == 0);
     return isView ? isDead(use.getOwner()->getResult(0), init) : isRead;

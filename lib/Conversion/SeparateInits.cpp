@@ -50,11 +50,52 @@ static void separateResults(RewriterBase &rewriter, func::ReturnOp op) {
   }
 }
 
+/// Whether what is written to an empty tensor from outside of a loop is
+/// inserted in the loop: the place is known there only.
+static bool isInsertedFromElsewhere(OpOperand &init) {
+  auto op = cast<DestinationStyleOpInterface>(init.getOwner());
+  return init.get().getDefiningOp()->getBlock() != op->getBlock() &&
+         llvm::any_of(op.getTiedOpResult(&init).getUses(), [](OpOperand &use) {
+           auto insertion = dyn_cast<tensor::InsertSliceOp>(use.getOwner());
+           return insertion && use.get() == insertion.getSource();
+         });
+}
+
+/// The slice that an elementwise op reads and that its result, which begins
+/// empty, replaces; null if there is none.
+static Value getUpdatedSlice(linalg::LinalgOp op, OpOperand &init) {
+  OpResult result = op.getTiedOpResult(&init);
+  if (op.getNumReductionLoops() != 0 || !result.hasOneUse() ||
+      !init.get().getDefiningOp<tensor::EmptyOp>())
+    return {};
+  auto insertion = dyn_cast<tensor::InsertSliceOp>(*result.user_begin());
+  if (!insertion || insertion.getSource() != result)
+    return {};
+  AffineMap map = op.getMatchingIndexingMap(&init);
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    auto slice = input->get().getDefiningOp<tensor::ExtractSliceOp>();
+    if (slice && slice->hasOneUse() &&
+        slice.getSource() == insertion.getDest() &&
+        slice.getType() == init.get().getType() && map.isPermutation() &&
+        op.getMatchingIndexingMap(input) == map &&
+        slice.isSameAs(insertion, isEqualConstantIntOrValue))
+      return slice;
+  }
+  return {};
+}
+
 namespace {
 struct SeparateInits
     : public mlir::sparsedrop::impl::SeparateInitsBase<SeparateInits> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
+    getOperation().walk([&](linalg::LinalgOp op) {
+      for (OpOperand &init : op.getDpsInitsMutable())
+        if (Value slice = op.hasPureTensorSemantics()
+                              ? getUpdatedSlice(op, init)
+                              : Value())
+          rewriter.modifyOpInPlace(op, [&] { init.set(slice); });
+    });
     // Fills first: their copies need empty tensors of their own.
     separate<linalg::FillOp>(rewriter);
     separate<tensor::EmptyOp>(rewriter);
@@ -66,11 +107,13 @@ struct SeparateInits
     SmallVector<OpOperand *> uses;
     getOperation().walk([&](DestinationStyleOpInterface op) {
       for (OpOperand &init : op.getDpsInitsMutable())
-        if (init.get().getDefiningOp<OpTy>() && !init.get().hasOneUse())
+        if (init.get().getDefiningOp<OpTy>())
           uses.push_back(&init);
     });
     for (OpOperand *use : uses) {
-      if (use->get().hasOneUse())
+      bool isElsewhere = std::is_same_v<OpTy, tensor::EmptyOp> &&
+                         isInsertedFromElsewhere(*use);
+      if (use->get().hasOneUse() && !isElsewhere)
         continue;
       rewriter.setInsertionPoint(use->getOwner());
       Operation *copy = rewriter.clone(*use->get().getDefiningOp());

@@ -231,6 +231,7 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
     depths = *foundDepths;
     depth = getSize(depths.boxes);
   }
+  SmallVector<int64_t> columns = product.getJointBoxes(tile.columns);
   // Blocks that are neighbours along the shorter side share the larger factor.
   SmallVector<int64_t> cluster;
   if (isCluster)
@@ -240,8 +241,8 @@ static KernelAttr makeWgmma(const Product &product, const GroupTile &tile,
     auto choice = KernelAttr::get(
         op.getContext(), KernelFamily::Wgmma, {tile.rows, tile.columns, depth},
         {tile.warpRows, tile.warpColumns}, cluster, {},
-        {width, width, product.getEpilogueWidth(8)}, stages, split, isTf32,
-        tile.pingpong, rows.boxes, depths.boxes, {});
+        {width, width, getEpilogueWidth(product, columns)}, stages, split,
+        isTf32, tile.pingpong, rows.boxes, depths.boxes, columns);
     if (succeeded(planWgmma(product, choice, reason)))
       return choice;
   }

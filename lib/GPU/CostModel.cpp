@@ -51,8 +51,8 @@ ProductCost mlir::sparsedrop::estimateCost(const Product &product,
       product.getElement(product.first).getIntOrFloatBitWidth() / 8);
   // Clusters take as many tiles as they have blocks.
   int64_t tiles = divideUp(cut.countTiles(Role::Rows, tile[0]), down) *
-                  divideUp(columns, tile[1] * across) * batch *
-                  choice.getSplit() * product.groups;
+                  divideUp(cut.countTiles(Role::Columns, tile[1]), across) *
+                  batch * choice.getSplit() * product.groups;
   int64_t places = std::max<int64_t>(chip.processors / (down * across), 1);
   ProductCost cost;
   cost.waves = divideUp(tiles, places);

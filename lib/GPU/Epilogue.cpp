@@ -133,14 +133,6 @@ Value ProductAccess::getEnd(Role role, Value n) {
   return k.add(n, k.sub(extent, getIndices(role, n).back()));
 }
 
-Value ProductAccess::getJointColumn(Value n) {
-  int64_t step = product.getJointStep(), box = product.getJointBox();
-  if (box == 1)
-    return n;
-  Value start = k.mul(k.divU(n, k.constant(step)), k.constant(step * box));
-  return k.add(start, k.remU(n, k.constant(step)));
-}
-
 Value ProductAccess::getIteration(Role role, Value n) {
   if (product.getBoxes(role).empty())
     return n;
@@ -320,8 +312,8 @@ static Value getThread(KernelBuilder &k, const SumTile &tile) {
 void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
                                     const Product &product, const SumTile &tile,
                                     int64_t threads, int64_t width) {
-  int64_t step = product.getJointStep(), box = product.getJointBox();
-  int64_t across = tile.columns / box / width;
+  // Columns of each part that is joint with others.
+  int64_t own = tile.columns / product.getJointBox(), across = own / width;
   auto loop =
       scf::ForOp::create(k.b, getThread(k, tile),
                          k.constant(tile.rows * across), k.constant(threads));
@@ -329,15 +321,14 @@ void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
   k.b.setInsertionPoint(loop.getBody()->getTerminator());
   Value chunk = loop.getInductionVar();
   Value y = k.divU(chunk, k.constant(across));
-  Value x = access.getJointColumn(
-      k.mul(k.remU(chunk, k.constant(across)), k.constant(width)));
+  Value x = k.mul(k.remU(chunk, k.constant(across)), k.constant(width));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
   // The sums of `count` columns from x on, and of what is joint with them.
   auto load = [&](Value x, int64_t count) {
     SmallVector<Value> sums;
     for (unsigned i = 0; i < ContractOp(product.op).countSums(); ++i) {
       Value place = k.add(k.mul(y, k.constant(tile.pitch)),
-                          k.add(x, k.constant(i * step)));
+                          k.add(x, k.constant(i * own)));
       sums.push_back(
           k.load(k.offset(tile.pointer, place, tile.type), tile.type, count));
     }
@@ -407,6 +398,7 @@ Value mlir::sparsedrop::allocateParts(KernelBuilder &k, ProductAccess &access,
 void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
                                 const SumTile &tile, int64_t threads,
                                 Value parts, Value part) {
+  const Product &product = access.getProduct();
   auto loop = scf::ForOp::create(k.b, getThread(k, tile),
                                  k.constant(tile.rows * tile.columns),
                                  k.constant(threads));
@@ -415,6 +407,13 @@ void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
   Value y = k.divU(loop.getInductionVar(), k.constant(tile.columns));
   Value x = k.remU(loop.getInductionVar(), k.constant(tile.columns));
   Value row = getRow(k, tile, y), column = k.add(tile.column, x);
+  // A tile that has some columns of each part.
+  int64_t own = tile.columns / product.getJointBox();
+  if (product.getJointBox() > 1 && own != product.getJointStep()) {
+    Value part = k.mul(k.divU(x, k.constant(own)),
+                       k.constant(product.getJointStep() - own));
+    column = k.add(column, part);
+  }
   Value isInside = k.both(access.contains(Role::Rows, row),
                           access.contains(Role::Columns, column));
   auto branch = scf::IfOp::create(k.b, isInside);
@@ -448,7 +447,8 @@ void mlir::sparsedrop::emitCombination(KernelModule &kernels,
     OpBuilder::InsertionGuard guard(k.b);
     k.b.setInsertionPoint(branch.thenBlock()->getTerminator());
     Value columns = k.getInt(across), rows = access.getCount(Role::Rows);
-    Value column = access.getJointColumn(k.remU(number, columns));
+    Value column =
+        k.mul(k.remU(number, columns), k.constant(product.getJointBox()));
     Value rest = k.divU(number, columns);
     Value row = k.remU(rest, rows), batch = k.divU(rest, rows);
     SmallVector<Value> sums(op.countSums());

@@ -40,8 +40,6 @@ public:
   /// The number behind the last one whose iteration is a neighbour of that of
   /// `n` (i32): where the fastest loop of a box ends, or all iterations.
   Value getEnd(Role role, Value n);
-  /// The column, out of all that are joint with it, that number `n` of them is.
-  Value getJointColumn(Value n);
   /// The iteration that number `n` of a role is, numbered through.
   Value getIteration(Role role, Value n);
   /// The index of each loop of a role, from slow to fast, at number `n`.
@@ -75,7 +73,8 @@ private:
   HostIndex counts[4];
 };
 
-/// A part of the outputs whose sums lie in shared memory.
+/// A part of the outputs whose sums lie in shared memory. Where columns are
+/// joint, those of one part after those of another: as many of each.
 struct SumTile {
   Value pointer; ///< shared memory: row-major sums
   Type type;     ///< of a sum

@@ -10,6 +10,7 @@
 
 #include "JointLoop.h"
 #include "RemarkOptions.h"
+#include "StoreExtras.h"
 
 #include "sparsedrop/Dialect/SparseDrop/IR/SparseDrop.h"
 
@@ -41,7 +42,8 @@ struct Source {
 /// One elementwise op that may join the contraction whose result it reads.
 class Fusion {
 public:
-  /// `mostJointRows`: of contractions whose epilogue may see several sums.
+  /// `mostJointRows`: of contractions whose epilogue may see several sums of
+  /// parts that are not aligned; 0: any number.
   Fusion(RewriterBase &rewriter, DominanceInfo &dominance, ContractOp contract,
          linalg::GenericOp consumer, int64_t mostJointRows)
       : rewriter(rewriter), dominance(dominance), contract(contract),
@@ -57,9 +59,11 @@ public:
 private:
   StringRef matchParts();
   bool hasFewRows();
+  bool hasAlignedParts();
   bool matchLoops();
   bool isAlongParts();
   bool matchMaps();
+  bool readsOtherwise();
   bool isReadBehind(Value value);
   bool findPlace();
   bool isKept(unsigned number);
@@ -128,17 +132,15 @@ StringRef Fusion::matchParts() {
   }
   if (parts == 1)
     return "";
-  if (!hasFewRows())
-    return "the contraction has many rows, and joint sums are not for wgmma";
+  if (!hasFewRows() && !hasAlignedParts())
+    return "the contraction has many rows, and bulk copies begin at 16 bytes";
   return getJointLoopProblem(contract, parts);
 }
 
 /// Whether the loops of the outputs that are not along parts are known to be
 /// few.
 bool Fusion::hasFewRows() {
-  unsigned bits =
-      getElementTypeOrSelf(contract.getLhs()).getIntOrFloatBitWidth();
-  if (mostJointRows == 0 || bits != 16)
+  if (mostJointRows == 0)
     return true;
   AffineMap map = contract.getInitMap();
   auto type = cast<RankedTensorType>(contract.getResult(0).getType());
@@ -153,11 +155,27 @@ bool Fusion::hasFewRows() {
   return rows <= mostJointRows;
 }
 
+/// Whether parts of a row of the factor that has them are whole lines of 16
+/// bytes, or it is contiguous along another dimension.
+bool Fusion::hasAlignedParts() {
+  AffineExpr last = contract.getInitMap().getResults().back();
+  auto type = cast<RankedTensorType>(contract.getResult(0).getType());
+  int64_t size = type.getShape().back();
+  if (!contract.getJoint())
+    size /= parts;
+  return llvm::none_of(ArrayRef{0u, 1u}, [&](unsigned factor) {
+    ArrayRef<AffineExpr> exprs = contract.getMap(factor).getResults();
+    Type element = getElementTypeOrSelf(contract->getOperand(factor));
+    return !exprs.empty() && exprs.back() == last &&
+           size * element.getIntOrFloatBitWidth() % 128 != 0;
+  });
+}
+
 /// The consumer reads the result by a permutation of its loops, which makes
 /// them loops of the contraction; then it reads other results at the same
 /// place.
 bool Fusion::matchLoops() {
-  loops.clear();
+  bool isRead = false;
   for (OpOperand &operand : consumer->getOpOperands()) {
     std::optional<Source> source = getSource(operand);
     if (!source)
@@ -169,19 +187,18 @@ bool Fusion::matchLoops() {
     if (!source->part && contract.getJoint() &&
         getSourceMap(*source).isFunctionOfDim(*contract.getJoint()))
       return false;
+    isRead = true;
     loops.assign(consumer.getNumLoops(), {});
     for (auto [dim, expr] : llvm::enumerate(access.getResults()))
       loops[cast<AffineDimExpr>(expr).getPosition()] =
           getSourceMap(*source).getResult(dim);
     break;
   }
-  // It reads something else of the result.
-  if (loops.size() != consumer.getNumLoops())
-    return false;
-  return llvm::all_of(consumer->getOpOperands(), [&](OpOperand &operand) {
-    std::optional<Source> source = getSource(operand);
-    return !source || compose(operand) == getSourceMap(*source);
-  });
+  return isRead &&
+         llvm::all_of(consumer->getOpOperands(), [&](OpOperand &operand) {
+           std::optional<Source> source = getSource(operand);
+           return !source || compose(operand) == getSourceMap(*source);
+         });
 }
 
 AffineMap Fusion::compose(OpOperand &operand) {
@@ -212,6 +229,21 @@ bool Fusion::isAlongParts() {
 /// Whether an op is another name of its operand, or of a part.
 static bool isView(Operation *op) {
   return isa<tensor::ExtractSliceOp, tensor::CollapseShapeOp>(op);
+}
+
+/// Whether the consumer, or its body, reads what is no source of a result.
+bool Fusion::readsOtherwise() {
+  llvm::SetVector<Value> values;
+  getUsedValuesDefinedAbove(consumer.getRegion(), values);
+  for (OpOperand &operand : consumer->getOpOperands())
+    if (!getSource(operand))
+      values.insert(operand.get());
+  return llvm::any_of(values, [&](Value value) {
+    Operation *op = value.getDefiningOp();
+    while (op && isView(op))
+      op = op->getOperand(0).getDefiningOp();
+    return op == contract;
+  });
 }
 
 /// Whether whoever reads `value`, or a view of it, comes behind the consumer.
@@ -259,10 +291,8 @@ StringRef Fusion::match() {
   if (llvm::any_of(consumer->getOperandTypes(),
                    [](Type type) { return !isa<RankedTensorType>(type); }))
     return "it has an operand that is no tensor";
-  if (llvm::any_of(contract->getUsers(), [&](Operation *user) {
-        return consumer->isProperAncestor(user);
-      }))
-    return "its body reads the product";
+  if (readsOtherwise())
+    return "it reads something else of the product, too";
   if (!findPlace())
     return "no place is behind all operands and before all users";
   return {};
@@ -441,9 +471,13 @@ struct FuseEpilogues
       if (op->getNumResults() != 0)
         ops.push_back(op);
     });
-    for (ContractOp op : ops)
+    for (ContractOp op : ops) {
       while (ContractOp fused = fuseOne(rewriter, op))
         op = fused;
+      while (ContractOp stored = storeOne(rewriter, op))
+        op = stored;
+      missed.push_back(op);
+    }
     for (ContractOp op : missed)
       explain(rewriter, op);
   }
@@ -486,8 +520,17 @@ struct FuseEpilogues
                     : "joins the epilogue of a contraction");
         return fusion.apply();
       }
-    missed.push_back(op);
     return {};
+  }
+
+  /// Stores an extra where it is copied to; null when there is no copy left.
+  ContractOp storeOne(RewriterBase &rewriter, ContractOp op) {
+    DominanceInfo dominance(op->getParentOfType<FunctionOpInterface>());
+    ContractOp stored = storeExtra(rewriter, op, dominance);
+    if (stored)
+      remark::passed(stored.getLoc(), options(stored)) << remark::add(
+          "stores what its epilogue reads where it is copied to");
+    return stored;
   }
 
   /// Says of each user that was left why it was.

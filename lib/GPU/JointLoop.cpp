@@ -45,6 +45,7 @@ mlir::sparsedrop::getJointPart(tensor::ExtractSliceOp slice) {
     // What makeJoint() left.
     ArrayRef<int64_t> shape = collapse.getSrcType().getShape();
     if (static_cast<int64_t>(shape.size()) != last + 2 ||
+        collapse.getReassociationIndices().back().size() != 2 ||
         shape[last] != found.count)
       return std::nullopt;
     source = collapse.getSrc();
@@ -77,11 +78,12 @@ StringRef mlir::sparsedrop::getJointLoopProblem(ContractOp op, int64_t count) {
     return "parts are of a batch loop";
   if (!isAloneInOperands(op, loop))
     return "the loop of parts does not stand alone in all operands";
-  for (unsigned i = 0; i < 2; ++i)
-    if (getElementTypeOrSelf(op->getOperand(i).getType())
-            .getIntOrFloatBitWidth() < 16)
-      return "only wgmma multiplies floats of 8 bits, which has one sum of an "
-             "output";
+  for (auto [i, operand] : llvm::enumerate(op->getOperands()))
+    for (auto [dim, expr] :
+         llvm::enumerate(op.getMap(static_cast<unsigned>(i)).getResults()))
+      if (expr.isFunctionOfDim(loop) &&
+          cast<RankedTensorType>(operand.getType()).isDynamicDim(dim))
+        return "an operand does not tell how long its parts are";
   return "";
 }
 

@@ -224,6 +224,15 @@ void WgmmaEpilogue::emitStores(TilePlace place, ArrayRef<Value> sums) {
 // Through shared memory
 //===----------------------------------------------------------------------===//
 
+/// The group of columns that is number `j` of a pass: a pass has as many
+/// columns of each joint part.
+int64_t WgmmaEpilogue::getGroup(int64_t pass, int64_t j) const {
+  int64_t own = plan.passColumns / product.getJointBox();
+  int64_t column = j * kGroupColumns;
+  int64_t part = column / own * product.getJointStep();
+  return (part + pass * own + column % own) / kGroupColumns;
+}
+
 void WgmmaEpilogue::storeSums(Value sums, int64_t pass) {
   Type f32 = k.b.getF32Type();
   Value y =
@@ -233,8 +242,7 @@ void WgmmaEpilogue::storeSums(Value sums, int64_t pass) {
   for (int64_t j = 0; j < plan.passColumns / kGroupColumns; ++j)
     for (int64_t half = 0; half < 2; ++half) {
       SmallVector<Value> pair;
-      int64_t from =
-          4 * (pass * plan.passColumns / kGroupColumns + j) + 2 * half;
+      int64_t from = 4 * getGroup(pass, j) + 2 * half;
       for (int64_t i = 0; i < 2; ++i)
         pair.push_back(LLVM::ExtractValueOp::create(k.b, sums, from + i));
 
@@ -260,7 +268,9 @@ void WgmmaEpilogue::emitShared(TilePlace place, ArrayRef<Value> sums,
       storeSums(sums[block], pass);
       meet();
       tile.row = k.add(row, k.constant(block * kGroupRows));
-      tile.column = k.add(column, k.constant(pass * plan.passColumns));
+      tile.column =
+          k.add(column,
+                k.constant(pass * (plan.passColumns / product.getJointBox())));
       if (parts)
         emitPart(k, access, tile, kGroupThreads, parts, place.part);
       else

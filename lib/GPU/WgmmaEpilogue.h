@@ -56,6 +56,7 @@ private:
   SmallVector<SmallVector<Value>> computePair(TileStart start, Value sums,
                                               int64_t group, int64_t half);
   void emitShared(TilePlace place, ArrayRef<Value> sums, Value parts);
+  int64_t getGroup(int64_t pass, int64_t j) const;
   void storeSums(Value sums, int64_t pass);
   Value getShared();
   void meet();

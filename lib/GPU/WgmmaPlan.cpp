@@ -50,6 +50,28 @@ static std::string checkGroups(const WgmmaPlan &plan, KernelAttr choice) {
   return "";
 }
 
+/// Columns of a warpgroup that it brings to memory at a time.
+static int64_t choosePass(const WgmmaPlan &plan) {
+  int64_t columns = 64;
+  while (plan.columns % columns != 0)
+    columns /= 2;
+  return columns;
+}
+
+/// Why a warpgroup does not have all sums that its epilogue needs at a time.
+static std::string checkJoint(const Product &product, const WgmmaPlan &plan) {
+  std::string problem = product.getJointProblem();
+  if (!problem.empty() || product.getJointBox() == 1)
+    return problem;
+  if (plan.groupsAcross != 1)
+    return "expected each four warps to have all parts that are joint";
+  int64_t columns = choosePass(plan) / product.getJointBox();
+  return columns % 8 == 0 ? ""
+                          : "expected at least 8 columns of each joint part, "
+                            "but got " +
+                                std::to_string(columns);
+}
+
 /// Why wgmma cannot read a warpgroup's part of a factor, which begins at a
 /// multiple of `lines`.
 static std::string checkFactor(const FactorBoxes &boxes, int64_t lines) {
@@ -68,7 +90,7 @@ static std::string checkFactor(const FactorBoxes &boxes, int64_t lines) {
 static void planStores(const Product &product, KernelAttr choice,
                        WgmmaPlan &plan) {
   ContractOp op = product.op;
-  if (choice.getSplit() > 1 || plan.passColumns % 16 != 0)
+  if (choice.getSplit() > 1 || plan.passColumns % 16 != 0 || op.getJoint())
     return;
   SmallVector<TensorBoxes> stores;
   int64_t bytes = 0;
@@ -91,9 +113,7 @@ static void planStores(const Product &product, KernelAttr choice,
 /// Where everything is.
 static void placeMemory(const Product &product, KernelAttr choice,
                         WgmmaPlan &plan) {
-  plan.passColumns = 64;
-  while (plan.columns % plan.passColumns != 0)
-    plan.passColumns /= 2;
+  plan.passColumns = choosePass(plan);
   planStores(product, choice, plan);
   // Rows that are neighbours in a column of lanes lie in different banks.
   plan.pitch = plan.passColumns + 4;
@@ -134,8 +154,8 @@ FailureOr<WgmmaPlan> mlir::sparsedrop::planWgmma(Product product,
     reason = checkGroups(plan, choice);
   if (reason.empty())
     reason = product.setBoxes(choice);
-  if (reason.empty() && ContractOp(product.op).getJoint())
-    reason = "a thread has one sum of each output";
+  if (reason.empty())
+    reason = checkJoint(product, plan);
   if (reason.empty() && !product.isBox(Role::Rows, plan.rows))
     reason = "expected 'rows' of which each four warps take a box";
   if (!reason.empty())

@@ -11,8 +11,11 @@ import re
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(here, "Inputs"), os.path.join(here, "..", "..", "python")]
 import exact
+from sparsedrop.lstm import Lstm
+from sparsedrop.models import Dropout
 
 run, opt, folder = sys.argv[1:4]
 os.makedirs(folder, exist_ok=True)
@@ -67,30 +70,64 @@ func.func @f(%x: tensor<{batch}x{rows}x{depth}x{type_}>, %w: tensor<{depth}x{who
 """
 
 
-TYPES = [("bf16", ""), ("bf16", "chip=sm_80 "), ("bf16", "family=plain"), ("f16", "family=tensor_core"), ("f32", "tf32"), ("f32", ""), ("f64", "")]
+TYPES = [("bf16", "family=wgmma"), ("bf16", ""), ("bf16", "chip=sm_80"), ("bf16", "family=plain"), ("f16", "family=tensor_core"), ("f32", "tf32"), ("f32", ""), ("f64", "")]
 # Batch, rows, depth, parts, units: an LSTM's, few, odd, one of each, more than a tile, shared depth.
-SIZES = [(1, 20, 72, 4, 40), (1, 3, 5, 3, 7), (3, 7, 19, 2, 13), (1, 1, 1, 4, 1), (2, 30, 33, 4, 72), (1, 4, 1100, 4, 24), (1, 5, 1030, 3, 9), (1, 33, 40, 8, 12), (1, 64, 24, 2, 65)]
+SIZES = [(1, 20, 72, 4, 40), (1, 3, 5, 3, 7), (3, 7, 19, 2, 13), (1, 1, 1, 4, 1), (2, 30, 33, 4, 72), (1, 4, 1100, 4, 24), (1, 5, 1030, 3, 9), (1, 33, 40, 8, 12), (1, 64, 24, 2, 65), (1, 200, 136, 4, 72), (2, 70, 1032, 3, 40)]
 
 
 def flags(options):
     return tuple("--" + option for option in options.split() if option)
 
 
+def choose(text, options):
+    """The program with its kernels."""
+    options = options.replace("tf32", "tf32=true")
+    pipeline = f"--pass-pipeline=builtin.module(sparsedrop-pipeline,sparsedrop-to-nvvm{{{options}}})"
+    return subprocess.run([opt, "-", pipeline, "--mlir-print-ir-after=sparsedrop-choose-kernels"], input=text, capture_output=True, text=True, check=True).stderr
+
+
+def get_kernels(text):
+    return re.findall(r"(sparsedrop\.contract|linalg\.\w+) \{", text)
+
+
 def check_kernels(text, options):
     """One kernel, whose region sees all sums."""
-    options = options.replace("tf32", "tf32=true") if "tf32" in options else options
-    done = subprocess.run([opt, "-", f"--pass-pipeline=builtin.module(sparsedrop-pipeline,sparsedrop-to-nvvm{{{options}}})", "--mlir-print-ir-after=sparsedrop-choose-kernels"], input=text, capture_output=True, text=True, check=True)
-    kernels = re.findall(r"(sparsedrop\.contract|linalg\.\w+) \{", done.stderr)
-    assert kernels == ["sparsedrop.contract"] and "joint = " in done.stderr, done.stderr
-    return re.search(r"split = (\d+)", done.stderr)
+    chosen = choose(text, options)
+    assert get_kernels(chosen) == ["sparsedrop.contract"] and "joint = " in chosen, chosen
+    return "split = " in chosen, "<wgmma" in chosen
+
+
+def check_steps(dtype, options):
+    """Time steps of an LSTM: what the product reads, the product with its gates and what is
+    saved, what the next layer keeps; backwards what that layer gives, gates and the product.
+    Where there are no gradients nothing is saved, either."""
+    model = Lstm(50, 64, 8, 6, dropout=Dropout(0.5), clip=1.0, dtype=dtype)
+    chosen = choose(model.mlir(), options)
+    # Where the product reads h itself, the new one has to wait for it, and the old one is saved.
+    generic, copy, product = "linalg.generic", "linalg.copy", "sparsedrop.contract"
+    if dtype == "f32":
+        read, saved = [product, copy, copy], [copy, product, copy, copy]
+    else:
+        read = saved = [generic, product, generic]
+    backward = [generic, generic, product]
+    for name, expected in (("loss", [read] * 2), ("step", [saved] * 2 + [backward] * 2)):
+        function = re.search(rf"func\.func @{name}\(.*?\n  \}}\n", chosen, re.S).group(0)
+        loops = re.findall(r"\n    scf\.for [^\n]*\n(.*?)\n    \}", function, re.S)
+        found = [get_kernels(loop) for loop in loops if "sparsedrop.contract" in loop]
+        assert found == expected, (dtype, name, found)
 
 
 cases = [(type_, size, extra, keeps) for type_, size, (extra, keeps) in itertools.product(TYPES, SIZES, ((True, False), (False, True)))]
-splits = 0
+splits = bulks = 0
 for (type_, options), size, extra, keeps in cases:
-    splits += check_kernels(program(type_, *size, extra, keeps), options) is not None
-# Long depths of few outputs, but for those of the plain family.
-assert splits >= 12, splits
+    split, bulk = check_kernels(program(type_, *size, extra, keeps), options)
+    splits += split
+    bulks += bulk
+# Long depths of few outputs, but for those of the plain family; aligned parts.
+assert splits >= 12 and bulks >= 6, (splits, bulks)
+for dtype in ("f32", "bf16"):
+    for options in ("chip=sm_80", "chip=sm_90a"):
+        check_steps(dtype, options)
 
 
 def check_case(case):

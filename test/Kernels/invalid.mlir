@@ -235,5 +235,5 @@ func.func @joint_types(%x: tensor<8x8xf32>, %w: tensor<8x2x8xf32>) -> tensor<8x8
 
 // -----
 
-// expected-error @below {{expected 0 numbers in 'columns' of family 'wgmma', but got 2}}
-func.func private @columns() attributes {k = #sparsedrop.kernel<wgmma, tile = [128, 64, 64], warps = [4, 1], vector = [8, 8, 8], columns = [4, 16]>}
+// expected-error @below {{expected 'columns' with the product 64 as in 'tile', but got 32}}
+func.func private @columns() attributes {k = #sparsedrop.kernel<wgmma, tile = [128, 64, 64], warps = [4, 1], vector = [8, 8, 8], columns = [4, 8]>}

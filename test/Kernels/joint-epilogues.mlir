@@ -38,7 +38,7 @@
 // CHECK: %[[Y:.*]] = tensor.collapse_shape %[[R]]#0
 // CHECK: %[[I:.*]] = tensor.insert_slice %[[Y]] into %[[ALL]]
 // CHECK: return %[[I]], %[[R]]#1
-// REMARK: [Passed] Epilogue | {{.*}}Function=gates | Remark="joins the epilogue of a contraction, which has all of the sums that it reads"
+// REMARK-DAG: [Passed] Epilogue | {{.*}}Function=gates | Remark="joins the epilogue of a contraction, which has all of the sums that it reads"
 func.func @gates(%x: tensor<4x6xbf16>, %w: tensor<6x12xbf16>, %b: tensor<12xf32>, %c: tensor<4x6xf32>, %all: tensor<5x4x12xbf16>, %t: index) -> (tensor<5x4x12xbf16>, tensor<4x6xf32>) {
   %e = tensor.empty() : tensor<4x12xbf16>
   %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #bias, #out]}
@@ -107,7 +107,7 @@ func.func @chain(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x2xf32> {
 // CHECK: sparsedrop.contract
 // CHECK-NOT: joint
 // CHECK: linalg.generic
-// REMARK: [Missed] Epilogue | {{.*}}Function=sizes | Remark="does not join the epilogue of a contraction: its loops are not those of the outputs"
+// REMARK-DAG: [Missed] Epilogue | {{.*}}Function=sizes | Remark="does not join the epilogue of a contraction: its loops are not those of the outputs"
 func.func @sizes(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x2xf32> {
   %e = tensor.empty() : tensor<4x6xf32>
   %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
@@ -129,7 +129,7 @@ func.func @sizes(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>) -> tensor<4x2xf32> {
 // CHECK-LABEL: func.func @many_rows
 // CHECK-NOT: joint
 // CHECK: linalg.generic
-// REMARK: [Missed] Epilogue | {{.*}}Function=many_rows | Remark="does not join the epilogue of a contraction: the contraction has many rows, and joint sums are not for wgmma"
+// REMARK-DAG: [Missed] Epilogue | {{.*}}Function=many_rows | Remark="does not join the epilogue of a contraction: the contraction has many rows, and bulk copies begin at 16 bytes"
 func.func @many_rows(%x: tensor<17x8xbf16>, %w: tensor<8x4xbf16>) -> tensor<17x2xf32> {
   %e = tensor.empty() : tensor<17x4xf32>
   %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
@@ -147,4 +147,64 @@ func.func @many_rows(%x: tensor<17x8xbf16>, %w: tensor<8x4xbf16>) -> tensor<17x2
     linalg.yield %m : f32
   } -> tensor<17x2xf32>
   return %v : tensor<17x2xf32>
+}
+
+// A state that is saved, and read where a new one is written.
+
+// CHECK-LABEL: func.func @saved
+// CHECK: scf.for %[[T:.*]] = {{.*}} iter_args(%[[C:.*]] = %{{.*}}, %[[ALL:.*]] = %{{.*}})
+// CHECK: %[[PLACE:.*]] = tensor.extract_slice %[[ALL]][%[[T]], 0, 0] [1, 4, 6]
+// CHECK: %[[R:.*]]:2 = sparsedrop.contract
+// CHECK-SAME: with(%[[C]] : tensor<4x6xf32>) outs(%{{.*}}, %[[PLACE]] : tensor<4x6xf32>, tensor<4x6xf32>)
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[OLD:.*]]: f32, %{{.*}}: f32, %{{.*}}: f32):
+// CHECK-NEXT: %[[N:.*]] = arith.addf %[[S]], %[[OLD]]
+// CHECK-NEXT: sparsedrop.yield %[[N]], %[[OLD]]
+// CHECK: %[[I:.*]] = tensor.insert_slice %[[R]]#1 into %[[ALL]]
+// CHECK: scf.yield %[[R]]#0, %[[I]]
+// REMARK-DAG: [Passed] Epilogue | {{.*}}Function=saved | Remark="stores what its epilogue reads where it is copied to"
+func.func @saved(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>, %c: tensor<4x6xf32>, %all: tensor<5x4x6xf32>) -> (tensor<4x6xf32>, tensor<5x4x6xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c5 = arith.constant 5 : index
+  %e = tensor.empty() : tensor<4x6xf32>
+  %r:2 = scf.for %t = %c0 to %c5 step %c1 iter_args(%old = %c, %saved = %all) -> (tensor<4x6xf32>, tensor<5x4x6xf32>) {
+    %more = tensor.insert_slice %old into %saved[%t, 0, 0] [1, 4, 6] [1, 1, 1] : tensor<4x6xf32> into tensor<5x4x6xf32>
+    %new = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out, #out]}
+        ins(%x, %w : tensor<4x8xf32>, tensor<8x6xf32>) with(%old : tensor<4x6xf32>) outs(%e : tensor<4x6xf32>) {
+    ^bb0(%s: f32, %g: f32, %o: f32):
+      %a = arith.addf %s, %g : f32
+      sparsedrop.yield %a : f32
+    } -> tensor<4x6xf32>
+    scf.yield %new, %more : tensor<4x6xf32>, tensor<5x4x6xf32>
+  }
+  return %r#0, %r#1 : tensor<4x6xf32>, tensor<5x4x6xf32>
+}
+
+// A transposed copy is not at the place that is written, and one that is read before the
+// product cannot wait.
+
+// CHECK-LABEL: func.func @elsewhere
+// CHECK: sparsedrop.contract
+// CHECK-SAME: outs(%{{[a-z0-9_]*}} : tensor<4x6xf32>)
+// CHECK: sparsedrop.contract
+// CHECK-SAME: outs(%{{[a-z0-9_]*}} : tensor<4x6xf32>)
+func.func @elsewhere(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>, %c: tensor<6x4xf32>, %d: tensor<4x6xf32>, %all: tensor<5x6x4xf32>, %more: tensor<5x4x6xf32>) -> (tensor<4x6xf32>, tensor<5x6x4xf32>, tensor<4x6xf32>, tensor<5x4x6xf32>) {
+  %e = tensor.empty() : tensor<4x6xf32>
+  %i = tensor.insert_slice %c into %all[0, 0, 0] [1, 6, 4] [1, 1, 1] : tensor<6x4xf32> into tensor<5x6x4xf32>
+  %0 = sparsedrop.contract {indexing_maps = [#lhs, #rhs, affine_map<(m, n, k) -> (n, m)>, #out]}
+      ins(%x, %w : tensor<4x8xf32>, tensor<8x6xf32>) with(%c : tensor<6x4xf32>) outs(%e : tensor<4x6xf32>) {
+  ^bb0(%s: f32, %g: f32, %o: f32):
+    %a = arith.addf %s, %g : f32
+    sparsedrop.yield %a : f32
+  } -> tensor<4x6xf32>
+  %j = tensor.insert_slice %d into %more[0, 0, 0] [1, 4, 6] [1, 1, 1] : tensor<4x6xf32> into tensor<5x4x6xf32>
+  %k = tensor.extract_slice %j[1, 0, 0] [1, 4, 6] [1, 1, 1] : tensor<5x4x6xf32> to tensor<4x6xf32>
+  %1 = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out, #out, #out]}
+      ins(%x, %w : tensor<4x8xf32>, tensor<8x6xf32>) with(%d, %k : tensor<4x6xf32>, tensor<4x6xf32>) outs(%e : tensor<4x6xf32>) {
+  ^bb0(%s: f32, %g: f32, %h: f32, %o: f32):
+    %a = arith.addf %s, %g : f32
+    %b = arith.addf %a, %h : f32
+    sparsedrop.yield %b : f32
+  } -> tensor<4x6xf32>
+  return %0, %i, %1, %j : tensor<4x6xf32>, tensor<5x6x4xf32>, tensor<4x6xf32>, tensor<5x4x6xf32>
 }

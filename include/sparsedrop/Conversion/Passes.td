@@ -664,8 +664,10 @@ def SeparateInits : Pass<"sparsedrop-separate-inits", "::mlir::ModuleOp"> {
     Fills and empty tensors that several ops start from, as they do after common
     values have been merged, are repeated before each of them. Bufferization
     would give all but the last a copy, and a product could not take a fill of
-    zeros for its start. What a function returns twice, whole or in part, is
-    copied: callers free each result. To be run right before bufferization.
+    zeros for its start. So are empty tensors from outside of a loop that hold
+    what the loop inserts somewhere. An elementwise update of a slice begins in
+    that slice. What a function returns twice, whole or in part, is copied:
+    callers free each result. To be run right before bufferization.
 
     Before:
 

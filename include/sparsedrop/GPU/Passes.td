@@ -172,9 +172,12 @@ def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
     One that reads equal parts of the result, side by side along its last
     dimension, as the cell of an LSTM reads its gates, joins it, too: the loop of
     that dimension is split, and its slow half becomes the joint loop of the
-    contraction, whose epilogue sees the sums of all parts. Products of 16-bit
-    types with many rows are better off with wgmma, which has one sum of each
-    output in a thread: `most-joint-rows`.
+    contraction, whose epilogue sees the sums of all parts. Products with many
+    rows are better off with wgmma, which can have a joint loop only if parts of
+    a factor begin at multiples of 16 bytes: `most-joint-rows`.
+
+    A copy of what an epilogue reads, of a state that is saved before it is
+    overwritten, becomes an output.
 
     Before:
 
@@ -224,8 +227,8 @@ def FuseEpilogues : Pass<"sparsedrop-fuse-epilogues", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
   let options = [
     Option<"mostJointRows", "most-joint-rows", "int64_t", /*default=*/"0",
-           "rows of a product of 16-bit types up to which its epilogue may see "
-           "several sums; 0: any number">
+           "rows of a product up to which its epilogue may see several sums of "
+           "parts that are not aligned to 16 bytes; 0: any number">
   ];
 }
 

@@ -125,17 +125,17 @@ func.func @producer(%x: tensor<8x32xf32>, %w1: tensor<32x64xf32>, %b: tensor<64x
 
 // -----
 
-// A product with a user that needs all units stays: the cheap op behind it is
-// computed again for the kept ones.
+// What has a user that needs all units is computed whole, and the kept ones are
+// copied.
 
 #map = affine_map<(m, n) -> (m, n)>
 
 // CHECK-LABEL: func @disagreeing
-//       CHECK: %[[M:.*]] = linalg.matmul {{.*}}sparsedrop.missed = "not all users of the product agree
+//       CHECK: %[[M:.*]] = linalg.matmul ins
 //  CHECK-SAME: -> tensor<8x64xf32>
-//       CHECK: %[[C:.*]] = sparsedrop.compact %[[M]]
-//       CHECK: linalg.exp ins(%[[C]] : tensor<8x?xf32>)
-//       CHECK: %[[H:.*]] = linalg.exp ins(%[[M]] : tensor<8x64xf32>)
+//       CHECK: %[[H:.*]] = linalg.exp {sparsedrop.missed = "not all of its users agree on the units they keep"} ins(%[[M]] : tensor<8x64xf32>)
+//       CHECK: %[[C:.*]] = sparsedrop.compact %[[H]]
+//       CHECK: linalg.matmul ins(%[[C]]
 //       CHECK: return %{{.*}}, %[[H]]
 func.func @disagreeing(%x: tensor<8x32xf32>, %w1: tensor<32x64xf32>, %w2: tensor<64x16xf32>,
                        %z: tensor<8x64xf32>, %init: tensor<8x16xf32>,

@@ -185,7 +185,7 @@ LogicalResult KernelAttr::verify(
   };
   bool isWgmma = family == KernelFamily::Wgmma;
   if (failed(checkBoxes("rows", rows, 0, isWgmma)) ||
-      failed(checkBoxes("columns", columns, 1, isProduct && !isWgmma)) ||
+      failed(checkBoxes("columns", columns, 1, isProduct)) ||
       failed(checkBoxes("depth", depth, 2, isWgmma)))
     return failure();
   for (int64_t value : vector)

@@ -330,9 +330,13 @@ static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
     context.noteReason(op, "its kept slice is updated where it lies");
     return false;
   }
-  if (!agree && op.getNumReductionLoops() != 0) {
-    context.noteReason(op, "not all users of the product agree on the units "
-                           "they keep");
+  if (!agree) {
+    // What is there is cheaper to copy than to compute again.
+    context.noteReason(op, op.getNumReductionLoops() != 0
+                               ? "not all users of the product agree on the "
+                                 "units they keep"
+                               : "not all of its users agree on the units they "
+                                 "keep");
     return false;
   }
   if (readsWhole(op, *loop, line.pattern)) {

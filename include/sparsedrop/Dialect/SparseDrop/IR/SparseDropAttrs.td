@@ -109,7 +109,7 @@ def SparseDrop_KernelAttr : AttrDef<SparseDrop_Dialect, "Kernel"> {
     | `tf32` | wgmma, tensor_core | f32 operands are rounded to tf32 |
     | `pingpong` | wgmma | two sets of warps take turns: one multiplies for its tile while the other brings its outputs to memory |
     | `rows`, `depth` | wgmma | how many iterations of each loop, from slow to fast, the rows or the depth of a tile are; without it they are numbered through. For convolutions: a tile is a box of pixels then |
-    | `columns` | tensor_core, plain | the same for columns, of contractions with a joint loop: a tile has all iterations of that one |
+    | `columns` | wgmma, tensor_core, plain | the same for columns, of contractions with a joint loop: a tile has all iterations of that one |
 
     ```mlir
     func.func @square(%x: memref<64xf32>, %y: memref<64xf32>) {
