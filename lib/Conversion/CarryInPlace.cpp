@@ -68,6 +68,7 @@ static bool readsInStep(Operation *op, OpOperand &operand, OpOperand &init) {
   // The epilogue of a contraction reads an element right before it writes it.
   if (auto contract = dyn_cast<mlir::sparsedrop::ContractOp>(op))
     return operand.getOperandNumber() >= 2 &&
+           operand.getOperandNumber() < contract.getFirstInit() &&
            contract.getMap(operand.getOperandNumber()) ==
                contract.getMap(init.getOperandNumber());
   auto structured = dyn_cast<linalg::LinalgOp>(op);

@@ -344,6 +344,9 @@ void mlir::sparsedrop::emitEpilogue(KernelBuilder &k, ProductAccess &access,
     return;
   // The last columns, one by one.
   k.b.setInsertionPoint(branch.elseBlock()->getTerminator());
+  // A tile behind the last box has neighbours of nothing.
+  if (!product.getBoxes(Role::Columns).empty())
+    isRow = k.both(isRow, access.contains(Role::Columns, column));
   auto inside = scf::IfOp::create(k.b, isRow);
   k.b.setInsertionPoint(inside.thenBlock()->getTerminator());
   auto rest = scf::ForOp::create(
@@ -410,9 +413,9 @@ void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
   // A tile that has some columns of each part.
   int64_t own = tile.columns / product.getJointBox();
   if (product.getJointBox() > 1 && own != product.getJointStep()) {
-    Value part = k.mul(k.divU(x, k.constant(own)),
-                       k.constant(product.getJointStep() - own));
-    column = k.add(column, part);
+    Value skipped = k.mul(k.divU(x, k.constant(own)),
+                          k.constant(product.getJointStep() - own));
+    column = k.add(column, skipped);
   }
   Value isInside = k.both(access.contains(Role::Rows, row),
                           access.contains(Role::Columns, column));
@@ -422,6 +425,20 @@ void mlir::sparsedrop::emitPart(KernelBuilder &k, ProductAccess &access,
   Value sum = k.load(k.offset(tile.pointer, source, tile.type), tile.type);
   Value place = getPartialPlace(k, access, part, tile.batch, row, column);
   k.store(sum, k.offset(k.getPointer(parts), place, tile.type), tile.type);
+}
+
+/// The sum of an output, of all parts one after another.
+static Value addParts(KernelBuilder &k, ProductAccess &access, Value parts,
+                      int64_t count, Value batch, Value row, Value column) {
+  Type type = cast<MemRefType>(parts.getType()).getElementType();
+  Value sum;
+  for (int64_t part = 0; part < count; ++part) {
+    Value place =
+        getPartialPlace(k, access, k.constant(part), batch, row, column);
+    Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
+    sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
+  }
+  return sum;
 }
 
 void mlir::sparsedrop::emitCombination(KernelModule &kernels,
@@ -435,7 +452,6 @@ void mlir::sparsedrop::emitCombination(KernelModule &kernels,
     product.boxes[static_cast<int>(Role::Columns)] =
         product.getJointBoxes(llvm::PowerOf2Ceil(op.countSums()));
   ProductAccess access(k, product);
-  Type type = op.getSum().getType();
   HostIndex across =
       k.hostCeilDiv(access.getHostCount(Role::Columns), product.getJointBox());
   HostIndex outputs =
@@ -455,12 +471,7 @@ void mlir::sparsedrop::emitCombination(KernelModule &kernels,
     for (auto [joint, sum] : llvm::enumerate(sums)) {
       Value at = k.add(column, k.constant(static_cast<int64_t>(joint) *
                                           product.getJointStep()));
-      for (int64_t part = 0; part < count; ++part) {
-        Value place =
-            getPartialPlace(k, access, k.constant(part), batch, row, at);
-        Value term = k.load(k.offset(k.getPointer(parts), place, type), type);
-        sum = sum ? arith::AddFOp::create(k.b, sum, term).getResult() : term;
-      }
+      sum = addParts(k, access, parts, count, batch, row, at);
     }
     emitChunk(k, access, product, sums, batch, row, column, 1);
   }

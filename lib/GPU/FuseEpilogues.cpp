@@ -140,7 +140,9 @@ StringRef Fusion::matchParts() {
 /// Whether the loops of the outputs that are not along parts are known to be
 /// few.
 bool Fusion::hasFewRows() {
-  if (mostJointRows == 0)
+  // wgmma multiplies no wider types, unless they are rounded to tf32.
+  Type factor = getElementTypeOrSelf(contract.getLhs());
+  if (mostJointRows == 0 || factor.getIntOrFloatBitWidth() > 16)
     return true;
   AffineMap map = contract.getInitMap();
   auto type = cast<RankedTensorType>(contract.getResult(0).getType());

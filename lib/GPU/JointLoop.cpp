@@ -19,8 +19,8 @@ using namespace mlir::sparsedrop;
 /// Parts that are seen together: registers and columns of a tile hold all.
 static constexpr int64_t kMostParts = 8;
 
-std::optional<JointPart>
-mlir::sparsedrop::getJointPart(tensor::ExtractSliceOp slice) {
+/// Which of how many equal parts along the last dimension a slice takes.
+static std::optional<JointPart> getPart(tensor::ExtractSliceOp slice) {
   RankedTensorType whole = slice.getSourceType(), part = slice.getType();
   int64_t last = whole.getRank() - 1;
   if (part.getRank() != whole.getRank() || last < 0 || !slice.hasUnitStride() ||
@@ -40,22 +40,39 @@ mlir::sparsedrop::getJointPart(tensor::ExtractSliceOp slice) {
   JointPart found;
   found.count = whole.getDimSize(last) / size;
   found.number = offset / size;
-  Value source = slice.getSource();
-  if (auto collapse = source.getDefiningOp<tensor::CollapseShapeOp>()) {
-    // What makeJoint() left.
-    ArrayRef<int64_t> shape = collapse.getSrcType().getShape();
-    if (static_cast<int64_t>(shape.size()) != last + 2 ||
-        collapse.getReassociationIndices().back().size() != 2 ||
-        shape[last] != found.count)
-      return std::nullopt;
-    source = collapse.getSrc();
-  }
-  found.result = dyn_cast<OpResult>(source);
-  auto op = source.getDefiningOp<ContractOp>();
-  bool isPart =
-      op && op.getJoint().has_value() == (source != slice.getSource());
-  if (!isPart || found.count < 2 || found.count > kMostParts)
+  if (found.count < 2 || found.count > kMostParts)
     return std::nullopt;
+  return found;
+}
+
+/// Whether makeJoint() has made `collapse`: of what a contraction yields, the
+/// joint loop, of `count` iterations, and the contiguous one become one.
+static bool isOfJointLoop(tensor::CollapseShapeOp collapse, int64_t count) {
+  auto result = dyn_cast<OpResult>(collapse.getSrc());
+  auto op = collapse.getSrc().getDefiningOp<ContractOp>();
+  if (!op || !op.getJoint() || op.countSums() != count ||
+      collapse.getSrcType().getRank() != collapse.getType().getRank() + 1 ||
+      collapse.getReassociationIndices().back().size() != 2)
+    return false;
+  AffineMap map = op.getInitMap(result.getResultNumber());
+  return map.getResult(map.getNumResults() - 2) ==
+         getAffineDimExpr(static_cast<unsigned>(*op.getJoint()),
+                          op.getContext());
+}
+
+std::optional<JointPart>
+mlir::sparsedrop::getJointPart(tensor::ExtractSliceOp slice) {
+  std::optional<JointPart> found = getPart(slice);
+  if (!found)
+    return std::nullopt;
+  Value source = slice.getSource();
+  auto collapse = source.getDefiningOp<tensor::CollapseShapeOp>();
+  if (collapse && isOfJointLoop(collapse, found->count))
+    source = collapse.getSrc();
+  auto op = source.getDefiningOp<ContractOp>();
+  if (!op || op.getJoint().has_value() != (source != slice.getSource()))
+    return std::nullopt;
+  found->result = cast<OpResult>(source);
   return found;
 }
 
@@ -67,6 +84,9 @@ static unsigned getLastLoop(ContractOp op) {
 StringRef mlir::sparsedrop::getJointLoopProblem(ContractOp op, int64_t count) {
   if (op.getJoint())
     return op.countSums() == count ? "" : "others are joint already";
+  auto kernel = op->getAttrOfType<KernelAttr>(kKernelAttrName);
+  if (kernel && kernel.getColumns().empty())
+    return "its kernel has been chosen, without 'columns'";
   unsigned loop = getLastLoop(op);
   for (Type type : op->getResultTypes())
     if (cast<RankedTensorType>(type).getShape().back() % count != 0)

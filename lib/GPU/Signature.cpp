@@ -43,6 +43,8 @@ static void printExtents(raw_ostream &stream, const Product &product,
       stream << "?";
     else
       stream << extent;
+    if (ContractOp(product.op).getJoint() == loop)
+      stream << "j";
     isFirst = false;
   }
   if (isFirst)
@@ -93,8 +95,6 @@ std::string mlir::sparsedrop::getSignature(ContractOp op, const Chip &chip) {
          << product.getElement(product.second) << "+" << op.getSum().getType();
   for (Role role : kRoles)
     printExtents(stream, product, role);
-  if (op.getJoint())
-    stream << " joint=" << op.countSums();
   if (getGroupedLoop(op))
     stream << " groups=?";
   stream << " first=";

@@ -167,7 +167,7 @@ ContractOp mlir::sparsedrop::splitLoop(RewriterBase &rewriter, ContractOp op,
 ContractOp mlir::sparsedrop::splitCollapsed(RewriterBase &rewriter,
                                             ContractOp op, unsigned factor) {
   auto collapse = op->getOperand(factor).getDefiningOp<CollapseShapeOp>();
-  if (!collapse)
+  if (!collapse || op.getJoint())
     return {};
   rewriter.setInsertionPoint(op);
   SmallVector<OpFoldResult> sizes =

@@ -25,16 +25,16 @@ namespace mlir::sparsedrop {
 /// Lets a contraction on tensors read what factor `factor` was collapsed from:
 /// a loop for each dimension that was, for all operands. Users of a result that
 /// expand it again read it as it is. Returns the new op, or null if the factor
-/// was not collapsed, or not along loops that stand alone.
+/// was not collapsed, or not along loops that stand alone, or one is joint.
 ContractOp splitCollapsed(RewriterBase &rewriter, ContractOp op,
                           unsigned factor);
 
 /// Whether a loop indexes each operand in at most one dimension, by itself.
 bool isAloneInOperands(ContractOp op, unsigned loop);
 
-/// Splits such a loop of a contraction on tensors into loops of the extents
-/// `parts`, from slow to fast, which take its number and those behind it.
-/// Operands are expanded, results collapsed.
+/// Splits such a loop of a contraction on tensors, none of which is joint, into
+/// loops of the extents `parts`, from slow to fast, which take its number and
+/// those behind it. Operands are expanded, results collapsed.
 ContractOp splitLoop(RewriterBase &rewriter, ContractOp op, unsigned loop,
                      ArrayRef<OpFoldResult> parts);
 

@@ -35,8 +35,8 @@ func.func @inserted_in_loop(%x: tensor<8xf32>, %all: tensor<4x8xf32>) -> tensor<
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c4 = arith.constant 4 : index
-  %e = tensor.empty() : tensor<8xf32>
   %f = tensor.empty() : tensor<8xf32>
+  %e = tensor.empty() : tensor<8xf32>
   %r = scf.for %i = %c0 to %c4 step %c1 iter_args(%a = %all) -> (tensor<4x8xf32>) {
     %t = linalg.exp ins(%x : tensor<8xf32>) outs(%f : tensor<8xf32>) -> tensor<8xf32>
     %y = linalg.log ins(%t : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>

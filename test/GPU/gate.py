@@ -196,6 +196,7 @@ cases["wgmma, step of a CNN, windows of 25"] = (Cnn([Conv(64), Conv(64, norm=Fal
 cases["step of an LSTM"] = (Lstm(10000, 650, 20, 35, 2, dropout=Dropout(0.5), recurrent=Dropout(0.5), clip=5.0, dtype="bf16").mlir(), ["mma.sync"], BOTH)
 # Classes of tiles in one launch: whole ones, and ragged ones of 1300 and 10000 units.
 cases["wgmma, step of an MLP, tiles"] = (Mlp([1024, 2048, 2048, 512], 4096, dropout=Dropout(0.5, tile=(32, 32)), dtype="bf16").mlir(), ["wgmma", "ctaid.z"], OWN)
+cases["step of an LSTM, large batch"] = (Lstm(1000, 512, 256, 8, 2, dropout=Dropout(0.5), clip=5.0, dtype="bf16").mlir(), ["wgmma"], OWN)
 cases["step of an LSTM, tiles"] = (Lstm(10000, 650, 20, 35, 2, dropout=Dropout(0.5, tile=(32, 32)), recurrent=Dropout(0.5, tile=(32, 32)), clip=5.0, dtype="bf16").mlir(), ["mma.sync", "ctaid.z"], BOTH)
 # Forward passes with both gradients: boxes of pixels, steps, padding, parts, and channels
 # of which patterns keep blocks.

@@ -117,7 +117,10 @@ def check_steps(dtype, options):
         assert found == expected, (dtype, name, found)
 
 
-cases = [(type_, size, extra, keeps) for type_, size, (extra, keeps) in itertools.product(TYPES, SIZES, ((True, False), (False, True)))]
+# An odd number of tiles along the columns, of which the blocks of a cluster take two at a time.
+CLUSTERS = [(("bf16", ""), (1, 600, 32, 4, 232), False, False)]
+assert "cluster = [1, 2]" in choose(program("bf16", *CLUSTERS[0][1], False, False), "")
+cases = CLUSTERS + [(type_, size, extra, keeps) for type_, size, (extra, keeps) in itertools.product(TYPES, SIZES, ((True, False), (False, True)))]
 splits = bulks = 0
 for (type_, options), size, extra, keeps in cases:
     split, bulk = check_kernels(program(type_, *size, extra, keeps), options)

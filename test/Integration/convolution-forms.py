@@ -114,8 +114,8 @@ def residual_then_dropped(n):
 
 # The skip needs all maps: only the dropped convolution shrinks.
 @form(
-    "not all users of the product agree on the units they keep",
     "its kept slice is updated where it lies",
+    "not all of its users agree on the units they keep",
     leftover=True,
     gathered=True,
 )

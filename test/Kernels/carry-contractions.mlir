@@ -68,3 +68,25 @@ func.func @factor(%x: tensor<4x4xf32>, %c: tensor<4x4xf32>, %n: index) -> tensor
   }
   return %0 : tensor<4x4xf32>
 }
+
+// No two outputs begin in one array.
+
+// CHECK-LABEL: func @two_outputs
+//       CHECK:   scf.for {{.*}} iter_args(%[[A:.*]] = %{{.*}}, %[[B:.*]] = %{{.*}})
+//       CHECK:     %[[E:.*]] = tensor.empty
+//       CHECK:     sparsedrop.contract {{.*}} outs(%[[A]], %[[E]] :
+func.func @two_outputs(%x: tensor<4x4xf32>, %c: tensor<4x4xf32>, %d: tensor<4x4xf32>, %n: index) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %0:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c, %b = %d) -> (tensor<4x4xf32>, tensor<4x4xf32>) {
+    %e = tensor.empty() : tensor<4x4xf32>
+    %1:2 = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out, #out]}
+        ins(%x, %x : tensor<4x4xf32>, tensor<4x4xf32>) outs(%a, %e : tensor<4x4xf32>, tensor<4x4xf32>) {
+    ^bb0(%s: f32, %o: f32, %p: f32):
+      %2 = arith.addf %s, %o : f32
+      sparsedrop.yield %2, %s : f32, f32
+    } -> tensor<4x4xf32>, tensor<4x4xf32>
+    scf.yield %1#1, %1#0 : tensor<4x4xf32>, tensor<4x4xf32>
+  }
+  return %0#0, %0#1 : tensor<4x4xf32>, tensor<4x4xf32>
+}

@@ -208,3 +208,63 @@ func.func @elsewhere(%x: tensor<4x8xf32>, %w: tensor<8x6xf32>, %c: tensor<6x4xf3
   } -> tensor<4x6xf32>
   return %0, %i, %1, %j : tensor<4x6xf32>, tensor<5x6x4xf32>, tensor<4x6xf32>, tensor<5x4x6xf32>
 }
+
+// Slices of something else that has as many parts: of a state, flattened.
+
+// CHECK-LABEL: func.func @flattened
+// CHECK: sparsedrop.contract
+// CHECK-SAME: joint = 1
+// CHECK: linalg.generic
+// CHECK-NOT: sparsedrop.contract
+// REMARK-DAG: [Missed] Epilogue | {{.*}}Function=flattened | Remark="does not join the epilogue of a contraction: its loops are not those of the outputs"
+func.func @flattened(%x: tensor<2x8xf32>, %w: tensor<8x8xf32>) -> tensor<4xf32> {
+  %e = tensor.empty() : tensor<2x8xf32>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out]}
+      ins(%x, %w : tensor<2x8xf32>, tensor<8x8xf32>) outs(%e : tensor<2x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<2x8xf32>
+  %0 = tensor.extract_slice %y[0, 0] [2, 4] [1, 1] : tensor<2x8xf32> to tensor<2x4xf32>
+  %1 = tensor.extract_slice %y[0, 4] [2, 4] [1, 1] : tensor<2x8xf32> to tensor<2x4xf32>
+  %f = tensor.empty() : tensor<2x4xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0, %1 : tensor<2x4xf32>, tensor<2x4xf32>) outs(%f : tensor<2x4xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.mulf %p, %q : f32
+    linalg.yield %m : f32
+  } -> tensor<2x4xf32>
+  %flat = tensor.collapse_shape %v [[0, 1]] : tensor<2x4xf32> into tensor<8xf32>
+  %2 = tensor.extract_slice %flat[0] [4] [1] : tensor<8xf32> to tensor<4xf32>
+  %g = tensor.empty() : tensor<4xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
+      ins(%2 : tensor<4xf32>) outs(%g : tensor<4xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %m = arith.negf %p : f32
+    linalg.yield %m : f32
+  } -> tensor<4xf32>
+  return %r : tensor<4xf32>
+}
+
+// A kernel that somebody has chosen is obeyed.
+
+// CHECK-LABEL: func.func @chosen
+// CHECK-NOT: joint
+// CHECK: linalg.generic
+// REMARK-DAG: [Missed] Epilogue | {{.*}}Function=chosen | Remark="does not join the epilogue of a contraction: its kernel has been chosen, without 'columns'"
+func.func @chosen(%x: tensor<2x8xf32>, %w: tensor<8x8xf32>) -> tensor<2x4xf32> {
+  %e = tensor.empty() : tensor<2x8xf32>
+  %y = sparsedrop.contract {indexing_maps = [#lhs, #rhs, #out], sparsedrop.kernel = #sparsedrop.kernel<plain, tile = [64, 64, 16], vector = [1, 1, 1]>}
+      ins(%x, %w : tensor<2x8xf32>, tensor<8x8xf32>) outs(%e : tensor<2x8xf32>) {
+  ^bb0(%s: f32, %o: f32):
+    sparsedrop.yield %s : f32
+  } -> tensor<2x8xf32>
+  %0 = tensor.extract_slice %y[0, 0] [2, 4] [1, 1] : tensor<2x8xf32> to tensor<2x4xf32>
+  %f = tensor.empty() : tensor<2x4xf32>
+  %v = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel"]}
+      ins(%0 : tensor<2x4xf32>) outs(%f : tensor<2x4xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %m = arith.negf %p : f32
+    linalg.yield %m : f32
+  } -> tensor<2x4xf32>
+  return %v : tensor<2x4xf32>
+}

@@ -131,7 +131,7 @@ func.func @producer(%x: tensor<8x32xf32>, %w1: tensor<32x64xf32>, %b: tensor<64x
 #map = affine_map<(m, n) -> (m, n)>
 
 // CHECK-LABEL: func @disagreeing
-//       CHECK: %[[M:.*]] = linalg.matmul ins
+//       CHECK: %[[M:.*]] = linalg.matmul {{.*}}sparsedrop.missed = "not all users of the product agree
 //  CHECK-SAME: -> tensor<8x64xf32>
 //       CHECK: %[[H:.*]] = linalg.exp {sparsedrop.missed = "not all of its users agree on the units they keep"} ins(%[[M]] : tensor<8x64xf32>)
 //       CHECK: %[[C:.*]] = sparsedrop.compact %[[H]]

@@ -309,6 +309,24 @@ static bool readsWhole(LinalgOp op, unsigned loop, Value pattern) {
   });
 }
 
+/// Says of the products that an elementwise op reads, itself or behind others,
+/// why they stay whole.
+static void noteProducts(CompactionContext &context, LinalgOp op) {
+  llvm::SetVector<Operation *> work;
+  work.insert(op);
+  for (size_t i = 0; i < work.size(); ++i) {
+    auto reader = cast<LinalgOp>(work[i]);
+    if (reader.getNumReductionLoops() != 0) {
+      context.noteReason(reader, "not all users of the product agree on the "
+                                 "units they keep");
+      continue;
+    }
+    for (Value input : reader.getDpsInputs())
+      if (auto producer = input.getDefiningOp<LinalgOp>())
+        work.insert(producer);
+  }
+}
+
 static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
                      Line line) {
   OpOperand *init = op.getDpsInitOperand(result.getResultNumber());
@@ -332,11 +350,10 @@ static bool pullLine(CompactionContext &context, LinalgOp op, OpResult result,
   }
   if (!agree) {
     // What is there is cheaper to copy than to compute again.
-    context.noteReason(op, op.getNumReductionLoops() != 0
-                               ? "not all users of the product agree on the "
-                                 "units they keep"
-                               : "not all of its users agree on the units they "
-                                 "keep");
+    if (op.getNumReductionLoops() == 0)
+      context.noteReason(op, "not all of its users agree on the units they "
+                             "keep");
+    noteProducts(context, op);
     return false;
   }
   if (readsWhole(op, *loop, line.pattern)) {

@@ -275,6 +275,7 @@ static remark::RemarkOpts getRemarkOptions(StringRef name,
 
 void CompactionContext::reportCompacted(Operation *op, StringRef rule,
                                         Line line) {
+  op->removeDiscardableAttr(kMissedAttrName);
   if (speculating)
     return;
   auto sample = line.pattern.getDefiningOp<SampleOp>();
@@ -322,7 +323,10 @@ void CompactionContext::reportMissed() {
     Value pattern = getMissedPattern(op, what);
     auto reason = op->getAttrOfType<StringAttr>(kMissedAttrName);
     if (!pattern) {
-      op->removeDiscardableAttr(kMissedAttrName);
+      // Reports tell of products, also where the pattern acts further behind.
+      auto product = dyn_cast<linalg::LinalgOp>(op);
+      if (!product || product.getNumReductionLoops() == 0)
+        op->removeDiscardableAttr(kMissedAttrName);
       return;
     }
     if (!reason)

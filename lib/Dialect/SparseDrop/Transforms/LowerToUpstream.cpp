@@ -179,26 +179,34 @@ Value UpstreamLowering::lowerMask(MaskOp op, const LoweredPattern &pattern) {
 //===----------------------------------------------------------------------===//
 
 /// The slice `inner` of the slice `outer`, if along each dimension one of them
-/// takes all from 0 on with stride 1.
-static bool composeSlices(OffsetSizeAndStrideOpInterface outer,
-                          OffsetSizeAndStrideOpInterface inner,
+/// takes all from 0 on with stride 1. Dimensions that the outer one drops the
+/// inner one does not have.
+template <typename OuterOp>
+static bool composeSlices(OuterOp outer, OffsetSizeAndStrideOpInterface inner,
                           SmallVectorImpl<OpFoldResult> &offsets,
                           SmallVectorImpl<OpFoldResult> &sizes,
                           SmallVectorImpl<OpFoldResult> &strides) {
   offsets = outer.getMixedOffsets();
-  sizes = inner.getMixedSizes();
+  sizes = outer.getMixedSizes();
   strides = outer.getMixedStrides();
   SmallVector<OpFoldResult> innerOffsets = inner.getMixedOffsets();
+  SmallVector<OpFoldResult> innerSizes = inner.getMixedSizes();
   SmallVector<OpFoldResult> innerStrides = inner.getMixedStrides();
-  if (offsets.size() != innerOffsets.size())
+  llvm::SmallBitVector dropped = outer.getDroppedDims();
+  if (offsets.size() - dropped.count() != innerOffsets.size())
     return false;
+  size_t next = 0;
   for (size_t i = 0, e = offsets.size(); i < e; ++i) {
-    if (isZeroInteger(innerOffsets[i]) && isOneInteger(innerStrides[i]))
+    if (dropped.test(static_cast<unsigned>(i)))
+      continue;
+    size_t at = next++;
+    sizes[i] = innerSizes[at];
+    if (isZeroInteger(innerOffsets[at]) && isOneInteger(innerStrides[at]))
       continue;
     if (!isZeroInteger(offsets[i]) || !isOneInteger(strides[i]))
       return false;
-    offsets[i] = innerOffsets[i];
-    strides[i] = innerStrides[i];
+    offsets[i] = innerOffsets[at];
+    strides[i] = innerStrides[at];
   }
   return true;
 }

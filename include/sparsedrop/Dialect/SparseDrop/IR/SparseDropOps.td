@@ -478,7 +478,9 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
     `joint`, of at most 8 iterations that types tell, such as the gates of a
     cell. It has that many arguments and values then for the sum and for each
     extra and output that the loop indexes, one for the others; such a loop
-    need not index all outputs, and is no reduction.
+    need not index all outputs, and is no reduction. Kernels take one that
+    indexes the same factor as the last dimension of the first output, which is
+    along another loop.
 
     Formed by `sparsedrop-form-kernels`; joint loops by
     `sparsedrop-fuse-epilogues`.
