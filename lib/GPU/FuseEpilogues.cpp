@@ -33,10 +33,11 @@ using linalg::LinalgOp;
 
 namespace {
 /// What an operand of the consumer is of the contraction: a result, or a part
-/// of one along a joint loop.
+/// of one along a joint loop, of which there are `parts`.
 struct Source {
   unsigned number;
   std::optional<int64_t> part;
+  int64_t parts = 1;
 };
 
 /// One elementwise op that may join the contraction whose result it reads.
@@ -98,14 +99,14 @@ private:
 std::optional<Source> Fusion::getSource(OpOperand &operand) {
   auto value = dyn_cast<OpResult>(operand.get());
   if (value && value.getOwner() == contract)
-    return Source{value.getResultNumber(), std::nullopt};
+    return Source{value.getResultNumber(), std::nullopt, 1};
   auto slice = operand.get().getDefiningOp<tensor::ExtractSliceOp>();
   std::optional<JointPart> part;
   if (slice && consumer.isDpsInput(&operand))
     part = getJointPart(slice);
   if (!part || part->result.getOwner() != contract)
     return std::nullopt;
-  return Source{part->result.getResultNumber(), part->number};
+  return Source{part->result.getResultNumber(), part->number, part->count};
 }
 
 /// The loops that index it.
@@ -123,12 +124,9 @@ StringRef Fusion::matchParts() {
     std::optional<Source> source = getSource(*operand);
     if (!source || !source->part)
       continue;
-    int64_t count =
-        getJointPart(operand->get().getDefiningOp<tensor::ExtractSliceOp>())
-            ->count;
-    if (parts != 1 && parts != count)
+    if (parts != 1 && parts != source->parts)
       return "it reads parts of different sizes";
-    parts = count;
+    parts = source->parts;
   }
   if (parts == 1)
     return "";

@@ -16,9 +16,6 @@
 using namespace mlir;
 using namespace mlir::sparsedrop;
 
-/// Parts that are seen together: registers and columns of a tile hold all.
-static constexpr int64_t kMostParts = 8;
-
 /// Which of how many equal parts along the last dimension a slice takes.
 static std::optional<JointPart> getPart(tensor::ExtractSliceOp slice) {
   RankedTensorType whole = slice.getSourceType(), part = slice.getType();
@@ -40,7 +37,7 @@ static std::optional<JointPart> getPart(tensor::ExtractSliceOp slice) {
   JointPart found;
   found.count = whole.getDimSize(last) / size;
   found.number = offset / size;
-  if (found.count < 2 || found.count > kMostParts)
+  if (found.count < 2 || found.count > ContractOp::kMostJoint)
     return std::nullopt;
   return found;
 }

@@ -203,7 +203,6 @@ static LogicalResult verifyLoops(ContractOp op) {
 
 /// A joint loop, if there is one, is a loop of few iterations.
 static LogicalResult verifyJoint(ContractOp op) {
-  constexpr int64_t kMost = 8;
   std::optional<int64_t> joint = op.getJoint();
   if (!joint)
     return success();
@@ -211,9 +210,9 @@ static LogicalResult verifyJoint(ContractOp op) {
     return op.emitOpError() << "expects 'joint' to be the number of one of "
                             << op.getNumLoops() << " loops, but got " << *joint;
   std::optional<int64_t> extent = findExtent(op, static_cast<unsigned>(*joint));
-  if (!extent || *extent < 1 || *extent > kMost)
+  if (!extent || *extent < 1 || *extent > ContractOp::kMostJoint)
     return op.emitOpError()
-           << "expects a joint loop of 1 to " << kMost
+           << "expects a joint loop of 1 to " << ContractOp::kMostJoint
            << " iterations, but got "
            << (extent ? std::to_string(*extent) : "an unknown number");
   return success();

@@ -519,6 +519,9 @@ def SparseDrop_ContractOp : Op<SparseDrop_Dialect, "contract",
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
+    /// Iterations of a joint loop: a tile, and registers, have room for all.
+    static constexpr int64_t kMostJoint = 8;
+
     MutableOperandRange getDpsInitsMutable() { return getInitsMutable(); }
 
     unsigned getNumLoops() { return getMap(0).getNumDims(); }
